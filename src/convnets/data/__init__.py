@@ -1,0 +1,1 @@
+"""Floor 2: from sources to ImageSet, and from ImageSet to batches."""

@@ -1,0 +1,96 @@
+"""Every error that convnets raises on purpose.
+
+ConvnetsError
+├── UsageError            the caller asked for something that is not allowed (also a ValueError); exit status 2
+│   ├── UnknownNameError  a name that is not in the list of names; says the nearest ones
+│   ├── ConfigError       an option of a run with a value, or a key, that is not allowed
+│   └── InputError        a tensor or picture whose shape, type or range does not fit the network
+├── DataError             a data set, picture or download that cannot be used; exit status 1
+│   ├── ImageDecodeError  one picture that cannot be decoded
+│   └── DownloadError     no mirror delivered the file
+├── ModelFolderError      a model folder that is missing, damaged or of another network
+├── RunError              a run directory that cannot be written, read or resumed
+├── TrainingError         training cannot go on, such as a loss that is no longer finite
+└── DeviceError           a device that this machine does not have
+
+Each message is one line: the value received, what is allowed, and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "ConvnetsError",
+    "DataError",
+    "DeviceError",
+    "DownloadError",
+    "ImageDecodeError",
+    "InputError",
+    "ModelFolderError",
+    "RunError",
+    "TrainingError",
+    "UnknownNameError",
+    "UsageError",
+]
+
+
+class ConvnetsError(Exception):
+    """Root of the tree: `except ConvnetsError` catches all that convnets raises on purpose."""
+
+
+class UsageError(ConvnetsError, ValueError):
+    """The caller asked for something that is not allowed."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in a list of names.
+
+    >>> str(UnknownNameError("network", "resnet81", ["resnet18", "resnet101", "lenet"]))
+    "unknown network 'resnet81'; nearest: resnet18, resnet101"
+    """
+
+    def __init__(self, kind: str, value: str, allowed: Iterable[str], remedy: str = "") -> None:
+        names = list(allowed)
+        nearest = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
+        hint = f"nearest: {', '.join(nearest)}" if nearest else f"allowed: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {value!r}; {hint}" + (f"; {remedy}" if remedy else ""))
+        self.kind, self.value, self.nearest = kind, value, nearest
+
+
+class ConfigError(UsageError):
+    """An option of a run with a value, or a key, that is not allowed."""
+
+
+class InputError(UsageError):
+    """A tensor or picture whose shape, type or range does not fit the network."""
+
+
+class DataError(ConvnetsError):
+    """A data set, picture or download that cannot be used."""
+
+
+class ImageDecodeError(DataError):
+    """One picture that cannot be decoded; the message names the file and the reason."""
+
+
+class DownloadError(DataError):
+    """No mirror delivered the file; the message lists what each of them answered."""
+
+
+class ModelFolderError(ConvnetsError):
+    """A model folder that is missing, damaged, or of another network."""
+
+
+class RunError(ConvnetsError):
+    """A run directory that cannot be written, read or resumed."""
+
+
+class TrainingError(ConvnetsError):
+    """Training cannot go on, such as a loss that is no longer finite."""
+
+
+class DeviceError(ConvnetsError):
+    """A device that this machine does not have."""

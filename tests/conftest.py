@@ -1,0 +1,29 @@
+"""Fixtures that several rooms share: the real data sets where they are, tiny made-up ones everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _data_file(*parts: str, remedy: str) -> Path:
+    root = os.environ.get("CONVNETS_DATA")
+    path = Path(root, *parts) if root else None
+    if path is None or not path.exists():
+        pytest.skip(f"{'/'.join(parts)} is not under $CONVNETS_DATA ({root or 'not set'}); {remedy}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist_root() -> Path:
+    """The data root that holds the four real Fashion-MNIST files."""
+    remedy = "get it with: CONVNETS_DATA=FOLDER convnets data download fashion-mnist"
+    return _data_file("fashion-mnist", "train-images-idx3-ubyte.gz", remedy=remedy).parent.parent
+
+
+@pytest.fixture(scope="session")
+def cifar10_zip() -> Path:
+    """The real zip of CIFAR-10's images as JPEGs in cifar10/{train,test}/CLASS/."""
+    return _data_file("cifar10-images.zip", remedy="put a zip of the images as JPEGs there")
