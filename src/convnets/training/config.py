@@ -1,0 +1,225 @@
+"""TrainConfig: every option of a training run, with its unit. Reading it needs no PyTorch, so `--help` is quick."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import textwrap
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from convnets.errors import ConfigError, UnknownNameError
+
+__all__ = ["OPTIMISERS", "SCHEDULES", "TrainConfig"]
+
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular")
+# (learning rate, weight decay) where none is given; what works for most networks of the catalogue
+_OPTIMISER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05)}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained. Made in Python, from command-line options or from a TOML file.
+
+    >>> TrainConfig(optimiser="sgd", epochs=5).peak_learning_rate
+    0.1
+    """
+
+    epochs: int = 10
+    """Passes over the training images."""
+    batch_size: int = 128
+    """Images per step."""
+    optimiser: str = "adamw"
+    """sgd or adamw."""
+    learning_rate: float | None = None
+    """Highest learning rate of the schedule; by default 0.1 for sgd, 0.002 for adamw."""
+    momentum: float = 0.9
+    """Momentum of sgd, 0 to 1 (adamw: its first beta)."""
+    nesterov: bool = True
+    """Nesterov's momentum in sgd, where momentum is above 0."""
+    weight_decay: float | None = None
+    """Decay of weights (biases and batch norm are left out); by default 5e-4 for sgd, 0.05 for adamw."""
+    schedule: str = "one-cycle"
+    """Learning rate over the run: constant, step, cosine, one-cycle or triangular."""
+    warmup_epochs: float = 0.0
+    """Epochs of linear warm-up from zero before constant, step or cosine."""
+    step_epochs: tuple[int, ...] = ()
+    """Epochs after which the step schedule multiplies the learning rate by step_factor; by default at 1/2 and 3/4."""
+    step_factor: float = 0.1
+    """Factor of each step of the step schedule."""
+    label_smoothing: float = 0.0
+    """Share of the target given to all classes alike, 0 to 1."""
+    l1_penalty: float = 0.0
+    """Added to the loss: this times the sum of |w| over weights."""
+    l2_penalty: float = 0.0
+    """Added to the loss: this / 2 times the sum of w² over weights."""
+    max_norm: float | None = None
+    """Hard cap: after each step the incoming weights of a unit are scaled back to at most this Euclidean norm."""
+    clip_gradient_norm: float | None = None
+    """Gradients are scaled back to at most this Euclidean norm over all parameters."""
+    ema_decay: float | None = None
+    """Average of the weights over steps with this decay, such as 0.99; validated and kept in place of the weights."""
+    mixup: float = 0.0
+    """Alpha of mixup's Beta distribution; 0 for none."""
+    cutmix: float = 0.0
+    """Alpha of CutMix's Beta distribution; 0 for none."""
+    augment: tuple[str, ...] = ()
+    """Augmentations in order, such as flip,crop:4,erasing."""
+    auxiliary_weight: float = 0.0
+    """Weight of the losses of auxiliary heads (GoogLeNet: 0.3 in the paper); 0 trains without."""
+    initialiser: str | None = None
+    """Initialiser of convolution and linear weights, such as xavier-uniform; by default the network's own."""
+    accumulate: int = 1
+    """Parts that each batch is computed in, to save memory; the gradients add up to those of the whole."""
+    validation: float = 0.1
+    """Share of the training images (stratified) to choose the best weights by, where the data has no such part."""
+    balanced_validation: bool = False
+    """Take equally many validation images of each class."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation accuracy."""
+    max_minutes: float | None = None
+    """Budget of wall-clock minutes; the run ends within it, with the schedule fitted to it."""
+    size: int | None = None
+    """Side of the network's input in pixels; by default the images' own where it is near the network's, else that."""
+    channels: int | None = None
+    """1 (grey) or 3 (RGB); by default as the images are."""
+    normalise: bool = True
+    """Subtract the mean and divide by the spread of the training pixels."""
+    memory_limit: float | None = None
+    """GB that decoded images may take in memory; by default half of what is free. Above it they are streamed."""
+    workers: int = 2
+    """Processes that decode images which do not fit in memory."""
+    skip_corrupt: int = 0
+    """How many unreadable pictures to leave out before giving up; 0 stops at the first."""
+    precision: str = "auto"
+    """auto, fp32 or bf16; auto takes bf16 where the device computes it natively."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    threads: int | None = None
+    """Processor threads; by default the cores that this process may use."""
+    seed: int = 0
+    """Seed of everything random: weights, validation split, order, augmentation, dropout."""
+
+    def __post_init__(self) -> None:
+        for name in ("augment", "step_epochs"):  # a list from TOML or Python is as good as a tuple
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for field in fields(self):
+            _check_type(field.name, str(field.type), getattr(self, field.name))
+        for name, low, high in _RANGES:
+            _check_range(name, getattr(self, name), low, high)
+        _check_name("optimiser", self.optimiser, OPTIMISERS)
+        _check_name("schedule", self.schedule, SCHEDULES)
+        _check_name("precision", self.precision, ("auto", "fp32", "bf16"))
+        if self.channels not in (None, 1, 3):
+            raise ConfigError(f"channels is {self.channels}; allowed: 1 or 3")
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate given, or the optimiser's default."""
+        return _OPTIMISER_DEFAULTS[self.optimiser][0] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def decay(self) -> float:
+        """The weight decay given, or the optimiser's default."""
+        return _OPTIMISER_DEFAULTS[self.optimiser][1] if self.weight_decay is None else self.weight_decay
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and TOML; `TrainConfig.from_dict` takes them back."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
+        """Build from plain values; an unknown key is refused with the nearest name."""
+        names = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in names:
+                raise UnknownNameError(f"option in {where}", str(key), names)
+        return cls(**values)
+
+    @classmethod
+    def from_toml(cls, path: Path | str) -> TrainConfig:
+        """Build from a TOML file with one line per option, such as `epochs = 20`."""
+        return cls.from_dict(read_toml(Path(path)), str(path))
+
+    @classmethod
+    @cache
+    def descriptions(cls) -> dict[str, str]:
+        """What each option means: the docstrings under the fields."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+        body = tree.body[0].body  # type: ignore[attr-defined]
+        return {
+            field.target.id: ast.literal_eval(text.value)
+            for field, text in zip(body, body[1:], strict=False)
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name)
+        }
+
+
+# name, lowest, highest allowed value
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("epochs", 1, 1_000_000),
+    ("batch_size", 1, 1_000_000),
+    ("learning_rate", 0, 1e6),
+    ("momentum", 0, 0.9999),
+    ("weight_decay", 0, 1e3),
+    ("warmup_epochs", 0, 1_000_000),
+    ("step_factor", 0, 1),
+    ("label_smoothing", 0, 0.999),
+    ("l1_penalty", 0, 1e3),
+    ("l2_penalty", 0, 1e3),
+    ("max_norm", 1e-6, 1e6),
+    ("clip_gradient_norm", 1e-6, 1e6),
+    ("ema_decay", 0, 0.999999),
+    ("mixup", 0, 100),
+    ("cutmix", 0, 100),
+    ("auxiliary_weight", 0, 100),
+    ("accumulate", 1, 1_000_000),
+    ("validation", 0, 0.9),
+    ("patience", 1, 1_000_000),
+    ("max_minutes", 1e-3, 1e6),
+    ("size", 1, 100_000),
+    ("memory_limit", 0, 1e6),
+    ("workers", 0, 1024),
+    ("skip_corrupt", 0, 1_000_000_000),
+    ("threads", 1, 4096),
+    ("seed", 0, 2**63 - 1),
+)
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file; ConfigError when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}; write lines such as epochs = 20") from None
+
+
+def _check_type(name: str, annotation: str, value: object) -> None:
+    base = annotation.removesuffix(" | None")
+    if value is None and base != annotation:
+        return
+    if base.startswith("tuple"):
+        item = base[len("tuple[") :].partition(",")[0]
+        assert isinstance(value, tuple)
+        for part in value:
+            _check_type(name, item, part)
+    elif not isinstance(value, _TYPES[base]) or (isinstance(value, bool) and base != "bool"):
+        raise ConfigError(f"{name} is {value!r}; allowed: {base}")
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:  # also refuses nan
+        raise ConfigError(f"{name} is {value}; allowed: {low:g} to {high:g}")
+
+
+def _check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UnknownNameError(kind, value, allowed)

@@ -1,0 +1,132 @@
+"""What a run reports while it happens. The loop prints nothing; listeners (terminal, notebook, files) do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = [
+    "CheckpointSaved",
+    "EpochEnded",
+    "EpochStarted",
+    "Event",
+    "Listener",
+    "Notice",
+    "RunEnded",
+    "RunStarted",
+    "StepEnded",
+    "TestEnded",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Root of all events."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"event": name, …}` with plain values, one line of events.jsonl."""
+        return {"event": type(self).__name__, **asdict(self)}
+
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """Everything is ready; the first step comes next."""
+
+    run: str
+    """The run's directory."""
+    network: str
+    data: str
+    parameters: int
+    input_shape: tuple[int, int, int]
+    """C×H×W of one image."""
+    train_images: int
+    validation_images: int
+    resident_bytes: int
+    """Memory that the decoded training images take; 0 when they are streamed."""
+    hardware: str
+    epochs: int
+    first_epoch: int
+    """0, or the epoch that a resumed run goes on with."""
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something that the user should know and that stops nothing."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class EpochStarted(Event):
+    """An epoch of `steps` steps begins."""
+
+    epoch: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepEnded(Event):
+    """A step was done. Sent a few times a second, not for every step, so that watching costs nothing."""
+
+    epoch: int
+    step: int
+    """Steps done in this epoch."""
+    steps: int
+    loss: float
+    """Mean over the epoch so far."""
+    images_per_second: float
+    """Over the epoch so far, by wall clock."""
+
+
+@dataclass(frozen=True)
+class EpochEnded(Event):
+    """A row of metrics.csv. Accuracies are shares from 0 to 1, losses in nats."""
+
+    epoch: int
+    """From 1."""
+    learning_rate: float
+    """Of the epoch's last step."""
+    train_loss: float
+    train_accuracy: float
+    """While training, on augmented images; with mixed targets, agreement with the larger share."""
+    validation_loss: float | None
+    validation_accuracy: float | None
+    images_per_second: float
+    """Training steps alone, without waiting for data or validating."""
+    images_per_second_wall: float
+    """Training images over the whole epoch's time: data, steps, validation and saving the epoch before."""
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Event):
+    """The model folder or the state to resume from is on disk."""
+
+    path: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class TestEnded(Event):
+    """The test set was evaluated: once, at the end."""
+
+    accuracy: float
+    loss: float
+    images: int
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """The run is over: `finished`, `interrupted`, `patience`, `time budget` or `failed: …`."""
+
+    reason: str
+    epochs: int
+    seconds: float
+    run: str
+    report: str | None
+    best_epoch: int | None

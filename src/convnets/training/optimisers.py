@@ -1,0 +1,53 @@
+"""Optimisers by name, and the penalties and caps that hold weights down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from convnets.training.config import TrainConfig
+
+__all__ = ["build_optimiser", "cap_weight_norms", "weight_penalty", "weights_of"]
+
+
+def weights_of(network: nn.Module) -> list[nn.Parameter]:
+    """Trainable parameters with two axes or more: weights, without biases and batch norm."""
+    return [p for p in network.parameters() if p.requires_grad and p.ndim >= 2]
+
+
+def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD or AdamW over the trainable parameters; weight decay on weights only (He et al. 2019, "Bag of tricks")."""
+    weights = weights_of(network)
+    others = [p for p in network.parameters() if p.requires_grad and p.ndim < 2]
+    groups = [{"params": weights, "weight_decay": config.decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    rate = config.peak_learning_rate
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, betas=(config.momentum, 0.999), fused=fused)
+    nesterov = config.nesterov and config.momentum > 0
+    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
+
+
+def weight_penalty(weights: Iterable[Tensor], l1: float, l2: float) -> Tensor:
+    """l1 · Σ|w| + l2 / 2 · Σw² over all weights, a scalar to add to the loss.
+
+    >>> float(weight_penalty([torch.tensor([[3.0, -4.0]])], l1=1.0, l2=2.0))
+    32.0
+    """
+    terms = [l1 * w.abs().sum() + l2 / 2 * w.square().sum() for w in weights]
+    return torch.stack(terms).sum()
+
+
+@torch.no_grad()
+def cap_weight_norms(weights: Iterable[Tensor], cap: float) -> None:
+    """Scale each unit's incoming weights back to Euclidean norm `cap` where it is larger, in place.
+
+    The hard counterpart of weight decay (max-norm regularisation, Srivastava et al. 2014). A unit is an output
+    channel of a convolution or an output of a linear layer: the first axis.
+    """
+    for weight in weights:
+        norms = weight.flatten(1).norm(dim=1).view(-1, *[1] * (weight.ndim - 1))
+        weight.mul_((cap / norms).clamp(max=1.0))
