@@ -1,0 +1,124 @@
+"""The training loop, on one page: batches in, events out. It prints nothing and opens no file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from torch import nn
+
+from convnets.checkpoints.training_state import TrainingState
+from convnets.data.batches import Batch, Batches
+from convnets.evaluation.evaluate import Evaluation
+from convnets.training.config import TrainConfig
+from convnets.training.events import EpochEnded, EpochStarted, Listener, StepEnded
+from convnets.training.learner import Learner
+
+__all__ = ["fit"]
+
+_REPORT_EVERY = 0.1  # seconds between two StepEnded
+
+
+def fit(
+    learner: Learner,
+    batches: Batches,
+    validate: Callable[[nn.Module], Evaluation | None],
+    config: TrainConfig,
+    state: TrainingState,
+    save: Callable[[EpochEnded], None],
+    emit: Listener,
+) -> str:
+    """Train from `state` on until the epochs, the time or the patience end; returns which of them it was.
+
+    After each epoch `state` has moved on and `save` was called with the epoch's row before `emit` reports it.
+    Raises TrainingError when the loss is no longer finite; KeyboardInterrupt passes through.
+    """
+    steps = len(batches)
+    clock = _Clock(config.max_minutes, state.seconds)
+    for epoch in range(state.epochs, config.epochs):
+        emit(EpochStarted(epoch + 1, steps))
+        learner.start_epoch()
+        watch = _Stopwatch()
+        for step, batch in enumerate(watch.without_waiting(batches.epoch(epoch))):
+            progress = clock.progress((epoch * steps + step) / (config.epochs * steps))
+            learner.step(batch, epoch, step, progress)
+            if watch.since_report() > _REPORT_EVERY or step + 1 == steps:
+                learner.check_finite(epoch, step)
+                emit(StepEnded(epoch + 1, step + 1, steps, learner.loss, learner.seen / watch.total()))
+            if clock.is_over():
+                break
+        train_loss, train_accuracy = learner.loss, learner.accuracy
+        trained = watch.total()
+        evaluation = validate(learner.network_to_keep)
+        clock.reserve = watch.total() - trained
+        row = EpochEnded(
+            epoch=epoch + 1,
+            learning_rate=learner.learning_rate,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=None if evaluation is None else evaluation.loss,
+            validation_accuracy=None if evaluation is None else evaluation.accuracy,
+            images_per_second=learner.seen / (trained - watch.waited),
+            images_per_second_wall=learner.seen / watch.total(),
+            seconds=watch.total(),
+            best=state.is_better(evaluation),
+        )
+        state.record(row.to_dict(), clock.elapsed())
+        save(row)
+        emit(row)
+        if clock.is_over():
+            return "time budget"
+        if config.patience is not None and state.epochs_without_better >= config.patience:
+            return "patience"
+    return "finished"
+
+
+class _Clock:
+    """Wall-clock time of the run, over all its sessions, against its budget."""
+
+    def __init__(self, max_minutes: float | None, before: float) -> None:
+        self.budget = None if max_minutes is None else 60 * max_minutes
+        self.reserve = 0.0  # seconds that validation took last time: kept back so that the run ends within its budget
+        self._start = time.perf_counter() - before
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def is_over(self) -> bool:
+        return self.budget is not None and self.elapsed() + self.reserve >= self.budget
+
+    def progress(self, share_of_steps: float) -> float:
+        """Share of the run done: of its steps, or of its time where that is further on."""
+        if self.budget is None:
+            return share_of_steps
+        return max(share_of_steps, (self.elapsed() + self.reserve) / self.budget)
+
+
+class _Stopwatch:
+    """Seconds of an epoch: all, those spent waiting for data, and since the last report."""
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self._start = self._reported = time.perf_counter()
+
+    def total(self) -> float:
+        return time.perf_counter() - self._start
+
+    def since_report(self) -> float:
+        """Seconds since this last was above the interval; measuring above it starts the next."""
+        now = time.perf_counter()
+        passed = now - self._reported
+        if passed > _REPORT_EVERY:
+            self._reported = now
+        return passed
+
+    def without_waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches; the time until each arrives counts as waiting."""
+        iterator = iter(batches)
+        while True:
+            before = time.perf_counter()
+            batch = next(iterator, None)
+            self.waited += time.perf_counter() - before
+            if batch is None:
+                return
+            yield batch
