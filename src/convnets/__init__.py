@@ -1,1 +1,81 @@
-"""convnets."""
+"""convnets: the classic convolutional networks, built, trained, evaluated and used on real images.
+
+Images become an ImageSet; an ImageSet becomes batches; a network from the catalogue learns from batches and
+leaves a run; a run holds one model folder; everything else starts from that model folder.
+
+>>> import convnets
+>>> network = convnets.create_model("lenet", in_channels=1, num_classes=10)
+>>> sum(p.numel() for p in network.parameters())
+61706
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convnets import errors as errors
+    from convnets.checkpoints.model_folder import TrainedModel as TrainedModel
+    from convnets.checkpoints.model_folder import load_model as load_model
+    from convnets.checkpoints.model_folder import save_model as save_model
+    from convnets.data.batches import Batches as Batches
+    from convnets.data.image_set import ImageSet as ImageSet
+    from convnets.data.image_set import Splits as Splits
+    from convnets.data.preprocess import Preprocess as Preprocess
+    from convnets.data.sources import list_data as list_data
+    from convnets.data.sources import load_data as load_data
+    from convnets.evaluation.evaluate import evaluate as evaluate
+    from convnets.evaluation.evaluation import Evaluation as Evaluation
+    from convnets.models.catalogue import create_model as create_model
+    from convnets.models.catalogue import list_models as list_models
+    from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
+    from convnets.recipes.catalogue import get_recipe as get_recipe
+    from convnets.recipes.catalogue import list_recipes as list_recipes
+    from convnets.serving.predictor import Predictor as Predictor
+    from convnets.training.config import TrainConfig as TrainConfig
+    from convnets.training.run import Run as Run
+    from convnets.training.train import resume as resume
+    from convnets.training.train import train as train
+
+# The public names, once. Each is imported when it is first asked for, so that `import convnets` stays fast.
+_HOME = {
+    "Batches": "convnets.data.batches",
+    "Evaluation": "convnets.evaluation.evaluation",
+    "ImageSet": "convnets.data.image_set",
+    "Predictor": "convnets.serving.predictor",
+    "Preprocess": "convnets.data.preprocess",
+    "Run": "convnets.training.run",
+    "Splits": "convnets.data.image_set",
+    "TrainConfig": "convnets.training.config",
+    "TrainedModel": "convnets.checkpoints.model_folder",
+    "create_model": "convnets.models.catalogue",
+    "errors": "convnets",
+    "evaluate": "convnets.evaluation.evaluate",
+    "get_recipe": "convnets.recipes.catalogue",
+    "list_data": "convnets.data.sources",
+    "list_models": "convnets.models.catalogue",
+    "list_recipes": "convnets.recipes.catalogue",
+    "load_data": "convnets.data.sources",
+    "load_model": "convnets.checkpoints.model_folder",
+    "load_torchvision_state_dict": "convnets.models.torchvision_weights",
+    "resume": "convnets.training.train",
+    "save_model": "convnets.checkpoints.model_folder",
+    "train": "convnets.training.train",
+}
+__all__ = list(_HOME)  # noqa: PLE0605  the names are strings, written once, above
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'convnets' has no attribute {name!r}")
+    if name == "errors":
+        return importlib.import_module("convnets.errors")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,1 @@
+"""Who hears the events of a run: the terminal, a notebook, files."""

@@ -1,0 +1,34 @@
+"""Events as lines of JSON: in events.jsonl, and on standard output for scripts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+from convnets.training.events import Event, StepEnded
+
+__all__ = ["EventFile", "JsonLines"]
+
+
+class EventFile:
+    """Appends every event but the many StepEnded to a file, each line at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, StepEnded):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
+
+
+class JsonLines:
+    """Writes every event as a line of JSON to a stream and flushes it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __call__(self, event: Event) -> None:
+        self.stream.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
+        self.stream.flush()

@@ -1,0 +1,111 @@
+"""The terminal: one row per epoch that stays, under it one progress bar that goes; plain lines elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from convnets.training.events import (
+    EpochEnded,
+    EpochStarted,
+    Event,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    TestEnded,
+)
+
+__all__ = ["Terminal"]
+
+_HEADER = f"{'epoch':>7} {'train loss':>11} {'train acc':>10} {'val loss':>9} {'val acc':>8} {'rate':>9} {'images/s':>9} {'by wall':>8} {'time':>8}"
+
+
+class Terminal:
+    """Rows for people. On a terminal a transient bar shows the running epoch; piped, there are only lines."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._epochs = 0
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._start(event)
+            case Notice():
+                self._line(f"note: {event.message}", "yellow")
+            case EpochStarted():
+                self._show_bar(event)
+            case StepEnded() if self._bar is not None and self._task is not None:
+                text = f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}  {event.images_per_second:,.0f} images/s"
+                self._bar.update(self._task, completed=event.step, description=text)
+            case EpochEnded():
+                self._hide_bar()
+                self._line(_row(event, self._epochs), "bold green" if event.best else "")
+            case TestEnded():
+                self._line(f"test accuracy {event.accuracy:.4f}, loss {event.loss:.4f} on {event.images:,} images", "bold")
+            case RunEnded():
+                self._hide_bar()
+                self._end(event)
+
+    def _start(self, event: RunStarted) -> None:
+        self._epochs = event.epochs
+        channels, height, width = event.input_shape
+        memory = f"{event.resident_bytes / 1e6:,.1f} MB in memory" if event.resident_bytes else "streamed from files"
+        self._line(f"{event.network}: {event.parameters:,} parameters, input {channels}×{height}×{width}", "bold")
+        self._line(
+            f"{event.data}: {event.train_images:,} training images ({memory}), {event.validation_images:,} validation images"
+        )
+        self._line(f"{event.hardware} → {event.run}")
+        if event.first_epoch:
+            self._line(f"going on after epoch {event.first_epoch}")
+        self._line(_HEADER, "dim")
+
+    def _end(self, event: RunEnded) -> None:
+        if event.best_epoch is not None and event.best_epoch != event.epochs:
+            self._line(f"best weights: epoch {event.best_epoch}")
+        how = {"patience": "no better for a while: stopped", "time budget": "time budget used"}.get(event.reason, event.reason)
+        self._line(f"{how} after {event.epochs} epochs, {_duration(event.seconds)}")
+        if event.reason == "interrupted":
+            again = f"go on: convnets train --resume {event.run}" if event.epochs else "no epoch was finished"
+            self._line(f"the run is usable as it is; {again}")
+        if event.report is not None:
+            self._line(f"report: {event.report}")
+
+    def _show_bar(self, event: EpochStarted) -> None:
+        if not self.console.is_terminal:
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
+        self._task = self._bar.add_task(f"epoch {event.epoch}/{self._epochs}", total=event.steps)
+        self._bar.start()
+
+    def _hide_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _row(event: EpochEnded, epochs: int) -> str:
+    loss = "–" if event.validation_loss is None else f"{event.validation_loss:.4f}"
+    accuracy = "–" if event.validation_accuracy is None else f"{event.validation_accuracy:.4f}"
+    best = " ★ best" if event.best and event.validation_accuracy is not None else ""
+    return (
+        f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>10.4f} {loss:>9} {accuracy:>8} "
+        f"{event.learning_rate:>9.2g} {event.images_per_second:>9,.0f} {event.images_per_second_wall:>8,.0f} "
+        f"{_duration(event.seconds):>8}{best}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

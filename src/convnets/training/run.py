@@ -1,0 +1,221 @@
+"""Run: a directory of plain files that a training run leaves, and the way back into it.
+
+config.json · environment.json · metrics.csv · events.jsonl · model/ (best) · state/ (to resume) · report.html
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
+from convnets.core.files import write_json
+from convnets.errors import RunError, UsageError
+from convnets.training.config import TrainConfig
+from convnets.training.events import EpochEnded
+
+__all__ = ["METRIC_COLUMNS", "Run", "create_run", "resolve_model_folder"]
+
+METRIC_COLUMNS = tuple(field.name for field in fields(EpochEnded))
+
+
+class Run:
+    """A run's directory. Opening one reads nothing until it is asked for."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file() or not (self.path / "environment.json").is_file():
+            found = "does not exist" if not self.path.exists() else "is not a run: it lacks config.json or environment.json"
+            raise RunError(f"{self.path} {found}; give the directory that `convnets train` made")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}: {self.network_name} on {self.data_name}, {self.status})"
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    @property
+    def model_folder(self) -> Path:
+        """The best weights with all that is needed to use them."""
+        return self.path / "model"
+
+    @property
+    def state_file(self) -> Path:
+        """What a resumed run goes on from."""
+        return self.path / "state" / "training_state.pt"
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.path / "report.html"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """config.json: network, data and every option."""
+        return self._json("config.json")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """environment.json: versions, machine, threads, command."""
+        return self._json("environment.json")
+
+    @property
+    def config(self) -> TrainConfig:
+        """The options of the run."""
+        return TrainConfig.from_dict(self.settings["options"], str(self.path / "config.json"))
+
+    @property
+    def network_name(self) -> str:
+        """The network's name in the catalogue, or of its class."""
+        return str(self.settings["network"]["name"])
+
+    @property
+    def data_name(self) -> str:
+        """Where the images came from."""
+        return str(self.settings["data"]["source"])
+
+    @property
+    def metrics(self) -> list[dict[str, float | None]]:
+        """The rows of metrics.csv, one per finished epoch; empty cells are None."""
+        path = self.path / "metrics.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the best weights reached, by data part, as the model folder states it; empty before the end."""
+        path = self.model_folder / CONFIG_FILE
+        return dict(json.loads(path.read_text("utf-8"))["metrics"]) if path.exists() else {}
+
+    @property
+    def status(self) -> str:
+        """`finished`, `interrupted`, `patience`, `time budget`, `failed: …`, or `not ended` when it was cut off or runs."""
+        path = self.path / "events.jsonl"
+        if not path.exists():
+            return "not ended"
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+        try:
+            last = json.loads(lines[-1]) if lines else {}
+        except ValueError:  # a line that was being written when the run was cut off
+            last = {}
+        return str(last["reason"]) if last.get("event") == "RunEnded" else "not ended"
+
+    def load(self, device: torch.device | str = "cpu") -> TrainedModel:
+        """The best network in evaluation mode, with class names and preprocess."""
+        return load_model(self.model_folder, device)
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Write metrics.csv anew with a header and `rows`."""
+        with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, METRIC_COLUMNS)
+            writer.writeheader()
+            writer.writerows(_cells(row) for row in rows)
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add a row to metrics.csv."""
+        with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, METRIC_COLUMNS).writerow(_cells(row))
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {str(error)[:80]}") from None
+        assert isinstance(content, dict)
+        return content
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{row['epoch']:.0f}</td><td>{row['train_loss']:.4f}</td><td>{row['train_accuracy']:.4f}</td>"
+            f"<td>{_shown(row['validation_accuracy'])}</td></tr>"
+            for row in self.metrics
+        )
+        head = "<tr><th>epoch</th><th>train loss</th><th>train accuracy</th><th>validation accuracy</th></tr>"
+        return f"<p><b>{escape(self.name)}</b> {escape(repr(self))}</p><table>{head}{rows}</table>"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as CSV cells: None is an empty cell, a truth is 0 or 1."""
+    cells = {key: row[key] for key in METRIC_COLUMNS}
+    return {key: "" if value is None else int(value) if isinstance(value, bool) else value for key, value in cells.items()}
+
+
+def create_run(output: Path | str, name: str | None, default_name: str, settings: dict[str, Any]) -> Run:
+    """Make `output/name` and write its config.json and environment.json, or refuse before anything was trained.
+
+    Without `name` it is `default_name`, followed by the first number that is free.
+    """
+    output = Path(output)
+    if name is not None:
+        _check_name(name)
+    path = _free_path(output, default_name) if name is None else output / name
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+    except FileExistsError:
+        blocked = output if not output.is_dir() else path
+        what = "is a file" if blocked.is_file() else "holds another run or other files"
+        remedy = "choose another name, or go on with it by --resume"
+        raise RunError(f"{blocked} {what}; {remedy}") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}; choose another output") from None
+    write_json(path / "config.json", {key: settings[key] for key in ("format_version", "network", "data", "options")})
+    write_json(path / "environment.json", settings["environment"])
+    return Run(path)
+
+
+def check_output(output: Path | str, name: str | None) -> None:
+    """Refuse an output that could not be written or that holds another run, before any work is done.
+
+    Raises UsageError for a name that is no name and RunError for a folder that will not do.
+    """
+    output = Path(output)
+    if name is not None:
+        _check_name(name)
+        if (output / name).exists():
+            raise RunError(
+                f"{output / name} holds another run or other files; choose another name, or go on with it by --resume"
+            )
+    existing = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        raise RunError(f"{existing} is a file; choose another output")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise RunError(f"{existing} cannot be written: permission denied; choose another output")
+
+
+def _check_name(name: str) -> None:
+    bad = not name or name in (".", "..") or any(c in name for c in "/\\\0") or not name.isprintable()
+    if bad or len(name.encode("utf-8", "surrogateescape")) > 200:
+        shown = name if len(name) < 60 else name[:57] + "…"
+        raise UsageError(f"run name {shown!r}; allowed: a plain file name of at most 200 bytes, without slashes")
+
+
+def _free_path(output: Path, stem: str) -> Path:
+    number = 1
+    while (output / f"{stem}-{number}").exists():
+        number += 1
+    return output / f"{stem}-{number}"
+
+
+def resolve_model_folder(path: Path | str) -> Path:
+    """The model folder of a run's directory, or the folder itself when it is one."""
+    path = Path(path)
+    return path / "model" if (path / "model").is_dir() else path

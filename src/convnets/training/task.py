@@ -1,0 +1,239 @@
+"""Task: network, data and options brought together and checked, before anything is written or trained.
+
+A pure function of its inputs and the seed: a resumed run prepares the very same task again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from torch import nn
+
+from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.seeds import derive_seed
+from convnets.data.augment import Augmentation, parse_augmentations
+from convnets.data.batches import Mixing
+from convnets.data.decode import decode_images, probe_pictures, resident_bytes
+from convnets.data.image_set import ImageSet, Splits
+from convnets.data.mixing import CutMix, Mixup, MixOneOf
+from convnets.data.preprocess import Preprocess, channel_statistics
+from convnets.data.sources import load_data
+from convnets.data.splits import split_off
+from convnets.errors import ConfigError, DataError
+from convnets.layers.initialise import initialise
+from convnets.models.catalogue import ModelEntry, create_model, model_entry
+from convnets.models.contract import ImageClassifier
+from convnets.training.config import TrainConfig
+
+__all__ = ["Progress", "Task", "prepare"]
+
+Progress = Callable[[str, int, int | None], None]
+"""What is being done, how much of it is done, and how much there is (None where nobody knows)."""
+
+_CROP_MARGIN = 8 / 7  # short side : crop, 256 : 224 as He et al. 2016 test
+_STATISTICS_SAMPLE = 10_000  # pictures that mean and std are measured on when the set is streamed
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a run trains with."""
+
+    network: nn.Module
+    preprocess: Preprocess
+    train: ImageSet
+    validation: ImageSet | None
+    test: ImageSet | None
+    augment: tuple[Augmentation, ...]
+    mixing: Mixing | None
+    hardware: Hardware
+    data: dict[str, Any]
+    """What the data were, for the run's configuration: source, content hash, classes."""
+    notices: tuple[str, ...]
+
+    @property
+    def network_name(self) -> str:
+        """The catalogue's name of the network, or the name of its class."""
+        known = getattr(self.network, "architecture", None)
+        return type(self.network).__name__ if known is None else str(known.name)
+
+
+def prepare(
+    network: nn.Module | str,
+    data: Splits | ImageSet | str | Path,
+    config: TrainConfig,
+    *,
+    arguments: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Task:
+    """Load, decode and split the data, and build (where it is a name) and initialise the network.
+
+    `arguments` are further arguments of `create_model` for a network given by name. Raises UsageError for what
+    the caller got wrong and DataError for data that cannot be used.
+    """
+    hardware = choose_hardware(config.device, config.precision, config.threads)
+    augment = parse_augmentations(config.augment)
+    source = str(data) if isinstance(data, str | Path) else None
+    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
+    if isinstance(splits, ImageSet):
+        splits = Splits(train=splits)
+    if len(splits.classes) < 2:
+        raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
+    given = network if isinstance(network, nn.Module) else None
+    entry = _entry_of(network)
+    probe = probe_pictures(splits.train)
+    channels = config.channels or getattr(given, "in_channels", None) or probe.channels
+    size = _input_size(given, entry, config, probe.uniform_size)
+    preprocess = Preprocess.plain(channels, size, _stored_side(splits.train, size, probe.uniform_size))
+    if given is None:
+        assert entry is not None
+        given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
+    else:
+        _check_network(given, splits, channels)
+    data_record = {"name": source, "source": splits.source, "classes": list(splits.classes)}
+    data_record["content_hash"] = {name: part.content_hash for name, part in splits.parts().items()}
+    notices: list[str] = []
+    splits = _decode(splits, preprocess, config, hardware, notices, progress)
+    train, validation = _validation_split(splits, config, notices)
+    if config.normalise:
+        preprocess = replace(preprocess, **_statistics(train, preprocess))
+    if config.initialiser is not None:
+        initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
+    return Task(
+        given,
+        preprocess,
+        train,
+        validation,
+        splits.test,
+        augment,
+        _mixing(config),
+        hardware,
+        data_record,
+        tuple(notices),
+    )
+
+
+def _entry_of(network: nn.Module | str) -> ModelEntry | None:
+    if isinstance(network, str):
+        return model_entry(network)
+    known = getattr(network, "architecture", None)
+    return None if known is None else model_entry(known.name)
+
+
+def _input_size(
+    network: nn.Module | None, entry: ModelEntry | None, config: TrainConfig, uniform: tuple[int, int] | None
+) -> int:
+    """The side that was asked for or that the network fixes; the images' own where it is near; else the network's."""
+    fixed = getattr(network, "input_size", None)
+    if fixed is not None:
+        if config.size not in (None, fixed):
+            raise ConfigError(f"size is {config.size} but the network was built for {fixed}; build it with input_size")
+        return int(fixed)
+    if config.size is not None:
+        if entry is not None and config.size < entry.min_size:
+            raise ConfigError(f"size is {config.size}; {entry.name} needs at least {entry.min_size}")
+        return config.size
+    native = uniform[0] if uniform is not None and uniform[0] == uniform[1] else None
+    if entry is None:
+        if native is None:
+            raise ConfigError("the images differ in size; say which side the network takes with size=…")
+        return native
+    near = native is not None and native >= entry.min_size and abs(native - entry.input_size) <= entry.input_size / 4
+    return native if near and native is not None else entry.input_size
+
+
+def _stored_side(images: ImageSet, size: int, uniform: tuple[int, int] | None) -> int:
+    """Short side that pictures from files are kept at: a margin around the crop, where they are larger than it."""
+    if images.resident or (uniform is not None and uniform[0] == uniform[1] and uniform[0] < size * _CROP_MARGIN):
+        return size
+    return round(size * _CROP_MARGIN)
+
+
+def _build(
+    entry: ModelEntry, channels: int, classes: int, size: int, config: TrainConfig, arguments: dict[str, Any]
+) -> ImageClassifier:
+    if config.auxiliary_weight and entry.name.startswith("googlenet"):
+        arguments = {"auxiliary": True, **arguments}
+    if entry.fixed_size:
+        arguments = {"input_size": size, **arguments}
+    seed = derive_seed(config.seed, "network")
+    return create_model(entry.name, in_channels=channels, num_classes=classes, seed=seed, **arguments)
+
+
+def _check_network(network: nn.Module, splits: Splits, channels: int) -> None:
+    classes = getattr(network, "num_classes", len(splits.classes))
+    if classes != len(splits.classes):
+        remedy = f"create it with num_classes={len(splits.classes)}"
+        raise ConfigError(f"the network has {classes} classes and {splits.source} has {len(splits.classes)}; {remedy}")
+    own = getattr(network, "in_channels", channels)
+    if own != channels:
+        raise ConfigError(f"the network takes {own} channels and channels is {channels}; leave channels out")
+
+
+def _decode(
+    splits: Splits,
+    preprocess: Preprocess,
+    config: TrainConfig,
+    hardware: Hardware,
+    notices: list[str],
+    progress: Progress | None,
+) -> Splits:
+    """Decode files into memory where they fit."""
+    needed = sum(resident_bytes(part, preprocess) for part in splits.parts().values() if not part.resident)
+    free = psutil.virtual_memory().available
+    limit = free / 2 if config.memory_limit is None else config.memory_limit * 1e9
+    if needed > limit:
+        notices.append(
+            f"decoded images would take {needed / 1e9:.1f} GB, above the limit of {limit / 1e9:.1f} GB: "
+            f"{config.workers} workers decode them as they are needed"
+        )
+        return splits
+    decoded: dict[str, ImageSet] = {}
+    for name, part in splits.parts().items():
+
+        def report(done: int, total: int, name: str = name) -> None:
+            if progress is not None:
+                progress(f"decoding {name}", done, total)
+
+        decoded[name] = decode_images(
+            part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt, progress=report
+        )
+        if len(decoded[name]) < len(part):
+            notices.append(f"{len(part) - len(decoded[name])} unreadable pictures of {name} were left out")
+    return Splits(**decoded)
+
+
+def _validation_split(
+    splits: Splits, config: TrainConfig, notices: list[str]
+) -> tuple[ImageSet, ImageSet | None]:
+    if splits.validation is None and config.validation > 0:
+        seed = derive_seed(config.seed, "validation")
+        return split_off(splits.train, config.validation, seed=seed, balanced=config.balanced_validation)
+    if splits.validation is not None:
+        missing = [name for name, count in splits.validation.class_counts().items() if count == 0]
+        if missing:
+            notices.append(f"no validation images of {', '.join(missing)}: their accuracy is not looked at")
+        return splits.train, splits.validation
+    return splits.train, None
+
+
+def _statistics(train: ImageSet, preprocess: Preprocess) -> dict[str, tuple[float, ...]]:
+    if not train.resident:
+        step = max(1, len(train) // _STATISTICS_SAMPLE)
+        train = decode_images(train.subset(range(0, len(train), step)), preprocess)
+    mean, std = channel_statistics(train.pixels, preprocess.channels)
+    return {"mean": mean, "std": std}
+
+
+def _mixing(config: TrainConfig) -> Mixing | None:
+    mixings: list[Mixing] = []
+    if config.mixup:
+        mixings.append(Mixup(config.mixup))
+    if config.cutmix:
+        mixings.append(CutMix(config.cutmix))
+    if len(mixings) == 2:
+        return MixOneOf(tuple(mixings))
+    return mixings[0] if mixings else None
