@@ -1,0 +1,106 @@
+"""Evaluate: a network on labelled images, with the protocol said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from convnets.core.hardware import Hardware
+from convnets.data.batches import Batches
+from convnets.data.image_set import ImageSet
+from convnets.data.preprocess import Preprocess
+from convnets.errors import InputError
+from convnets.evaluation.evaluation import Evaluation
+from convnets.evaluation.metrics import cross_entropy
+from convnets.evaluation.scores import (
+    check_finite,
+    evaluation_mode,
+    hardware_for,
+    images_at_once,
+    log_probabilities,
+)
+from convnets.evaluation.views import preprocess_for_views
+
+__all__ = ["describe_protocol", "evaluate"]
+
+
+def evaluate(
+    network: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocess,
+    *,
+    batch_size: int | None = None,
+    hardware: Hardware | None = None,
+    views: int = 1,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Ask `network` (logits N×K) for every image and measure its answers; its mode is left as found.
+
+    batch_size: images per batch; None chooses by their size, so that memory stays bounded.
+    hardware: where and in which precision; None is the network's own device, in float32.
+    views: 1 centre crop, 5 with the corners, 10 with mirror images; the probabilities are averaged.
+    workers: processes that decode images that are still files; 0 decodes in this one.
+    progress: called with (images done, images in all) after each batch.
+
+    Raises ConfigError for other numbers of views, InputError when the network has another number of classes
+    than the images, DeviceError when it is elsewhere than `hardware`, TrainingError when it gives NaN or
+    infinity, and ImageDecodeError for a file that is not a picture.
+
+    >>> pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    >>> images = ImageSet(pixels, torch.tensor([0, 1, 0]), ("cat", "dog"), "zeros")
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    >>> evaluate(network, images, Preprocess.plain(channels=1, size=8)).images
+    3
+    """
+    hardware = hardware_for(network, hardware)
+    started = time.perf_counter()
+    wide = preprocess_for_views(preprocess, views)
+    size = images_at_once(preprocess, views, hardware) if batch_size is None else batch_size
+    batches = Batches(images, wide, size, device=hardware.device, workers=workers)
+    scores: list[Tensor] = []
+    done = 0
+    with evaluation_mode(network):
+        for batch in batches.epoch():
+            scores.append(log_probabilities(network, batch.images, preprocess.size, views, hardware))
+            _check_classes(scores[-1], images)
+            done += len(scores[-1])
+            if progress is not None:
+                progress(done, len(images))
+    log_p = torch.cat(scores).cpu().clone()  # an inference tensor could not be used in later training
+    check_finite(log_p, images.source)
+    return Evaluation(
+        probabilities=log_p.exp(),
+        labels=images.labels,
+        classes=images.classes,
+        loss=cross_entropy(log_p, images.labels),
+        seconds=time.perf_counter() - started,
+        protocol=describe_protocol(preprocess, views, hardware),
+    )
+
+
+def _check_classes(scores: Tensor, images: ImageSet) -> None:
+    if scores.shape[1] != len(images.classes):
+        raise InputError(
+            f"the network tells {scores.shape[1]} classes apart, {images.source} has {len(images.classes)}; "
+            "they must be equal: evaluate on images of the classes it was trained on"
+        )
+
+
+def describe_protocol(preprocess: Preprocess, views: int, hardware: Hardware) -> str:
+    """Crops, sizes in pixels and precision in a few words.
+
+    >>> cpu = Hardware(torch.device("cpu"), torch.float32, threads=1)
+    >>> describe_protocol(Preprocess.plain(channels=3, size=224, resize=256), 1, cpu)
+    'single centre crop, 224 px of short side 256, fp32'
+    """
+    crops = {
+        1: "single centre crop",
+        5: "5 views (centre, corners)",
+        10: "10 views (centre, corners, mirrored)",
+    }[views]
+    side = preprocess_for_views(preprocess, views).resize
+    return f"{crops}, {preprocess.size} px of short side {side}, {hardware.precision}"
