@@ -48,7 +48,7 @@ class Augmentation(Protocol):
     A pure function of the images and the generator's state that leaves its input as it was.
     """
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, /) -> Tensor:
         """Float N×C×H×W in [0, 1] on any device → the same; every random number comes from `generator`."""
         ...
 
@@ -93,7 +93,7 @@ class PerBatch:
             )
 
     def __repr__(self) -> str:
-        return f"PerBatch({getattr(self.function, '__name__', None) or self.function!r})"
+        return f"PerBatch({getattr(self.function, '__name__', repr(self.function))})"
 
 
 def augment_images(images: Tensor, augment: Sequence[Augmentation], generator: torch.Generator) -> Tensor:

@@ -55,7 +55,7 @@ class Contrast:
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Float N×C×H×W → the same shape."""
         check_float_images(images, "Contrast")
-        grey = convert_channels(images, 1).mean((2, 3), keepdim=True)  # N×1×1×1
+        grey = _grey(images).mean((2, 3), keepdim=True)  # N×1×1×1
         return _blend(grey, images, _factors(images, self.strength, generator))
 
 
@@ -79,7 +79,7 @@ class Saturation:
         factors = _factors(images, self.strength, generator)
         if images.shape[1] == 1:
             return images.clone()
-        return _blend(convert_channels(images, 1), images, factors)
+        return _blend(_grey(images), images, factors)
 
 
 @dataclass(frozen=True)
@@ -157,18 +157,32 @@ def _blend(base: Tensor, images: Tensor, factors: Tensor) -> Tensor:
     return (images - base).mul_(factors).add_(base).clamp_(0.0, 1.0)
 
 
-def _turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Add `turns` (N×1×1×1) to the hue of RGB images, keeping HSV's value and chroma.
+def _grey(images: Tensor) -> Tensor:
+    """The luma of N×C×H×W: N×1×H×W in the same floating-point type."""
+    return convert_channels(images, 1).to(images.dtype)
 
-    Hue in sixths of a turn from the largest channel (Smith 1978, "Color gamut transform pairs"); back to RGB
-    by channel = value − chroma · clamp(min(k, 4 − k), 0, 1), where k = (n + hue) mod 6 and n = 5, 3, 1 for R,
-    G, B.
+
+def _turn_hue(images: Tensor, turns: Tensor) -> Tensor:
+    """Add `turns` (N×1×1×1) to the hue of RGB images; HSV's value and chroma stay.
+
+    The hexagon of Smith 1978, "Color gamut transform pairs", with the hue h in sixths of a turn: the share of
+    the chroma above the smallest channel is |h − 3| − 1 for red, 2 − |h − 2| for green, 2 − |h − 4| for blue,
+    in [0, 1].
     """
-    red, green, blue = images.unbind(1)
-    value, chroma = images.amax(1), images.amax(1) - images.amin(1)
-    safe = torch.where(chroma > 0, chroma, 1.0)  # grey pixels have no hue; any will do
-    of_green_or_blue = torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
-    sixths = torch.where(value == red, (green - blue) / safe, of_green_or_blue)
-    turned = (sixths.unsqueeze(1) + 6 * turns + images.new_tensor([5, 3, 1]).view(1, 3, 1, 1)).remainder_(6)
-    share = torch.minimum(turned, 4 - turned).clamp_(0.0, 1.0)
-    return (value.unsqueeze(1) - chroma.unsqueeze(1) * share).clamp_(0.0, 1.0)
+    hue, smallest, chroma = _hue_in_sixths(images)
+    turned = (hue + 6 * turns).remainder_(6)  # N×1×H×W
+    corners, signs, offsets = (
+        images.new_tensor([[3, 2, 4], [1, -1, -1], [-1, 2, 2]]).view(3, 1, 3, 1, 1).unbind()
+    )
+    share = (turned - corners).abs_().mul_(signs).add_(offsets).clamp_(0.0, 1.0)  # N×3×H×W
+    return share.mul_(chroma).add_(smallest).clamp_(0.0, 1.0)
+
+
+def _hue_in_sixths(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Hue from −1 to 5, smallest channel and chroma of RGB images, each N×1×H×W."""
+    red, green, blue = (images[:, i : i + 1] for i in range(3))
+    value, smallest = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
+    chroma = value - smallest
+    divisor = torch.where(chroma > 0, chroma, 1.0)  # grey pixels have no hue; any will do
+    of_green_or_blue = torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor)
+    return torch.where(value == red, (green - blue) / divisor, of_green_or_blue), smallest, chroma

@@ -98,10 +98,15 @@ def draw_boxes(
 
 
 def check_float_images(images: Tensor, what: str) -> None:
-    """Raise InputError unless `images` are floating-point N×C×H×W with C = 1 or 3; `what` names who asks."""
+    """Raise InputError unless `images` are floating-point N×C×H×W with C = 1 or 3, none of them empty.
+
+    `what` names who asks. Values are not looked at: that would cost more than most augmentations.
+    """
     shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] not in (1, 3):
-        raise InputError(f"{what} got images of shape {shape}; allowed: N×C×H×W with C = 1 or 3")
+    if images.ndim != 4 or shape[1] not in (1, 3) or 0 in shape:
+        raise InputError(
+            f"{what} got images of shape {shape}; allowed: N×C×H×W with C = 1 or 3, N, H, W from 1"
+        )
     if not images.is_floating_point():
         raise InputError(
             f"{what} got {images.dtype} images; allowed: floats in [0, 1], such as images.float() / 255"

@@ -102,15 +102,13 @@ class RandomCrop:
         check_float_images(images, "RandomCrop")
         side = min(images.shape[-2:])
         padding = side // 8 if self.padding is None else int(self.padding)
-        if self.mode == "reflect" and padding >= max(side, 1):
+        if self.mode == "reflect" and padding >= side:
             raise InputError(
                 f"RandomCrop padding is {padding} for images of {side} pixels; "
                 f"allowed: up to {side - 1}, or mode='zeros'"
             )
         top = draw_integers(images, 2 * padding + 1, generator)
         left = draw_integers(images, 2 * padding + 1, generator)
-        if images.numel() == 0:
-            return images.clone()
         border = (padding, padding, padding, padding)
         padded = F.pad(images, border, mode="reflect") if self.mode == "reflect" else F.pad(images, border)
         return _cut(padded, top, left, images.shape[-2], images.shape[-1])
@@ -121,11 +119,9 @@ def _cut(images: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> 
     count, channels, full_height, full_width = images.shape
     # Every row of a crop is a window of the images laid out as one long line: copies of whole rows, which is
     # several times faster than looking up single pixels
-    planes = torch.arange(count * channels, device=images.device).view(count, channels, 1) * (
-        full_height * full_width
-    )
+    planes = torch.arange(count * channels, device=images.device) * (full_height * full_width)
     rows = torch.arange(height, device=images.device) * full_width
-    starts = planes + (top * full_width + left).view(-1, 1, 1) + rows  # N×C×height
+    starts = planes.view(count, channels, 1) + (top * full_width + left).view(-1, 1, 1) + rows  # N×C×height
     windows = images.contiguous().flatten().unfold(0, width, 1)
     return windows.index_select(0, starts.flatten()).view(count, channels, height, width)
 
@@ -179,7 +175,7 @@ class RandomResizedCrop:
 
 
 def _resampling(start: Tensor, length: Tensor, pixels: int, out_pixels: int) -> Tensor:
-    """N×out_pixels×pixels: the share of every pixel of one axis in each output pixel, for `length` from
+    """The share of every pixel of one axis in each output pixel, N×out_pixels×pixels, for `length` from
     `start`.
 
     A triangle of half-width max(1, length / out_pixels) pixels about each output pixel's centre, cut at the
@@ -187,9 +183,8 @@ def _resampling(start: Tensor, length: Tensor, pixels: int, out_pixels: int) -> 
     with a box.
     """
     step = (length / out_pixels).view(-1, 1, 1)
-    centres = (
-        start.view(-1, 1, 1) + (torch.arange(out_pixels, device=start.device).view(1, -1, 1) + 0.5) * step
-    )
+    outputs = torch.arange(out_pixels, device=start.device).view(1, -1, 1) + 0.5
+    centres = start.view(-1, 1, 1) + outputs * step
     positions = torch.arange(pixels, device=start.device) + 0.5
     weights = (1 - (positions - centres).abs() / step.clamp(min=1.0)).clamp_(min=0.0)
     return weights / weights.sum(-1, keepdim=True)

@@ -26,7 +26,9 @@ _SMALLEST_ALPHA, _LARGEST_ALPHA = 1e-3, 1e6
 class Mixing(Protocol):
     """Mixes the images of a batch, and their targets with them; a pure function of its arguments."""
 
-    def __call__(self, images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, images: Tensor, targets: Tensor, generator: torch.Generator, /
+    ) -> tuple[Tensor, Tensor]:
         """Float N×C×H×W and float N×K → new ones of the same shapes."""
         ...
 
