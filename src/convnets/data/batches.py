@@ -6,24 +6,21 @@ where an epoch was entered changes them. N images of a batch, C channels, S side
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from convnets.core.seeds import generator_for
-from convnets.data.augment import Augmentation
+from convnets.data.augment import Augmentation, augment_images
 from convnets.data.image_set import ImageSet, PictureFiles
+from convnets.data.mixing import Mixing, one_hot
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, ConvnetsError
 
-__all__ = ["Batch", "Batches", "Mixing"]
-
-Mixing = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-"""Images N×C×S×S and targets float N×K of a batch → the same, mixed."""
+__all__ = ["Batch", "Batches"]
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,10 @@ class Batches:
         targets = self._labels[indices.to(self.device)]
         if self.augment or self.mixing:
             generator = generator_for(self.seed, "augment", epoch, step, device=self.device)
-            for augmentation in self.augment:
-                images = augmentation(images, generator)
+            images = augment_images(images, self.augment, generator)
         images = self.preprocess.normalise(self.preprocess.fit(images))
         if self.mixing:
-            one_hot = F.one_hot(targets, len(self.image_set.classes)).to(images.dtype)
-            images, targets = self.mixing(images, one_hot, generator)
+            images, targets = self.mixing(images, one_hot(targets, len(self.image_set.classes)), generator)
         return Batch(images.contiguous(memory_format=torch.channels_last), targets, indices)
 
 

@@ -5,21 +5,21 @@ A pure function of its inputs and the seed: a resumed run prepares the very same
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
-from torch import nn
+from torch import Tensor, nn
 
 from convnets.core.hardware import Hardware, choose_hardware
 from convnets.core.seeds import derive_seed
-from convnets.data.augment import Augmentation, parse_augmentations
-from convnets.data.batches import Mixing
+from convnets.data.augment import Augmentation, PerBatch, parse_augmentations
 from convnets.data.decode import decode_images, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
-from convnets.data.mixing import CutMix, Mixup, MixOneOf
+from convnets.data.mixing import Mixing, choose_mixing
 from convnets.data.preprocess import Preprocess, channel_statistics
 from convnets.data.sources import load_data
 from convnets.data.splits import split_off
@@ -29,7 +29,10 @@ from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 
-__all__ = ["Progress", "Task", "prepare"]
+__all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
+
+BatchFunction = Augmentation | Callable[[Tensor], Tensor]
+"""An augmentation, or any callable float N×C×H×W in [0, 1] → the same."""
 
 Progress = Callable[[str, int, int | None], None]
 """What is being done, how much of it is done, and how much there is (None where nobody knows)."""
@@ -67,15 +70,17 @@ def prepare(
     config: TrainConfig,
     *,
     arguments: dict[str, Any] | None = None,
+    augment: Sequence[BatchFunction] = (),
     progress: Progress | None = None,
 ) -> Task:
     """Load, decode and split the data, and build (where it is a name) and initialise the network.
 
-    `arguments` are further arguments of `create_model` for a network given by name. Raises UsageError for what
+    `arguments` are further arguments of `create_model` for a network given by name; `augment` are callables on
+    batches that come after the options' augmentations. Raises UsageError for what
     the caller got wrong and DataError for data that cannot be used.
     """
     hardware = choose_hardware(config.device, config.precision, config.threads)
-    augment = parse_augmentations(config.augment)
+    augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
     source = str(data) if isinstance(data, str | Path) else None
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
     if isinstance(splits, ImageSet):
@@ -108,12 +113,25 @@ def prepare(
         train,
         validation,
         splits.test,
-        augment,
-        _mixing(config),
+        augmentations,
+        choose_mixing(config.mixup, config.cutmix),
         hardware,
         data_record,
         tuple(notices),
     )
+
+
+def as_augmentation(function: BatchFunction) -> Augmentation:
+    """The callable itself where it takes images and a generator, else wrapped so that it does.
+
+    >>> as_augmentation(lambda images: 1 - images)
+    PerBatch(<lambda>)
+    """
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return PerBatch(cast("Callable[[Tensor], Tensor]", function))
+    return cast("Augmentation", function)
 
 
 def _entry_of(network: nn.Module | str) -> ModelEntry | None:
@@ -155,12 +173,12 @@ def _stored_side(images: ImageSet, size: int, uniform: tuple[int, int] | None) -
 def _build(
     entry: ModelEntry, channels: int, classes: int, size: int, config: TrainConfig, arguments: dict[str, Any]
 ) -> ImageClassifier:
+    own: dict[str, Any] = {"in_channels": channels, "num_classes": classes}
     if config.auxiliary_weight and entry.name.startswith("googlenet"):
-        arguments = {"auxiliary": True, **arguments}
+        own["auxiliary"] = True
     if entry.fixed_size:
-        arguments = {"input_size": size, **arguments}
-    seed = derive_seed(config.seed, "network")
-    return create_model(entry.name, in_channels=channels, num_classes=classes, seed=seed, **arguments)
+        own["input_size"] = size
+    return create_model(entry.name, seed=derive_seed(config.seed, "network"), **{**own, **arguments})
 
 
 def _check_network(network: nn.Module, splits: Splits, channels: int) -> None:
@@ -227,13 +245,3 @@ def _statistics(train: ImageSet, preprocess: Preprocess) -> dict[str, tuple[floa
     mean, std = channel_statistics(train.pixels, preprocess.channels)
     return {"mean": mean, "std": std}
 
-
-def _mixing(config: TrainConfig) -> Mixing | None:
-    mixings: list[Mixing] = []
-    if config.mixup:
-        mixings.append(Mixup(config.mixup))
-    if config.cutmix:
-        mixings.append(CutMix(config.cutmix))
-    if len(mixings) == 2:
-        return MixOneOf(tuple(mixings))
-    return mixings[0] if mixings else None

@@ -26,7 +26,7 @@ from convnets.training.listeners.event_file import EventFile
 from convnets.training.loop import fit
 from convnets.training.run import Run, check_output, create_run
 from convnets.training.run_report import write_run_report
-from convnets.training.task import Progress, Task, prepare
+from convnets.training.task import BatchFunction, Progress, Task, prepare
 
 __all__ = ["resume", "train"]
 
@@ -42,6 +42,7 @@ def train(
     output: Path | str = "runs",
     name: str | None = None,
     arguments: dict[str, Any] | None = None,
+    augment: Sequence[BatchFunction] = (),
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -54,6 +55,7 @@ def train(
         output: the folder that runs lie in.
         name: the run's name; by default network, data and a number.
         arguments: further arguments of `create_model`, for a network given by name.
+        augment: callables on batches, images float N×C×H×W in [0, 1] → the same, after the options' augmentations.
         listeners: who hears the events; by default a live figure in a notebook, else rows in the terminal.
         progress: who hears of downloads and decoding.
 
@@ -66,7 +68,7 @@ def train(
     """
     config = config or TrainConfig()
     check_output(output, name)
-    task = prepare(network, data, config, arguments=arguments, progress=progress)
+    task = prepare(network, data, config, arguments=arguments, augment=augment, progress=progress)
     run = create_run(output, name, _default_name(task), _settings(task, config))
     run.write_metrics([])
     return _execute(run, task, config, TrainingState(), None, listeners)
@@ -77,12 +79,14 @@ def resume(
     *,
     network: nn.Module | None = None,
     data: Splits | ImageSet | str | Path | None = None,
+    augment: Sequence[BatchFunction] = (),
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Go on with a run from its last finished epoch, to the very weights that it would have reached unstopped.
 
-    A run on data from memory needs them again as `data`, a network from outside the catalogue as `network`.
+    A run on data from memory needs them again as `data`, a network from outside the catalogue as `network`, and
+    a run with callables of its own as augmentations needs these as `augment`.
     Raises RunError when the run is finished already or its data have changed.
     """
     run = run if isinstance(run, Run) else Run(run)
@@ -94,9 +98,8 @@ def resume(
     if source is None or (network is None and known["arguments"] is None):
         missing = "data" if source is None else "network"
         raise RunError(f"{run.path} was trained on {missing} from memory; pass it: resume(run, {missing}=…)")
-    task = prepare(
-        known["name"] if network is None else network, source, config, arguments=known["arguments"], progress=progress
-    )
+    chosen = known["name"] if network is None else network
+    task = prepare(chosen, source, config, arguments=known["arguments"], augment=augment, progress=progress)
     if task.data["content_hash"] != settings["data"]["content_hash"]:
         raise RunError(f"{run.path}: the images of {task.data['source']} have changed since; train under another name")
     state, learner = load_state(run.state_file, task.hardware.device)

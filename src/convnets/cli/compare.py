@@ -1,0 +1,35 @@
+"""`convnets compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from convnets.cli.output import aligned, write_json
+
+__all__ = ["compare"]
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Runs to set side by side.", metavar="RUN...")],
+    picture: Annotated[Optional[Path], typer.Option(help="Also draw their curves here.", metavar="FILE.svg")] = None,  # noqa: UP045
+    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Set runs side by side: what they reached, what it cost, and the options in which they differ.
+
+    Example: convnets compare runs/lenet-digits-1 runs/lenet_bn-digits-1
+    """
+    from convnets.training.comparison import compare_runs
+    from convnets.training.run import Run
+
+    comparison = compare_runs([Run(path) for path in runs])
+    if picture is not None:
+        comparison.draw(picture)
+    if json:
+        write_json(comparison.to_dict())
+        return
+    typer.echo(aligned(*comparison.table(), right=range(1, len(runs) + 1)))
+    if picture is not None:
+        typer.echo(f"picture: {picture}")

@@ -1,0 +1,80 @@
+"""`convnets`: the list of commands, and how each kind of error ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from convnets.cli.compare import compare
+from convnets.cli.data import data_app
+from convnets.cli.evaluate import evaluate
+from convnets.cli.models import models, summary
+from convnets.cli.predict import predict
+from convnets.cli.recipes import recipes
+from convnets.cli.train import train
+from convnets.errors import ConvnetsError, UsageError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="convnets",
+    help="The classic convolutional networks: train, evaluate and use them on real images.\n\n"
+    "Start with: convnets train lenet_bn --data digits",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(models)
+app.command()(summary)
+app.add_typer(data_app, name="data")
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(compare)
+app.command()(recipes)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from convnets import __version__
+
+        typer.echo(f"convnets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+# Typer's own errors of usage: bad values, unknown options, missing arguments
+_BAD_USAGE = typer.BadParameter.__bases__[0]
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        status = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except _BAD_USAGE as error:
+        status = _complain(error.format_message(), 2)  # type: ignore[attr-defined]
+    except ConvnetsError as error:
+        status = _complain(str(error), 2 if isinstance(error, UsageError) else 1)
+    except (KeyboardInterrupt, typer.Abort):
+        status = _complain("interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    typer.echo(f"convnets: {line}" if status == 130 else f"convnets: error: {line}", err=True)
+    return status

@@ -1,0 +1,72 @@
+"""`convnets models` and `convnets summary`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from convnets.cli.output import aligned, write_json
+
+__all__ = ["models", "summary"]
+
+
+def models(
+    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'resnet*'.")] = "*",
+    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """List the networks of the catalogue.
+
+    Example: convnets models 'resnet*'
+    """
+    from convnets.models.catalogue import list_models, model_entry
+
+    entries = [model_entry(name) for name in list_models(pattern)]
+    if json:
+        write_json(
+            [
+                {
+                    "name": entry.name,
+                    "year": entry.year,
+                    "paper": entry.paper,
+                    "idea": entry.idea,
+                    "input_size": entry.input_size,
+                    "min_size": entry.min_size,
+                    "fixed_size": entry.fixed_size,
+                    "in_channels": entry.in_channels,
+                    "num_classes": entry.num_classes,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    rows = [(entry.name, str(entry.year), str(entry.input_size), str(entry.min_size), entry.idea) for entry in entries]
+    typer.echo(aligned(("network", "year", "input", "least", "idea"), rows, right=(1, 2, 3)))
+
+
+def summary(
+    model: Annotated[str, typer.Argument(help="Network, as `convnets models` lists them.")],
+    in_channels: Annotated[Optional[int], typer.Option(help="Channels of the input. [default: the network's]")] = None,  # noqa: UP045
+    num_classes: Annotated[Optional[int], typer.Option(help="Number of classes. [default: the network's]")] = None,  # noqa: UP045
+    size: Annotated[Optional[int], typer.Option(help="Side of the input in pixels. [default: the network's]")] = None,  # noqa: UP045
+    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Print the layers of a network with their output shapes and parameters.
+
+    Example: convnets summary lenet
+    """
+    import torch
+
+    from convnets.inspection.summary import summarise
+    from convnets.models.catalogue import create_model, model_entry
+
+    entry = model_entry(model)
+    arguments: dict[str, Any] = {"input_size": size} if entry.fixed_size and size else {}
+    with torch.device("meta"):
+        network = create_model(model, in_channels=in_channels, num_classes=num_classes, **arguments)
+    side = size or entry.input_size
+    found = summarise(network, (network.in_channels, side, side))
+    if json:
+        write_json(found.to_dict())
+    else:
+        typer.echo(str(found))

@@ -1,0 +1,108 @@
+"""`convnets train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from convnets.cli.options import takes_train_options
+from convnets.cli.output import progress_bar
+from convnets.errors import UsageError
+from convnets.training.config import TrainConfig, read_toml
+
+__all__ = ["train"]
+
+
+@takes_train_options
+def train(
+    *,
+    model: Annotated[Optional[str], typer.Argument(help="Network, as `convnets models` lists them.")] = None,  # noqa: UP045
+    data: Annotated[Optional[str], typer.Option(help="Data set's name, or a folder or zip of images. [default: digits]")] = None,  # noqa: UP045
+    recipe: Annotated[Optional[str], typer.Option(help="Named run, as `convnets recipes` lists them; other options change it.")] = None,  # noqa: UP045
+    config: Annotated[Optional[Path], typer.Option(help="TOML file of training options; those on the command line win.")] = None,  # noqa: UP045
+    resume: Annotated[Optional[Path], typer.Option(help="Go on with this run from its last finished epoch.", metavar="RUN")] = None,  # noqa: UP045
+    output: Annotated[Path, typer.Option(help="Folder that runs lie in.")] = Path("runs"),
+    name: Annotated[Optional[str], typer.Option(help="Name of the run. [default: network, data and a number]")] = None,  # noqa: UP045
+    json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
+    options: dict[str, Any],
+) -> None:
+    """Train a network on images and leave a run: its best weights, metrics and report.
+
+    Example: convnets train lenet_bn --data fashion-mnist --epochs 5
+    """
+    if resume is not None:
+        if model or data or recipe or config or name or options:
+            raise UsageError("--resume goes on with a run as it was started; leave network, data and options out")
+        run = _resume(resume, json=json, quiet=quiet)
+    else:
+        run = _start(model, data, recipe, config, options, output, name, json=json, quiet=quiet)
+    if run.status == "interrupted":
+        raise typer.Exit(130)
+
+
+def _start(
+    model: str | None,
+    data: str | None,
+    recipe: str | None,
+    config: Path | None,
+    options: dict[str, Any],
+    output: Path,
+    name: str | None,
+    *,
+    json: bool,
+    quiet: bool,
+) -> Any:
+    from convnets.training.run import check_output
+
+    arguments: dict[str, Any] = {}
+    base: dict[str, Any] = {}
+    if recipe is not None:
+        from convnets.recipes.catalogue import get_recipe
+
+        chosen = get_recipe(recipe)
+        if model not in (None, chosen.network):
+            raise UsageError(f"recipe {recipe} trains {chosen.network}, not {model}; leave the network out")
+        model, data = chosen.network, data or chosen.data
+        arguments, base = dict(chosen.arguments), chosen.config.to_dict()
+    if config is not None:
+        base |= read_toml(config)
+    if model is None:
+        raise UsageError("no network; give one, such as convnets train lenet_bn, or --recipe")
+    settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
+    check_output(output, name)
+    from convnets.training.train import train as train_network
+
+    with progress_bar(quiet=quiet or json) as progress:
+        return train_network(
+            model,
+            data or "digits",
+            settings,
+            output=output,
+            name=name,
+            arguments=arguments,
+            listeners=_listeners(json=json, quiet=quiet),
+            progress=progress,
+        )
+
+
+def _resume(path: Path, *, json: bool, quiet: bool) -> Any:
+    from convnets.training.train import resume
+
+    with progress_bar(quiet=quiet or json) as progress:
+        return resume(path, listeners=_listeners(json=json, quiet=quiet), progress=progress)
+
+
+def _listeners(*, json: bool, quiet: bool) -> tuple[Any, ...]:
+    if json:
+        from convnets.training.listeners.event_file import JsonLines
+
+        return (JsonLines(sys.stdout),)
+    if quiet:
+        return ()
+    from convnets.training.listeners.terminal import Terminal
+
+    return (Terminal(),)

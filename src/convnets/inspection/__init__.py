@@ -1,0 +1,1 @@
+"""Floor 4: looking into networks; records first, rendering apart."""
