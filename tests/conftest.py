@@ -12,7 +12,8 @@ def _data_file(*parts: str, remedy: str) -> Path:
     root = os.environ.get("CONVNETS_DATA")
     path = Path(root, *parts) if root else None
     if path is None or not path.exists():
-        pytest.skip(f"{'/'.join(parts)} is not under $CONVNETS_DATA ({root or 'not set'}); {remedy}")
+        give_up = pytest.fail if os.environ.get("CONVNETS_REQUIRE_DATA") else pytest.skip
+        give_up(f"{'/'.join(parts)} is not under $CONVNETS_DATA ({root or 'not set'}); {remedy}")
     return path
 
 
