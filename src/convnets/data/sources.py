@@ -1,0 +1,174 @@
+"""Sources: from a data set's name, or the path of a folder or zip of pictures, to ImageSets."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convnets.data.catalogue import DataEntry, data_entry, list_data
+from convnets.data.cifar_binary import read_cifar10_archive
+from convnets.data.downloads import download_file
+from convnets.data.idx import read_idx
+from convnets.data.image_set import ImageSet, Splits
+from convnets.data.picture_files import FolderPictures, ZipPictures
+from convnets.data.picture_layout import arrange_pictures
+from convnets.data.picture_names import printable
+from convnets.data.published_file import Progress, PublishedFile
+from convnets.errors import DataError, DownloadError, UnknownNameError
+
+__all__ = ["data_root", "download_data", "list_data", "load_data"]
+
+
+def data_root() -> Path:
+    """The folder that named data sets are read from and downloaded to.
+
+    `$CONVNETS_DATA` where it is set, otherwise `convnets` in the platform's cache folder.
+    """
+    chosen = os.environ.get("CONVNETS_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "convnets" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "convnets"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convnets"
+
+
+def load_data(
+    name_or_path: str | Path,
+    *,
+    root: Path | None = None,
+    download: bool = True,
+    progress: Progress | None = None,
+) -> Splits:
+    """A data set by its name (`list_data()`), or a folder or zip of pictures by its path.
+
+    Named sets come into memory, uint8; their files are taken from `root`/NAME (default `data_root()`), or
+    downloaded to it when they are not there and `download` allows it, and verified on every read. Pictures of a
+    folder or zip stay files until `decode_images`; the layouts are `root/{train,val,test}/CLASS/*` (`val` and
+    `test` may be missing) and `root/CLASS/*`, with or without one folder around them. A name wins over a folder
+    called the same: write `./NAME` for that one. `progress` is called with (file, bytes done, bytes in all).
+
+    Raises UnknownNameError for what is neither a name nor a path, DataError for files that cannot be used,
+    DownloadError when no mirror delivers.
+
+    >>> load_data("digits").train
+    ImageSet(digits: 1,437 images, 1 × 8 × 8, 10 classes)
+    """
+    entry = _named(name_or_path)
+    if entry is None:
+        return _load_pictures(Path(name_or_path))
+    if not entry.files:
+        return _load_digits(entry)
+    contents = _contents(entry, root, download, progress)
+    return _read_cifar10(entry, contents) if entry.name == "cifar10" else _read_idx_splits(entry, contents)
+
+
+def download_data(name: str, *, root: Path | None = None, progress: Progress | None = None) -> Path:
+    """Make sure that the files of a named data set are in `root`/NAME, whole and verified; return that folder.
+
+    Raises UnknownNameError, DataError for a wrong file that is there already, or DownloadError.
+    """
+    entry = data_entry(name)
+    _contents(entry, root, True, progress)
+    return (root or data_root()) / entry.name
+
+
+def _named(name_or_path: str | Path) -> DataEntry | None:
+    """The entry of that name; None for a path that exists; otherwise UnknownNameError."""
+    name = str(name_or_path)
+    known = [entry.name for entry in list_data()]
+    if name in known:
+        return data_entry(name)
+    try:
+        if name and Path(name).expanduser().exists():
+            return None
+    except (OSError, ValueError, RuntimeError):  # too long, NUL inside, unknown user: no such path
+        pass
+    raise UnknownNameError(
+        "data set", printable(name), known, "or give the path of a folder or zip of pictures that exists"
+    )
+
+
+def _contents(entry: DataEntry, root: Path | None, download: bool, progress: Progress | None) -> list[bytes]:
+    folder = (root or data_root()) / entry.name
+    return [_content(file, folder, download, progress) for file in entry.files]
+
+
+def _content(file: PublishedFile, folder: Path, download: bool, progress: Progress | None) -> bytes:
+    path = file.local_path(folder)
+    if path is not None:
+        try:
+            return file.read(path)
+        except DataError as error:
+            raise DataError(f"{error}; delete the file to have it downloaded again") from None
+    if not download:
+        raise DownloadError(
+            f"{folder / file.name} is not there and downloads are off; put it there or allow them"
+        )
+    return file.read(download_file(file, folder / file.name, progress=progress))
+
+
+def _read_idx_splits(entry: DataEntry, contents: list[bytes]) -> Splits:
+    names = [file.unpacked_name for file in entry.files]
+    tensors = [
+        read_idx(content, name, 3 if "idx3" in name else 1)
+        for content, name in zip(contents, names, strict=True)
+    ]
+    train_images, train_labels, test_images, test_labels = tensors
+    train = _image_set(entry, train_images[:, None], train_labels.long())
+    return Splits(train=train, test=_image_set(entry, test_images[:, None], test_labels.long()))
+
+
+def _read_cifar10(entry: DataEntry, contents: list[bytes]) -> Splits:
+    train, test = read_cifar10_archive(contents[0], entry.files[0].name)
+    return Splits(train=_image_set(entry, *train), test=_image_set(entry, *test))
+
+
+def _load_digits(entry: DataEntry) -> Splits:
+    """scikit-learn's digits, values 0 to 16 scaled to 0 to 255; a fixed stratified fifth is the test set."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    labels = torch.from_numpy(digits.target).long()
+    images = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]
+    train, test = train_test_split(
+        range(len(labels)), test_size=entry.test_images, stratify=labels.numpy(), random_state=0
+    )
+    train, test = torch.tensor(sorted(train)), torch.tensor(sorted(test))
+    return Splits(
+        train=_image_set(entry, images[train], labels[train]),
+        test=_image_set(entry, images[test], labels[test]),
+    )
+
+
+def _image_set(entry: DataEntry, images: Tensor, labels: Tensor) -> ImageSet:
+    return ImageSet(images, labels, entry.classes, entry.name)
+
+
+def _load_pictures(path: Path) -> Splits:
+    path = path.expanduser()
+    source = printable(str(path))
+    pictures: FolderPictures | ZipPictures
+    if path.is_dir():
+        pictures = FolderPictures.scan(path)
+    elif zipfile.is_zipfile(path):
+        pictures = ZipPictures.scan(path)
+    else:
+        raise DataError(f"{source}: neither a folder nor a zip archive; allowed: a folder or zip of pictures")
+    layout = arrange_pictures(
+        [tuple(p.split("/")) for p in pictures.paths],
+        [tuple(p.split("/")) for p in pictures.empty_folders],
+        source,
+    )
+    parts = {
+        part: ImageSet(pictures.subset(indices), torch.tensor(labels), layout.classes, source)
+        for part, (indices, labels) in layout.parts.items()
+    }
+    return Splits(parts["train"], parts.get("validation"), parts.get("test"))
