@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,9 @@ __all__ = ["compare"]
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Runs to set side by side.", metavar="RUN...")],
-    picture: Annotated[Optional[Path], typer.Option(help="Also draw their curves here.", metavar="FILE.svg")] = None,  # noqa: UP045
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw their curves here.", metavar="FILE.svg")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Set runs side by side: what they reached, what it cost, and the options in which they differ.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -60,12 +60,16 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Write JSON."
         )
         for e in entries
     ]
-    typer.echo(aligned(("data", "train + test", "images", "classes", "download", "what"), rows, right=(1, 2, 3, 4)))
+    typer.echo(
+        aligned(("data", "train + test", "images", "classes", "download", "what"), rows, right=(1, 2, 3, 4))
+    )
     typer.echo(f"files are read from and downloaded to {data_root()} ($CONVNETS_DATA)")
 
 
 @data_app.command()
-def download(names: Annotated[list[str], typer.Argument(help="Data sets, as `convnets data list` lists them.")]) -> None:
+def download(
+    names: Annotated[list[str], typer.Argument(help="Data sets, as `convnets data list` lists them.")],
+) -> None:
     """Get data sets and verify them; what is there already is only verified.
 
     Example: convnets data download fashion-mnist
@@ -85,12 +89,16 @@ def download(names: Annotated[list[str], typer.Argument(help="Data sets, as `con
 @data_app.command()
 def show(
     data: Annotated[str, typer.Argument(help="Data set's name, or a folder or zip of images.")],
-    augment: Annotated[str, typer.Option(help="Augmentations in order, such as flip,crop:4,erasing.", metavar="A,B,…")] = "",
+    augment: Annotated[
+        str, typer.Option(help="Augmentations in order, such as flip,crop:4,erasing.", metavar="A,B,…")
+    ] = "",
     mixup: Annotated[float, typer.Option(help="Alpha of mixup; 0 for none.")] = 0.0,
     cutmix: Annotated[float, typer.Option(help="Alpha of CutMix; 0 for none.")] = 0.0,
     count: Annotated[int, typer.Option(help="How many images to show.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the choice and of the augmentations.")] = 0,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="PNG to write. [default: NAME.png]")] = None,  # noqa: UP045
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="PNG to write. [default: NAME.png]")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Count a data set's images and write a picture of some, before and after augmentation.
@@ -107,13 +115,26 @@ def show(
     with progress_bar(quiet=json) as progress:
         splits = load_data(data, progress=progress)
     path = preview_augmentations(
-        splits.train, augmentations, output or Path(f"{Path(data).stem}.png"), count=count, seed=seed, mixing=mixing
+        splits.train,
+        augmentations,
+        output or Path(f"{Path(data).stem}.png"),
+        count=count,
+        seed=seed,
+        mixing=mixing,
     )
     probe = probe_pictures(splits.train)
     size = "mixed sizes" if probe.uniform_size is None else "×".join(map(str, probe.uniform_size))
     if json:
         counts = {name: part.class_counts() for name, part in splits.parts().items()}
-        write_json({"source": splits.source, "channels": probe.channels, "size": size, "classes": counts, "picture": str(path)})
+        write_json(
+            {
+                "source": splits.source,
+                "channels": probe.channels,
+                "size": size,
+                "classes": counts,
+                "picture": str(path),
+            }
+        )
         return
     parts = splits.parts()
     rows = [(name, *(f"{part.class_counts()[name]:,}" for part in parts.values())) for name in splits.classes]

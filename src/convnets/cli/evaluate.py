@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,11 +14,17 @@ __all__ = ["evaluate"]
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run, or model folder.")],
-    data: Annotated[Optional[str], typer.Option(help="Data set's name, or a folder or zip. [default: the run's]")] = None,  # noqa: UP045
-    part: Annotated[Optional[str], typer.Option(help="train, validation or test. [default: the last that is there]")] = None,  # noqa: UP045
+    data: Annotated[
+        str | None, typer.Option(help="Data set's name, or a folder or zip. [default: the run's]")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="train, validation or test. [default: the last that is there]")
+    ] = None,
     views: Annotated[int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.")] = 1,
     mistakes: Annotated[int, typer.Option(help="How many of the most confident mistakes to list.")] = 5,
-    report: Annotated[Optional[Path], typer.Option(help="Also write a report page here.", metavar="FILE.html")] = None,  # noqa: UP045
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a report page here.", metavar="FILE.html")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -40,15 +40,24 @@ def models(
             ]
         )
         return
-    rows = [(entry.name, str(entry.year), str(entry.input_size), str(entry.min_size), entry.idea) for entry in entries]
+    rows = [
+        (entry.name, str(entry.year), str(entry.input_size), str(entry.min_size), entry.idea)
+        for entry in entries
+    ]
     typer.echo(aligned(("network", "year", "input", "least", "idea"), rows, right=(1, 2, 3)))
 
 
 def summary(
     model: Annotated[str, typer.Argument(help="Network, as `convnets models` lists them.")],
-    in_channels: Annotated[Optional[int], typer.Option(help="Channels of the input. [default: the network's]")] = None,  # noqa: UP045
-    num_classes: Annotated[Optional[int], typer.Option(help="Number of classes. [default: the network's]")] = None,  # noqa: UP045
-    size: Annotated[Optional[int], typer.Option(help="Side of the input in pixels. [default: the network's]")] = None,  # noqa: UP045
+    in_channels: Annotated[
+        int | None, typer.Option(help="Channels of the input. [default: the network's]")
+    ] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(help="Number of classes. [default: the network's]")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the input in pixels. [default: the network's]")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Print the layers of a network with their output shapes and parameters.

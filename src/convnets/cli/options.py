@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -41,7 +41,9 @@ def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(name: str, annotation: str) -> inspect.Parameter:
     default = next(field.default for field in fields(TrainConfig) if field.name == name)
     assert default is not MISSING
-    shown = None if default in (None, ()) else str(default).lower() if isinstance(default, bool) else str(default)
+    shown = (
+        None if default in (None, ()) else str(default).lower() if isinstance(default, bool) else str(default)
+    )
     flag = "--" + name.replace("_", "-")
     declaration = f"{flag}/--no-{flag[2:]}" if annotation == "bool" else flag
     option = typer.Option(
@@ -51,8 +53,10 @@ def _parameter(name: str, annotation: str) -> inspect.Parameter:
         rich_help_panel="Training options",
         metavar=None if annotation == "bool" else _metavar(annotation),
     )
-    kind = Optional[_TYPES.get(annotation, str)]  # noqa: UP045  built at run time
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+    kind = _TYPES.get(annotation, str) | None
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+    )
 
 
 def _metavar(annotation: str) -> str:

@@ -35,11 +35,15 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     return "\n".join(lines)
 
 
+def _hear_nothing(_what: str, _done: int, _total: int | None) -> None:
+    pass
+
+
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[ProgressListener]:
     """A listener for downloads and decoding: a transient bar on standard error, or nothing where nobody looks."""
     if quiet or not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield _hear_nothing
         return
     from rich.console import Console
     from rich.progress import Progress

@@ -15,12 +15,16 @@ __all__ = ["predict"]
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run, or model folder.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE...")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE...")
+    ],
     views: Annotated[int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.")] = 1,
     top: Annotated[int, typer.Option(help="How many classes to name for each picture.")] = 1,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Say which pictures cannot be read and go on.")] = False,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="Say which pictures cannot be read and go on.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:

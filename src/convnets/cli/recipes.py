@@ -11,7 +11,9 @@ from convnets.cli.output import aligned, write_json
 __all__ = ["recipes"]
 
 
-def recipes(json: Annotated[bool, typer.Option("--json", help="Write JSON, with every option.")] = False) -> None:
+def recipes(
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, with every option.")] = False,
+) -> None:
     """List the named runs and the test accuracy that each is expected to reach.
 
     Example: convnets recipes, then: convnets train --recipe notes/lenet_bn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -19,13 +19,23 @@ __all__ = ["train"]
 @takes_train_options
 def train(
     *,
-    model: Annotated[Optional[str], typer.Argument(help="Network, as `convnets models` lists them.")] = None,  # noqa: UP045
-    data: Annotated[Optional[str], typer.Option(help="Data set's name, or a folder or zip of images. [default: digits]")] = None,  # noqa: UP045
-    recipe: Annotated[Optional[str], typer.Option(help="Named run, as `convnets recipes` lists them; other options change it.")] = None,  # noqa: UP045
-    config: Annotated[Optional[Path], typer.Option(help="TOML file of training options; those on the command line win.")] = None,  # noqa: UP045
-    resume: Annotated[Optional[Path], typer.Option(help="Go on with this run from its last finished epoch.", metavar="RUN")] = None,  # noqa: UP045
+    model: Annotated[str | None, typer.Argument(help="Network, as `convnets models` lists them.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set's name, or a folder or zip of images. [default: digits]")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Named run, as `convnets recipes` lists them; other options change it.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of training options; those on the command line win.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run from its last finished epoch.", metavar="RUN")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder that runs lie in.")] = Path("runs"),
-    name: Annotated[Optional[str], typer.Option(help="Name of the run. [default: network, data and a number]")] = None,  # noqa: UP045
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run. [default: network, data and a number]")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
     options: dict[str, Any],
@@ -36,7 +46,9 @@ def train(
     """
     if resume is not None:
         if model or data or recipe or config or name or options:
-            raise UsageError("--resume goes on with a run as it was started; leave network, data and options out")
+            raise UsageError(
+                "--resume goes on with a run as it was started; leave network, data and options out"
+            )
         run = _resume(resume, json=json, quiet=quiet)
     else:
         run = _start(model, data, recipe, config, options, output, name, json=json, quiet=quiet)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 import textwrap
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,9 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and TOML; `TrainConfig.from_dict` takes them back."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
@@ -155,8 +157,10 @@ class TrainConfig:
         body = tree.body[0].body  # type: ignore[attr-defined]
         return {
             field.target.id: ast.literal_eval(text.value)
-            for field, text in zip(body, body[1:], strict=False)
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name)
+            for field, text in pairwise(body)
+            if isinstance(field, ast.AnnAssign)
+            and isinstance(text, ast.Expr)
+            and isinstance(field.target, ast.Name)
         }
 
 

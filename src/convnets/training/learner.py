@@ -96,7 +96,9 @@ class Learner:
             else:
                 logits, auxiliary = self.network(images), []
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
-        if self.hardware.device.type == "cpu" and not torch.isfinite(loss):  # elsewhere asking would stall the device
+        if self.hardware.device.type == "cpu" and not torch.isfinite(
+            loss
+        ):  # elsewhere asking would stall the device
             raise TrainingError(self._not_finite(float(loss), epoch, step))
         total = loss
         for head in auxiliary:
@@ -126,7 +128,9 @@ class Learner:
     def _update_average(self) -> None:
         assert self.average is not None
         assert self.config.ema_decay is not None
-        decay = min(self.config.ema_decay, (1 + self.steps) / (10 + self.steps))  # so that the start is forgotten soon
+        decay = min(
+            self.config.ema_decay, (1 + self.steps) / (10 + self.steps)
+        )  # so that the start is forgotten soon
         own, other = self.average.state_dict(), self.network.state_dict()
         floats = [name for name, value in own.items() if value.is_floating_point()]
         torch._foreach_lerp_([own[name] for name in floats], [other[name] for name in floats], 1 - decay)

@@ -78,7 +78,9 @@ class _Clock:
 
     def __init__(self, max_minutes: float | None, before: float) -> None:
         self.budget = None if max_minutes is None else 60 * max_minutes
-        self.reserve = 0.0  # seconds that validation took last time: kept back so that the run ends within its budget
+        self.reserve = (
+            0.0  # seconds that validation took last time: kept back so that the run ends within its budget
+        )
         self._start = time.perf_counter() - before
 
     def elapsed(self) -> float:

@@ -31,7 +31,11 @@ class Run:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not (self.path / "config.json").is_file() or not (self.path / "environment.json").is_file():
-            found = "does not exist" if not self.path.exists() else "is not a run: it lacks config.json or environment.json"
+            found = (
+                "does not exist"
+                if not self.path.exists()
+                else "is not a run: it lacks config.json or environment.json"
+            )
             raise RunError(f"{self.path} {found}; give the directory that `convnets train` made")
 
     def __repr__(self) -> str:
@@ -100,7 +104,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`finished`, `interrupted`, `patience`, `time budget`, `failed: …`, or `not ended` when it was cut off or runs."""
+        """Why it ended: `finished`, `interrupted`, `patience`, `time budget` or `failed: …`; else `not ended`."""
         path = self.path / "events.jsonl"
         if not path.exists():
             return "not ended"
@@ -155,7 +159,10 @@ def _shown(value: float | None) -> str:
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     """A row as CSV cells: None is an empty cell, a truth is 0 or 1."""
     cells = {key: row[key] for key in METRIC_COLUMNS}
-    return {key: "" if value is None else int(value) if isinstance(value, bool) else value for key, value in cells.items()}
+    return {
+        key: "" if value is None else int(value) if isinstance(value, bool) else value
+        for key, value in cells.items()
+    }
 
 
 def create_run(output: Path | str, name: str | None, default_name: str, settings: dict[str, Any]) -> Run:
@@ -177,7 +184,9 @@ def create_run(output: Path | str, name: str | None, default_name: str, settings
         raise RunError(f"{blocked} {what}; {remedy}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}; choose another output") from None
-    write_json(path / "config.json", {key: settings[key] for key in ("format_version", "network", "data", "options")})
+    write_json(
+        path / "config.json", {key: settings[key] for key in ("format_version", "network", "data", "options")}
+    )
     write_json(path / "environment.json", settings["environment"])
     return Run(path)
 
@@ -205,7 +214,9 @@ def _check_name(name: str) -> None:
     bad = not name or name in (".", "..") or any(c in name for c in "/\\\0") or not name.isprintable()
     if bad or len(name.encode("utf-8", "surrogateescape")) > 200:
         shown = name if len(name) < 60 else name[:57] + "…"
-        raise UsageError(f"run name {shown!r}; allowed: a plain file name of at most 200 bytes, without slashes")
+        raise UsageError(
+            f"run name {shown!r}; allowed: a plain file name of at most 200 bytes, without slashes"
+        )
 
 
 def _free_path(output: Path, stem: str) -> Path:

@@ -148,7 +148,9 @@ def _input_size(
     fixed = getattr(network, "input_size", None)
     if fixed is not None:
         if config.size not in (None, fixed):
-            raise ConfigError(f"size is {config.size} but the network was built for {fixed}; build it with input_size")
+            raise ConfigError(
+                f"size is {config.size} but the network was built for {fixed}; build it with input_size"
+            )
         return int(fixed)
     if config.size is not None:
         if entry is not None and config.size < entry.min_size:
@@ -159,13 +161,19 @@ def _input_size(
         if native is None:
             raise ConfigError("the images differ in size; say which side the network takes with size=…")
         return native
-    near = native is not None and native >= entry.min_size and abs(native - entry.input_size) <= entry.input_size / 4
+    near = (
+        native is not None
+        and native >= entry.min_size
+        and abs(native - entry.input_size) <= entry.input_size / 4
+    )
     return native if near and native is not None else entry.input_size
 
 
 def _stored_side(images: ImageSet, size: int, uniform: tuple[int, int] | None) -> int:
     """Short side that pictures from files are kept at: a margin around the crop, where they are larger than it."""
-    if images.resident or (uniform is not None and uniform[0] == uniform[1] and uniform[0] < size * _CROP_MARGIN):
+    if images.resident or (
+        uniform is not None and uniform[0] == uniform[1] and uniform[0] < size * _CROP_MARGIN
+    ):
         return size
     return round(size * _CROP_MARGIN)
 
@@ -185,7 +193,9 @@ def _check_network(network: nn.Module, splits: Splits, channels: int) -> None:
     classes = getattr(network, "num_classes", len(splits.classes))
     if classes != len(splits.classes):
         remedy = f"create it with num_classes={len(splits.classes)}"
-        raise ConfigError(f"the network has {classes} classes and {splits.source} has {len(splits.classes)}; {remedy}")
+        raise ConfigError(
+            f"the network has {classes} classes and {splits.source} has {len(splits.classes)}; {remedy}"
+        )
     own = getattr(network, "in_channels", channels)
     if own != channels:
         raise ConfigError(f"the network takes {own} channels and channels is {channels}; leave channels out")
@@ -244,4 +254,3 @@ def _statistics(train: ImageSet, preprocess: Preprocess) -> dict[str, tuple[floa
         train = decode_images(train.subset(range(0, len(train), step)), preprocess)
     mean, std = channel_statistics(train.pixels, preprocess.channels)
     return {"mean": mean, "std": std}
-

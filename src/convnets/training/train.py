@@ -19,7 +19,16 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
 from convnets.evaluation.evaluate import Evaluation, evaluate
 from convnets.training.config import TrainConfig
-from convnets.training.events import CheckpointSaved, EpochEnded, Event, Listener, Notice, RunEnded, RunStarted, TestEnded
+from convnets.training.events import (
+    CheckpointSaved,
+    EpochEnded,
+    Event,
+    Listener,
+    Notice,
+    RunEnded,
+    RunStarted,
+    TestEnded,
+)
 from convnets.training.learner import Learner
 from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
@@ -92,7 +101,9 @@ def resume(
     run = run if isinstance(run, Run) else Run(run)
     config, settings = run.config, run.settings
     if run.status in ("finished", "patience", "time budget"):
-        raise RunError(f"{run.path} has ended ({run.status}); there is nothing to go on with. Train under another name")
+        raise RunError(
+            f"{run.path} has ended ({run.status}); there is nothing to go on with. Train under another name"
+        )
     known = settings["network"]
     source = data if data is not None else settings["data"]["name"]
     if source is None or (network is None and known["arguments"] is None):
@@ -101,7 +112,9 @@ def resume(
     chosen = known["name"] if network is None else network
     task = prepare(chosen, source, config, arguments=known["arguments"], augment=augment, progress=progress)
     if task.data["content_hash"] != settings["data"]["content_hash"]:
-        raise RunError(f"{run.path}: the images of {task.data['source']} have changed since; train under another name")
+        raise RunError(
+            f"{run.path}: the images of {task.data['source']} have changed since; train under another name"
+        )
     state, learner = load_state(run.state_file, task.hardware.device)
     run.write_metrics(state.rows)
     return _execute(run, task, config, state, learner, listeners)
@@ -161,7 +174,9 @@ def _fit(
 
     def save(row: EpochEnded) -> None:
         if row.best:
-            save_model(run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess))
+            save_model(
+                run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess)
+            )
         run.state_file.parent.mkdir(exist_ok=True)
         save_state(run.state_file, state, learner.state_dict())
         run.append_metrics(row.to_dict())
@@ -174,17 +189,23 @@ def _evaluate(network: nn.Module, images: ImageSet, task: Task) -> Evaluation:
     return evaluate(network, images, task.preprocess, batch_size=_EVALUATION_BATCH, hardware=task.hardware)
 
 
-def _conclude(run: Run, task: Task, state: TrainingState, learner: Learner, reason: str, emit: Listener) -> None:
+def _conclude(
+    run: Run, task: Task, state: TrainingState, learner: Learner, reason: str, emit: Listener
+) -> None:
     """Evaluate the best weights, once, and write report and model folder so that the run can be used."""
     if state.best_epoch is None and reason == "interrupted":
-        save_model(run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess))
+        save_model(
+            run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess)
+        )
     evaluation = None
     if state.best_epoch is not None and not reason.startswith("failed"):
         evaluation = _final_evaluation(run, task, state, reason, emit)
     report = None
     if not reason.startswith("failed"):
         report = write_run_report(run, task, state, reason, evaluation)
-    emit(RunEnded(reason, state.epochs, state.seconds, str(run.path), report and str(report), state.best_epoch))
+    emit(
+        RunEnded(reason, state.epochs, state.seconds, str(run.path), report and str(report), state.best_epoch)
+    )
 
 
 def _final_evaluation(
@@ -237,7 +258,9 @@ def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) ->
 
 def _default_name(task: Task) -> str:
     data = Path(task.data["name"] or task.data["source"]).stem
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in f"{task.network_name}-{data}")
+    plain = "".join(
+        c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in f"{task.network_name}-{data}"
+    )
     return plain[:100].strip("-.") or "run"
 
 
@@ -252,7 +275,10 @@ def _settings(task: Task, config: TrainConfig) -> dict[str, Any]:
         },
         "data": task.data,
         "options": config.to_dict(),
-        "environment": {**describe_environment(task.hardware), "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")},
+        "environment": {
+            **describe_environment(task.hardware),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
     }
 
 

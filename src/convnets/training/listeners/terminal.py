@@ -19,7 +19,10 @@ from convnets.training.events import (
 
 __all__ = ["Terminal"]
 
-_HEADER = f"{'epoch':>7} {'train loss':>11} {'train acc':>10} {'val loss':>9} {'val acc':>8} {'rate':>9} {'images/s':>9} {'by wall':>8} {'time':>8}"
+_HEADER = (
+    f"{'epoch':>7} {'train loss':>11} {'train acc':>10} {'val loss':>9} {'val acc':>8} "
+    f"{'rate':>9} {'images/s':>9} {'by wall':>8} {'time':>8}"
+)
 
 
 class Terminal:
@@ -40,13 +43,17 @@ class Terminal:
             case EpochStarted():
                 self._show_bar(event)
             case StepEnded() if self._bar is not None and self._task is not None:
-                text = f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}  {event.images_per_second:,.0f} images/s"
+                speed = f"{event.images_per_second:,.0f} images/s"
+                text = f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}  {speed}"
                 self._bar.update(self._task, completed=event.step, description=text)
             case EpochEnded():
                 self._hide_bar()
                 self._line(_row(event, self._epochs), "bold green" if event.best else "")
             case TestEnded():
-                self._line(f"test accuracy {event.accuracy:.4f}, loss {event.loss:.4f} on {event.images:,} images", "bold")
+                self._line(
+                    f"test accuracy {event.accuracy:.4f}, loss {event.loss:.4f} on {event.images:,} images",
+                    "bold",
+                )
             case RunEnded():
                 self._hide_bar()
                 self._end(event)
@@ -54,11 +61,17 @@ class Terminal:
     def _start(self, event: RunStarted) -> None:
         self._epochs = event.epochs
         channels, height, width = event.input_shape
-        memory = f"{event.resident_bytes / 1e6:,.1f} MB in memory" if event.resident_bytes else "streamed from files"
-        self._line(f"{event.network}: {event.parameters:,} parameters, input {channels}×{height}×{width}", "bold")
-        self._line(
-            f"{event.data}: {event.train_images:,} training images ({memory}), {event.validation_images:,} validation images"
+        memory = (
+            f"{event.resident_bytes / 1e6:,.1f} MB in memory"
+            if event.resident_bytes
+            else "streamed from files"
         )
+        self._line(
+            f"{event.network}: {event.parameters:,} parameters, input {channels}×{height}×{width}", "bold"
+        )
+        self._line(f"{event.data}: {event.train_images:,} training images ({memory})")
+        if event.validation_images:
+            self._line(f"{event.validation_images:,} validation images choose the best epoch")
         self._line(f"{event.hardware} → {event.run}")
         if event.first_epoch:
             self._line(f"going on after epoch {event.first_epoch}")
@@ -67,7 +80,9 @@ class Terminal:
     def _end(self, event: RunEnded) -> None:
         if event.best_epoch is not None and event.best_epoch != event.epochs:
             self._line(f"best weights: epoch {event.best_epoch}")
-        how = {"patience": "no better for a while: stopped", "time budget": "time budget used"}.get(event.reason, event.reason)
+        how = {"patience": "no better for a while: stopped", "time budget": "time budget used"}.get(
+            event.reason, event.reason
+        )
         self._line(f"{how} after {event.epochs} epochs, {_duration(event.seconds)}")
         if event.reason == "interrupted":
             again = f"go on: convnets train --resume {event.run}" if event.epochs else "no epoch was finished"
@@ -97,7 +112,8 @@ def _row(event: EpochEnded, epochs: int) -> str:
     accuracy = "–" if event.validation_accuracy is None else f"{event.validation_accuracy:.4f}"
     best = " ★ best" if event.best and event.validation_accuracy is not None else ""
     return (
-        f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>10.4f} {loss:>9} {accuracy:>8} "
+        f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>10.4f} "
+        f"{loss:>9} {accuracy:>8} "
         f"{event.learning_rate:>9.2g} {event.images_per_second:>9,.0f} {event.images_per_second_wall:>8,.0f} "
         f"{_duration(event.seconds):>8}{best}"
     )
