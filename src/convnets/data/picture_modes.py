@@ -25,7 +25,7 @@ def to_grey_or_rgb(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         return _on_white(picture)
     if picture.mode in ("L", "RGB"):
-        return picture.copy()
+        return picture
     return picture.convert("L" if picture.mode in _GREY else "RGB")
 
 

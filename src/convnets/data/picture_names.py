@@ -7,7 +7,8 @@ import os
 __all__ = ["PICTURE_SUFFIXES", "is_clutter", "is_picture", "printable"]
 
 PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
+    + (".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 )
 """Lower-case endings of the files that are taken for pictures."""
 
@@ -33,10 +34,12 @@ def is_clutter(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    r"""A file name that any terminal, file and JSON takes: bytes that are not UTF-8 and control characters escaped.
+    r"""A file name that any terminal, file and JSON takes: bytes beyond UTF-8 and control characters escaped.
 
     >>> printable("b\udce4r.jpg")
     'b\\xe4r.jpg'
     """
+    if name.isprintable():  # false for surrogates too
+        return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

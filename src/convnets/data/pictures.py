@@ -83,6 +83,8 @@ def _say_when_animated(picture: Image.Image, name: str) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
+    if picture.format == "JPEG" and "exif" not in picture.info:
+        return 1  # the most common case, and looking for other sources of EXIF costs as much as decoding a thumbnail
     try:
         return int(picture.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001  damaged EXIF raises almost anything; the pixels are fine without it
