@@ -63,7 +63,7 @@ _HOME = {
     "save_model": "convnets.checkpoints.model_folder",
     "train": "convnets.training.train",
 }
-__all__ = list(_HOME)  # noqa: PLE0605  the names are strings, written once, above
+__all__ = list(_HOME)
 __version__ = "0.1.0"
 
 

@@ -101,7 +101,9 @@ def load_model(
         preprocess = Preprocess.from_dict(config["preprocess"])
         built = network if network is not None else _build(config["architecture"], folder)
     except (KeyError, TypeError) as error:
-        raise ModelFolderError(f"{folder / CONFIG_FILE}: lacks or mistypes {error}; save the model again") from None
+        raise ModelFolderError(
+            f"{folder / CONFIG_FILE}: lacks or mistypes {error}; save the model again"
+        ) from None
     _fill(built, tensors, folder)
     return TrainedModel(built.to(device).eval(), classes, preprocess, dict(config.get("metrics") or {}))
 
@@ -109,7 +111,9 @@ def load_model(
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     if folder.is_file():
-        raise ModelFolderError(f"{folder} is a file; give the model folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+        raise ModelFolderError(
+            f"{folder} is a file; give the model folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}"
+        )
     if not path.is_file():
         found = "does not exist" if not folder.exists() else f"holds no {CONFIG_FILE}"
         raise ModelFolderError(f"{folder} {found}; give a run or a model folder")
@@ -132,9 +136,13 @@ def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
         raise ModelFolderError(f"{path} is missing; copy the whole model folder")
     size = path.stat().st_size
     if size != stated.get("bytes"):
-        raise ModelFolderError(f"{path} is damaged: {size} of {stated.get('bytes')} bytes; copy or save it again")
+        raise ModelFolderError(
+            f"{path} is damaged: {size} of {stated.get('bytes')} bytes; copy or save it again"
+        )
     if sha256_of_file(path) != stated.get("sha256"):
-        raise ModelFolderError(f"{path} is damaged: its SHA-256 is not the one in {CONFIG_FILE}; copy or save it again")
+        raise ModelFolderError(
+            f"{path} is damaged: its SHA-256 is not the one in {CONFIG_FILE}; copy or save it again"
+        )
     try:
         return safetensors.torch.load_file(path)
     except Exception as error:  # noqa: BLE001  the parser's exceptions are not one family; none may pass as ours
@@ -143,7 +151,9 @@ def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _build(architecture: Any, folder: Path) -> nn.Module:
     if architecture is None:
-        raise ModelFolderError(f"{folder} holds a network from outside the catalogue; pass it: load_model(…, network=…)")
+        raise ModelFolderError(
+            f"{folder} holds a network from outside the catalogue; pass it: load_model(…, network=…)"
+        )
     try:
         return create_model(architecture["name"], **architecture["arguments"])
     except ConvnetsError as error:

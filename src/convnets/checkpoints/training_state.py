@@ -70,13 +70,17 @@ def save_state(path: Path, state: TrainingState, learner: dict[str, Any]) -> Non
 def load_state(path: Path, device: torch.device) -> tuple[TrainingState, dict[str, Any]]:
     """Read what `save_state` wrote; never executes code. Raises RunError."""
     if not path.is_file():
-        raise RunError(f"{path} is not there: no epoch of the run was finished; start it again under another name")
+        raise RunError(
+            f"{path} is not there: no epoch of the run was finished; start it again under another name"
+        )
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         version = content["format_version"]
         state, learner = TrainingState(**content["state"]), content["learner"]
     except Exception as error:  # noqa: BLE001  a damaged pickle raises anything; none may pass as ours
-        raise RunError(f"{path} is damaged ({str(error).splitlines()[0][:80]}); the best weights are in model/") from None
+        raise RunError(
+            f"{path} is damaged ({str(error).splitlines()[0][:80]}); the best weights are in model/"
+        ) from None
     if version != STATE_VERSION:
         raise RunError(f"{path} has format version {version}; this convnets reads {STATE_VERSION}")
     if state.best_score is not None:

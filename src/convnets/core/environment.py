@@ -49,5 +49,7 @@ def describe_environment(hardware: Hardware) -> dict[str, Any]:
         "precision": hardware.precision,
         "threads": hardware.threads,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "variables": {name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ},
+        "variables": {
+            name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ
+        },
     }

@@ -79,7 +79,9 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            raise DeviceError(f"device {name!r} is not on this machine, which has {count} CUDA devices; use --device auto")
+            raise DeviceError(
+                f"device {name!r} is not on this machine, which has {count} CUDA devices; use --device auto"
+            )
     elif device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(f"device {name!r} is not on this machine; use --device auto")
     elif device.type not in ("cpu", "mps"):

@@ -90,7 +90,8 @@ class Batches:
         order, last = self.order(number), len(self) - 1
         steps = range(start, len(self))
         chosen = [
-            order[step * self.batch_size : None if step == last else (step + 1) * self.batch_size] for step in steps
+            order[step * self.batch_size : None if step == last else (step + 1) * self.batch_size]
+            for step in steps
         ]
         for step, indices, stored in zip(steps, chosen, self._source.fetch(chosen), strict=True):
             yield self._prepare(stored.to(self.device), indices, number, step)

@@ -69,13 +69,17 @@ class ImageSet:
             found = f"{self.labels.dtype} of shape {tuple(self.labels.shape)}"
             raise InputError(f"labels are {found}; allowed: int64 of shape (N,)")
         if len(self.labels) != len(self.images):
-            raise InputError(f"{len(self.images)} images but {len(self.labels)} labels; each image needs one label")
+            raise InputError(
+                f"{len(self.images)} images but {len(self.labels)} labels; each image needs one label"
+            )
         if len(self.labels) == 0:
             raise DataError(f"{self.source}: no images; at least one is needed")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
             wrong = low if low < 0 else high
-            raise InputError(f"label {wrong} with {len(self.classes)} classes; allowed: 0 to {len(self.classes) - 1}")
+            raise InputError(
+                f"label {wrong} with {len(self.classes)} classes; allowed: 0 to {len(self.classes) - 1}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -121,7 +125,9 @@ class ImageSet:
     def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
         """The images at `indices` (int64), in that order; class names and source stay."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        images = self.images[chosen] if isinstance(self.images, Tensor) else self.images.subset(chosen.tolist())
+        images = (
+            self.images[chosen] if isinstance(self.images, Tensor) else self.images.subset(chosen.tolist())
+        )
         return replace(self, images=images, labels=self.labels[chosen])
 
 
@@ -136,7 +142,9 @@ class Splits:
     def __post_init__(self) -> None:
         for name, part in self.parts().items():
             if part.classes != self.train.classes:
-                raise DataError(f"classes of {name} are {part.classes}; of train {self.train.classes}; they must be equal")
+                raise DataError(
+                    f"classes of {name} are {part.classes}; of train {self.train.classes}; they must be equal"
+                )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -157,8 +165,14 @@ class Splits:
 def _check_images(images: Tensor) -> None:
     shape = tuple(images.shape)
     if images.ndim == 4 and shape[3] in (1, 3, 4) and shape[1] not in (1, 3):
-        raise InputError(f"images have shape {shape}, which looks like N×H×W×C; use images.permute(0, 3, 1, 2)")
+        raise InputError(
+            f"images have shape {shape}, which looks like N×H×W×C; use images.permute(0, 3, 1, 2)"
+        )
     if images.ndim != 4 or shape[1] not in (1, 3):
-        raise InputError(f"images have shape {shape}; allowed: N×C×H×W with C = 1 or 3, such as images[:, None]")
+        raise InputError(
+            f"images have shape {shape}; allowed: N×C×H×W with C = 1 or 3, such as images[:, None]"
+        )
     if images.dtype != torch.uint8:
-        raise InputError(f"images are {images.dtype}; allowed: uint8 from 0 to 255, such as (x * 255).round().to(torch.uint8)")
+        raise InputError(
+            f"images are {images.dtype}; allowed: uint8 from 0 to 255, such as (x * 255).round().to(torch.uint8)"
+        )

@@ -49,10 +49,16 @@ class Preprocess:
         if self.channels not in (1, 3):
             raise ConfigError(f"preprocess channels is {self.channels}; allowed: 1 or 3")
         if not 1 <= self.size <= self.resize:
-            raise ConfigError(f"preprocess size is {self.size} with resize {self.resize}; allowed: 1 ≤ size ≤ resize")
+            raise ConfigError(
+                f"preprocess size is {self.size} with resize {self.resize}; allowed: 1 ≤ size ≤ resize"
+            )
         if len(self.mean) != self.channels or len(self.std) != self.channels:
-            raise ConfigError(f"preprocess mean and std need {self.channels} numbers; got {self.mean} and {self.std}")
-        if not all(math.isfinite(m) for m in self.mean) or not all(math.isfinite(s) and s > 0 for s in self.std):
+            raise ConfigError(
+                f"preprocess mean and std need {self.channels} numbers; got {self.mean} and {self.std}"
+            )
+        if not all(math.isfinite(m) for m in self.mean) or not all(
+            math.isfinite(s) and s > 0 for s in self.std
+        ):
             raise ConfigError(f"preprocess mean {self.mean}, std {self.std}; allowed: finite, std above 0")
 
     @classmethod

@@ -1,0 +1,50 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from convnets.core.files import atomic_path, sha256_of_file, write_json, write_text
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_the_target_appears_only_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_text("x")
+    write_text(tmp_path / "ours", "x")
+    assert (tmp_path / "ours").stat().st_mode == ordinary.stat().st_mode
+
+
+def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+    write_json(tmp_path / "x.json", {"name": "Schuhe – 鞋"})
+    assert json.loads((tmp_path / "x.json").read_text("utf-8")) == {"name": "Schuhe – 鞋"}
+
+
+def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
