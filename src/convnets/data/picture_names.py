@@ -7,8 +7,23 @@ import os
 __all__ = ["PICTURE_SUFFIXES", "is_clutter", "is_picture", "printable"]
 
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
-    + (".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    )
 )
 """Lower-case endings of the files that are taken for pictures."""
 

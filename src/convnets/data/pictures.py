@@ -1,4 +1,4 @@
-"""Open one picture of any kind: upright, grey or RGB, 8 bits; whatever is wrong with it becomes one ImageDecodeError."""
+"""Open one picture of any kind: upright, grey or RGB, 8 bits; whatever is wrong becomes one ImageDecodeError."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convnets.errors import ImageDecodeError
 __all__ = ["FORMATS", "MAX_PIXELS", "open_picture"]
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "MPO")
-"""Pillow's names of the formats that are read; no other plugin sees a file. MPO is a JPEG with more pictures behind it."""
+"""Pillow's names of the formats that are read; no other plugin sees a file. MPO: a JPEG with more pictures behind it."""
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded, in pixels: 64 megapixels take 192 MB as RGB."""

@@ -1,0 +1,72 @@
+"""A lock that processes hold on a name, and that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["locked"]
+
+_POLL_SECONDS = 0.05
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` while inside; wait for as long as another process or thread holds it.
+
+    The operating system lets go of it when its holder dies, however it dies, so a killed process blocks nobody.
+    The file is removed at the end.
+    """
+    handle = _acquire(path)
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":  # there an open file cannot be removed; an empty one may stay behind
+            path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if _try_lock(handle) and _is_current(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_current(handle: int, path: Path) -> bool:
+    """False when the last holder removed the file between our opening and our locking of it."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
