@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def _main(
 
 
 # Typer's own errors of usage: bad values, unknown options, missing arguments
-_BAD_USAGE = typer.BadParameter.__bases__[0]
+_BAD_USAGE: type[Any] = typer.BadParameter.__bases__[0]
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -65,7 +65,7 @@ def run(arguments: list[str] | None = None) -> None:
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
     except _BAD_USAGE as error:
-        status = _complain(error.format_message(), 2)  # type: ignore[attr-defined]
+        status = _complain(error.format_message(), 2)
     except ConvnetsError as error:
         status = _complain(str(error), 2 if isinstance(error, UsageError) else 1)
     except (KeyboardInterrupt, typer.Abort):

@@ -112,7 +112,7 @@ class ImageSet:
         digest.update(self.labels.numpy().tobytes())
         if isinstance(self.images, Tensor):
             digest.update(str(tuple(self.images.shape)).encode())
-            digest.update(memoryview(self.images.contiguous().numpy()).cast("B"))
+            digest.update(self.images.contiguous().numpy().data)
         else:
             digest.update(self.images.content_hash().encode())
         return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import unicodedata
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +19,7 @@ from convnets.evaluation.metrics import (
     reliability_bins,
     top_k_accuracy,
 )
+from convnets.evaluation.text import columns
 
 __all__ = ["Evaluation", "Mistake"]
 
@@ -150,11 +150,11 @@ class Evaluation:
 
     def __str__(self) -> str:
         rows = self.shown_classes()
-        width = max(len("class"), *(_columns(each.name) for each in rows))
+        width = max(len("class"), *(columns(each.name) for each in rows))
         lines = [" · ".join(f"{name} {value}" for name, value in self.headline().items()), self.protocol, ""]
         lines.append(f"{'class':<{width}}  precision  recall     f1  images")
         for each in rows:
-            name = each.name + " " * (width - _columns(each.name))
+            name = each.name + " " * (width - columns(each.name))
             lines.append(
                 f"{name}  {each.precision:9.3f}  {each.recall:6.3f}  {each.f1:5.3f}  {each.support:6,}"
             )
@@ -176,8 +176,3 @@ class Evaluation:
             f"<div><p>{figures}<br><small>{html.escape(self.protocol)}</small></p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
-
-
-def _columns(text: str) -> int:
-    """Terminal columns of a text: wide East Asian characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -47,7 +47,9 @@ class NetworkSummary:
         rows += [(e.name, e.kind, _times(e.output_shape[1:]), f"{e.parameters:,}") for e in self.layers]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [f"{self.network}, input {_times(self.input_shape)}"]
-        lines += [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows]
+        lines += [
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows
+        ]
         total = f"{self.parameters:,} parameters"
         if self.trainable_parameters != self.parameters:
             total += f", {self.trainable_parameters:,} of them trainable"

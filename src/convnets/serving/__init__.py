@@ -1,1 +1,1 @@
-"""."""
+"""Floor 8: a trained model put to use on pictures."""

@@ -37,7 +37,7 @@ class Learner:
                 "set it to 0 or train googlenet"
             )
         self.config, self.hardware = config, hardware
-        self.network = network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
@@ -92,7 +92,8 @@ class Learner:
         config = self.config
         with self.hardware.autocast():
             if config.auxiliary_weight:
-                logits, *auxiliary = self.network.forward_with_auxiliary(images)  # type: ignore[operator]
+                assert isinstance(self.network, HasAuxiliaryHeads)
+                logits, *auxiliary = self.network.forward_with_auxiliary(images)
             else:
                 logits, auxiliary = self.network(images), []
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
@@ -106,7 +107,7 @@ class Learner:
             total = total + config.auxiliary_weight * head_loss
         if config.l1_penalty or config.l2_penalty:
             total = total + weight_penalty(self.weights, config.l1_penalty, config.l2_penalty)
-        (total * share).backward()
+        torch.autograd.backward(total * share)
         with torch.no_grad():
             labels = targets if targets.ndim == 1 else targets.argmax(1)
             self._loss_sum += loss.detach() * len(targets)

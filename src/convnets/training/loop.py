@@ -9,7 +9,7 @@ from torch import nn
 
 from convnets.checkpoints.training_state import TrainingState
 from convnets.data.batches import Batch, Batches
-from convnets.evaluation.evaluate import Evaluation
+from convnets.evaluation.evaluation import Evaluation
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, EpochStarted, Listener, StepEnded
 from convnets.training.learner import Learner

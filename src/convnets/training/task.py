@@ -98,13 +98,14 @@ def prepare(
         given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
     else:
         _check_network(given, splits, channels)
-    data_record = {"name": source, "source": splits.source, "classes": list(splits.classes)}
+    data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
     data_record["content_hash"] = {name: part.content_hash for name, part in splits.parts().items()}
     notices: list[str] = []
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     train, validation = _validation_split(splits, config, notices)
     if config.normalise:
-        preprocess = replace(preprocess, **_statistics(train, preprocess))
+        mean, std = _statistics(train, preprocess)
+        preprocess = replace(preprocess, mean=mean, std=std)
     if config.initialiser is not None:
         initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
     return Task(
@@ -248,9 +249,8 @@ def _validation_split(
     return splits.train, None
 
 
-def _statistics(train: ImageSet, preprocess: Preprocess) -> dict[str, tuple[float, ...]]:
+def _statistics(train: ImageSet, preprocess: Preprocess) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not train.resident:
         step = max(1, len(train) // _STATISTICS_SAMPLE)
         train = decode_images(train.subset(range(0, len(train), step)), preprocess)
-    mean, std = channel_statistics(train.pixels, preprocess.channels)
-    return {"mean": mean, "std": std}
+    return channel_statistics(train.pixels, preprocess.channels)

@@ -17,7 +17,8 @@ from convnets.core.environment import describe_environment
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
-from convnets.evaluation.evaluate import Evaluation, evaluate
+from convnets.evaluation.evaluate import evaluate
+from convnets.evaluation.evaluation import Evaluation
 from convnets.training.config import TrainConfig
 from convnets.training.events import (
     CheckpointSaved,
@@ -128,7 +129,10 @@ def _execute(
     learner_state: dict[str, Any] | None,
     listeners: Sequence[Listener] | None,
 ) -> Run:
-    heard = [*(default_listeners() if listeners is None else listeners), EventFile(run.path / "events.jsonl")]
+    heard: list[Listener] = [
+        *(default_listeners() if listeners is None else listeners),
+        EventFile(run.path / "events.jsonl"),
+    ]
 
     def emit(event: Event) -> None:
         for listener in heard:
@@ -204,7 +208,14 @@ def _conclude(
     if not reason.startswith("failed"):
         report = write_run_report(run, task, state, reason, evaluation)
     emit(
-        RunEnded(reason, state.epochs, state.seconds, str(run.path), report and str(report), state.best_epoch)
+        RunEnded(
+            reason,
+            state.epochs,
+            state.seconds,
+            str(run.path),
+            None if report is None else str(report),
+            state.best_epoch,
+        )
     )
 
 

@@ -1,0 +1,96 @@
+"""ImageClassifier: what every network of the catalogue promises.
+
+N images, C channels, H height, W width, D features of an embedding, K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, fx, nn
+
+from convnets.errors import ConfigError, InputError
+from convnets.models.architecture import Architecture
+from convnets.models.input_faults import describe_fault
+from convnets.models.input_sizes import InputSizes
+
+__all__ = ["ImageClassifier"]
+
+# PyTorch 2.6 has no is_exporting; its is_compiling is true during an export as well
+_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+
+
+class ImageClassifier(nn.Module, ABC):
+    """A network that turns images into logits, and lets out what it knew on the way.
+
+    - `features(x)`: the last feature maps, N×C×H×W
+    - `embed(x)`: one vector per image, N×D; the numbers that the last linear layer sees
+    - `forward(x)`: logits, N×K, in training and in evaluation alike
+
+    `x` is a float tensor N×`in_channels`×H×W. Any other input raises InputError, whose message gives the remedy.
+    The last linear layer is called `classifier` wherever there is one.
+    """
+
+    architecture: Architecture | None = None
+    """What `create_model` made it from; None for a network that was built by its class."""
+
+    def __init__(self, *, in_channels: int, num_classes: int, embedding_size: int, sizes: InputSizes) -> None:
+        super().__init__()
+        for name, value in (("in_channels", in_channels), ("num_classes", num_classes)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} is {value!r}; allowed: a whole number from 1")
+        self.in_channels = in_channels
+        self.num_classes = num_classes
+        self.embedding_size = embedding_size
+        self.sizes = sizes
+
+    @property
+    def input_size(self) -> int | None:
+        """The side that a fully connected head fixes, in pixels; None where any size from `min_size` does."""
+        return self.sizes.built_for
+
+    @property
+    def min_size(self) -> int:
+        """Smallest side that this network takes, in pixels."""
+        return self.sizes.smallest
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """The last feature maps: N×C×H×W. Each network calls `check_input` here, where all routes begin."""
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """One vector per image: N×D."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: N×K."""
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise InputError unless the network can compute `x`; costs microseconds.
+
+        Values are not looked at. Nothing is checked while a graph is traced or exported, where sizes are symbols.
+        """
+        if isinstance(x, fx.Proxy) or torch.jit.is_tracing() or _is_exporting():
+            return
+        if not self._fits(x):
+            raise InputError(describe_fault(self, x))
+
+    def _fits(self, x: Tensor) -> bool:
+        if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point():
+            return False
+        count, channels, height, width = x.shape
+        smallest, largest = self.sizes.smallest, self.sizes.largest
+        if channels != self.in_channels or min(height, width) < smallest or max(height, width) > largest:
+            return False
+        if self.training and count == 1 and max(height, width) < self.sizes.lone_image:
+            return not self._has_training_batch_norm()
+        return x.dtype is not torch.float64 or self._computes_in_double(x)
+
+    def _has_training_batch_norm(self) -> bool:
+        """Whether a batch norm would use the batch's own statistics; SyncBatchNorm looks beyond this batch."""
+        return any(m.training for m in self.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d))
+
+    def _computes_in_double(self, x: Tensor) -> bool:
+        return all(weight.dtype is torch.float64 for weight in self.parameters())

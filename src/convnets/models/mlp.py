@@ -1,0 +1,55 @@
+"""The multilayer perceptron: a hidden layer between pixels and classes.
+
+N images, C channels, H height, W width, D hidden units, K classes.
+"""
+
+# ruff: noqa: RET504  (one line per step, so that each can state its shape)
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from convnets.models.contract import ImageClassifier
+from convnets.models.input_sizes import InputSizes
+
+__all__ = ["MLP"]
+
+HIDDEN_UNITS = 256
+
+
+class MLP(ImageClassifier):
+    """Multilayer perceptron with one hidden layer, 1986.
+
+    Paper: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
+    Idea: a hidden layer with a non-linearity learns its own features of the whole picture.
+    Input: 28×28; the linear layers fix the size.
+    Differs from the paper: ReLU instead of the sigmoid, 256 hidden units, as in chapter 5 of Zhang et al., "Dive
+    into Deep Learning", 2021.
+    """
+
+    def __init__(self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28) -> None:
+        sizes = InputSizes.for_head((), input_size)
+        super().__init__(
+            in_channels=in_channels, num_classes=num_classes, embedding_size=HIDDEN_UNITS, sizes=sizes
+        )
+        self.hidden = nn.Sequential(
+            nn.Flatten(),  # N×784
+            nn.Linear(in_channels * input_size**2, HIDDEN_UNITS),  # N×256
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(HIDDEN_UNITS, num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The images themselves, N×C×H×W, as there is no convolution."""
+        self.check_input(x)
+        return x
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The hidden units: N×D."""
+        x = self.hidden(self.features(x))  # N×256
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: N×K."""
+        x = self.classifier(self.embed(x))  # N×K
+        return x
