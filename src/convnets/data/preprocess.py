@@ -115,7 +115,7 @@ class Preprocess:
         if min(width, height) != short_side:
             scale = short_side / min(width, height)
             size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
-            picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
         if square and picture.width != picture.height:
             left, top = (picture.width - short_side) // 2, (picture.height - short_side) // 2
             picture = picture.crop((left, top, left + short_side, top + short_side))
