@@ -17,8 +17,8 @@ from convnets.errors import ImageDecodeError
 
 __all__ = ["FORMATS", "MAX_PIXELS", "open_picture"]
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "MPO")
-"""Pillow's names of the formats that are read; no other plugin sees a file. MPO: a JPEG with more pictures behind it."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+"""Pillow's names of the formats that are read; no other plugin sees a file."""
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded, in pixels: 64 megapixels take 192 MB as RGB."""
