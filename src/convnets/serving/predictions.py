@@ -1,0 +1,57 @@
+"""Predictions: what a network says of pictures, as values, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Prediction", "to_csv_rows"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The class of one picture, or why there is none.
+
+    >>> Prediction("a.png", "cat", 0.9, (("cat", 0.9), ("dog", 0.1))).to_dict()["label"]
+    'cat'
+    """
+
+    name: str
+    """The picture's file name, or its place among the pictures."""
+    label: str | None
+    """Name of the most probable class; None when the picture could not be read."""
+    confidence: float | None
+    """Probability of that class; None when the picture could not be read."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The most probable classes with their probabilities, the most probable first."""
+    error: str | None = None
+    """Why the picture could not be read; None when it could."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "confidence": self.confidence,
+            "top": [{"class": name, "probability": probability} for name, probability in self.top],
+            "error": self.error,
+        }
+
+
+def to_csv_rows(predictions: Sequence[Prediction]) -> list[list[str]]:
+    """A header and a row for each prediction, for `csv.writer`.
+
+    Columns: name, label, confidence, then label_2, confidence_2 … as far as any prediction has them, then error.
+
+    >>> to_csv_rows([Prediction("a.png", "cat", 0.9, (("cat", 0.9),))])
+    [['name', 'label', 'confidence', 'error'], ['a.png', 'cat', '0.900000', '']]
+    """
+    places = max([1, *(len(prediction.top) for prediction in predictions)])
+    further = [f"{column}_{place}" for place in range(2, places + 1) for column in ("label", "confidence")]
+    rows = [["name", "label", "confidence", *further, "error"]]
+    for prediction in predictions:
+        cells = [cell for name, probability in prediction.top for cell in (name, f"{probability:.6f}")]
+        cells += [""] * (2 * places - len(cells))
+        rows.append([prediction.name, *cells, prediction.error or ""])
+    return rows

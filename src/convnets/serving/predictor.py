@@ -1,0 +1,138 @@
+"""Predictor: a trained model and any pictures → class names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.core.hardware import Hardware
+from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
+from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
+from convnets.evaluation.views import preprocess_for_views
+from convnets.serving.given_pictures import Picture, expand_folders, name_of, open_given
+from convnets.serving.predictions import Prediction
+from convnets.training.run import resolve_model_folder
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """Names what is on pictures of any size and mode, by the very route on which the model was evaluated.
+
+    A picture is turned upright, brought to the model's channels, scaled by its short side and cropped at the
+    centre. With 5 or 10 views the probabilities of the centre, the corners and their mirror images are averaged.
+
+    The network is put into evaluation mode, once, so that several threads may predict at the same time.
+
+    Args:
+        trained: network, class names and preprocess.
+        hardware: where and in which precision; None is the network's own device, in float32.
+        views: 1, 5 or 10 crops of each picture.
+
+    Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`.
+
+    >>> from torch import nn
+    >>> from convnets.data.preprocess import Preprocess
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    >>> trained = TrainedModel(network, ("cat", "dog"), Preprocess.plain(channels=1, size=8))
+    >>> [prediction.name for prediction in Predictor(trained).predict([torch.zeros(3, 20, 30)])]
+    ['picture 0']
+    """
+
+    def __init__(self, trained: TrainedModel, *, hardware: Hardware | None = None, views: int = 1) -> None:
+        self.hardware = hardware_for(trained.network, hardware)
+        self.network = trained.network.eval()
+        self.classes, self.preprocess, self.views = trained.classes, trained.preprocess, views
+        self._wide = preprocess_for_views(trained.preprocess, views)
+
+    @classmethod
+    def load(cls, folder: Path | str, *, hardware: Hardware | None = None, views: int = 1) -> Predictor:
+        """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
+        device = "cpu" if hardware is None else hardware.device
+        return cls(load_model(resolve_model_folder(folder), device), hardware=hardware, views=views)
+
+    def predict(
+        self,
+        pictures: Sequence[Picture] | Tensor,
+        *,
+        top: int = 5,
+        skip_errors: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Prediction]:
+        """One prediction for each picture, in order; a folder stands for all pictures in it.
+
+        Args:
+            pictures: files or folders, bytes of files, PIL pictures, tensors H×W or C×H×W (uint8, or float in
+                [0, 1]), or one tensor N×C×H×W.
+            top: how many classes to name for each picture; at most all are.
+            skip_errors: a picture that cannot be read becomes a prediction that says why, instead of an error.
+            progress: called with (pictures done, pictures in all) after each batch.
+
+        Raises ImageDecodeError for a picture that cannot be read, InputError for a value that is no picture,
+        DataError for a folder without pictures, TrainingError when the network gives NaN.
+        """
+        if top < 1:
+            raise ConfigError(f"top is {top}; allowed: 1 or more")
+        given = expand_folders(pictures)
+        named = [(picture, name_of(picture, index)) for index, picture in enumerate(given)]
+        size = images_at_once(self._wide, self.views, self.hardware)
+        found: list[Prediction] = []
+        with ThreadPoolExecutor(self.hardware.threads) as threads:
+            for start in range(0, len(named), size):
+                found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))
+                if progress is not None:
+                    progress(len(found), len(named))
+        return found
+
+    def _predict_batch(
+        self, named: Sequence[tuple[Picture, str]], top: int, skip_errors: bool, threads: ThreadPoolExecutor
+    ) -> Iterator[Prediction]:
+        decoded = list(threads.map(self._decode, named))
+        errors = [each for each in decoded if isinstance(each, ImageDecodeError)]
+        if errors and not skip_errors:
+            raise errors[0]
+        readable = [name for (_, name), each in zip(named, decoded, strict=True) if isinstance(each, Tensor)]
+        scored = iter(self._score([each for each in decoded if isinstance(each, Tensor)], readable))
+        for (_, name), each in zip(named, decoded, strict=True):
+            if isinstance(each, Tensor):
+                yield self._prediction(name, next(scored), top)
+            else:
+                yield Prediction(name, None, None, error=str(each))
+
+    def _decode(self, named: tuple[Picture, str]) -> Tensor | ImageDecodeError:
+        try:
+            return self._wide.store(open_given(*named))
+        except ImageDecodeError as error:
+            return error
+
+    def _score(self, stored: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+        """uint8 pictures C×R×R of equal size → probabilities N×K."""
+        if not stored:
+            return torch.empty(0, len(self.classes))
+        with torch.inference_mode():
+            images = self._wide(torch.stack(list(stored)).to(self.hardware.device))
+            scores = log_probabilities(
+                self.network, images, self.preprocess.size, self.views, self.hardware
+            ).cpu()
+        if scores.shape[1] != len(self.classes):
+            raise ModelFolderError(
+                f"the network tells {scores.shape[1]} classes apart, the model names {len(self.classes)}; "
+                "they must be equal: save the model again"
+            )
+        check_finite(scores, f"the batch that starts with {names[0]}")
+        return scores.exp()
+
+    def _prediction(self, name: str, probabilities: Tensor, top: int) -> Prediction:
+        values, places = probabilities.sort(
+            descending=True, stable=True
+        )  # of equal ones the first, as in evaluate
+        ranked = tuple(
+            (self.classes[place], value)
+            for place, value in zip(places[:top].tolist(), values[:top].tolist(), strict=True)
+        )
+        return Prediction(name, ranked[0][0], ranked[0][1], ranked)
