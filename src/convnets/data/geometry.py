@@ -211,7 +211,7 @@ class RandomRotation:
     """
 
     degrees: float = 15.0
-    """Largest angle, from 0 to 180; every angle up to it is equally likely, in both directions."""
+    """Largest angle, from 0 to 180; every angle up to it is equally likely, both ways round."""
     mode: str = "reflect"
     """What corners from outside the image show: `reflect` (the image mirrored) or `zeros` (black)."""
 
@@ -228,7 +228,7 @@ class RandomRotation:
         sine, cosine, zero = turns.sin(), turns.cos(), torch.zeros_like(turns)
         # Coordinates run from −1 to 1 along both axes, whatever their length: H / W keeps angles right angles
         matrix = torch.stack(
-            [cosine, sine * (height / width), zero, -sine * (width / height), cosine, zero], 1
+            [cosine, -sine * (height / width), zero, sine * (width / height), cosine, zero], 1
         )
         grid = F.affine_grid(matrix.view(-1, 2, 3), list(images.shape), align_corners=False).to(images.dtype)
         padding = "reflection" if self.mode == "reflect" else "zeros"

@@ -66,9 +66,9 @@ class CutMix:
     """Paste a rectangle of a partner; the targets are mixed by the share of the pixels.
 
     Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers with localizable features":
-    sides √(1 − λ) of the image's, λ from Beta(alpha, alpha), the centre anywhere, cut off at the border. The
-    targets follow the pixels that are really there. Each image has its own rectangle (the paper's code draws
-    one for a batch).
+    sides √(1 − λ) of the image's to the nearest pixel, λ from Beta(alpha, alpha), the centre anywhere, cut off
+    at the border. The targets follow the pixels that are really there. Each image has its own rectangle (the
+    paper's code draws one for a batch).
 
     >>> images, targets = torch.rand(4, 3, 8, 8), torch.eye(4)
     >>> mixed, soft = CutMix(alpha=1.0)(images, targets, torch.Generator().manual_seed(0))
@@ -151,9 +151,9 @@ def _partners(images: Tensor, generator: torch.Generator) -> Tensor:
 def _span(images: Tensor, axis: int, side: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """First pixel, and the one after the last, of each rectangle along an axis; `side` is a share of it."""
     pixels = images.shape[axis]
-    centre = (draw_uniform(images, 0.0, 1.0, generator).flatten() * pixels).floor()
-    length = (side * pixels).floor()
-    start = centre - (length / 2).floor()
+    length = (side * pixels).round()
+    centre = draw_uniform(images, 0.0, 1.0, generator).flatten() * pixels
+    start = (centre - length / 2 + 0.5).floor()  # centre in the middle of a pixel or not: no side is favoured
     return start.clamp(0, pixels), (start + length).clamp(0, pixels)
 
 

@@ -21,7 +21,7 @@ from convnets.data.contact_sheet import ContactSheet, SheetRow
 from convnets.data.image_set import ImageSet
 from convnets.data.mixing import Mixing, one_hot
 from convnets.data.preprocess import Preprocess
-from convnets.errors import ConfigError, DataError, UsageError
+from convnets.errors import ConfigError, UsageError
 
 __all__ = ["preview_augmentations"]
 
@@ -46,8 +46,8 @@ def preview_augmentations(
     of the classes under each. Without any augmentation or mixing, a row shows seven images of one class
     instead. `preprocess` gives the channels and size that a network would see; without it images keep their
     own. Equal arguments write equal pictures. Returns the path. Raises ConfigError for a count below 1 or a
-    name that does not end in .png, DataError for an empty set, ImageDecodeError for a broken picture,
-    UsageError when the file cannot be written.
+    name that does not end in .png, ImageDecodeError for a broken picture, UsageError when the file cannot be
+    written.
 
     >>> import tempfile
     >>> from convnets.data.augment import parse_augmentations
@@ -62,8 +62,6 @@ def preview_augmentations(
         raise ConfigError(f"preview count is {count}; allowed: 1 or more")
     if Path(path).suffix.lower() != ".png":
         raise ConfigError(f"preview path is {str(path)!r}; allowed: a name that ends in .png")
-    if len(image_set) == 0:
-        raise DataError(f"{image_set.source}: no images to show")
     changes = bool(augment) or mixing is not None
     sheet = (
         _before_and_after(image_set, augment, mixing, preprocess, count, seed)
@@ -98,7 +96,7 @@ def _before_and_after(
             _shares(mixed[index], chosen.classes) for mixed in (targets, *(mixed for _, mixed in draws))
         ]
         rows.append(SheetRow(chosen.classes[label], tiles, shares if mixing else ()))
-    steps = [*augment, *([mixing] if mixing else [])]
+    steps: list[Augmentation | Mixing] = [*augment, *([mixing] if mixing else [])]
     notes = [" → ".join(_settings(step) for step in steps)]
     return ContactSheet(chosen.source, notes, (("before", 1), (f"after: {_DRAWS} draws", _DRAWS)), rows)
 
@@ -170,7 +168,7 @@ def _shares(target: Tensor, classes: Sequence[str]) -> list[str]:
 
 def _write(picture: Image.Image, path: Path) -> Path:
     content = io.BytesIO()
-    picture.save(content, format="PNG", optimize=True)
+    picture.save(content, format="PNG")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content.getvalue())
