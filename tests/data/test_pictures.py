@@ -142,6 +142,12 @@ def test_exif_turns_the_picture_upright(orientation: int, format: str) -> None:
     assert np.abs(upright - scene).max() < 40
 
 
+def test_a_telephone_s_jpeg_with_a_second_picture_behind_it_opens() -> None:
+    first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (4, 4), "blue")
+    content = encode(first, "MPO", save_all=True, append_images=[second])
+    assert open_picture(content, "x.jpg").size == (8, 8)
+
+
 def test_damaged_exif_does_not_matter(picture: MakePicture) -> None:
     content = picture(exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 20)
     assert open_picture(content, "x").size == (12, 8)

@@ -6,11 +6,12 @@ import hashlib
 import os
 import stat
 import threading
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image
 
@@ -227,7 +228,6 @@ class _Archive:
         self._path = path
         self._lock = threading.Lock()
         self._process = -1
-        self._file: IO[bytes] | None = None
         self._zip: zipfile.ZipFile | None = None
 
     def read(self, info: zipfile.ZipInfo) -> bytes:
@@ -240,8 +240,9 @@ class _Archive:
     def _opened(self) -> zipfile.ZipFile:
         if self._zip is None or self._process != os.getpid():
             # a file object of our own, so that zipfile does not close it by its count of users, which threads race on
-            self._file = self._path.open("rb")
-            self._zip, self._process = zipfile.ZipFile(self._file), os.getpid()
+            file = self._path.open("rb")
+            weakref.finalize(self, file.close)
+            self._zip, self._process = zipfile.ZipFile(file), os.getpid()
         return self._zip
 
     def __getstate__(self) -> dict[str, Any]:
