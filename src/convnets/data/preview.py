@@ -89,9 +89,10 @@ def _before_and_after(
         images = preprocess.fit(images) if preprocess else images
         draws.append(mixing(images, targets, generator) if mixing else (images, targets))
     before = preprocess.fit(pixels) if preprocess else pixels
+    shown = [_to_uint8(images) for images in (before, *(images for images, _ in draws))]
     rows = []
     for index, label in enumerate(chosen.labels.tolist()):
-        tiles = [_to_uint8(images[index]) for images in (before, *(images for images, _ in draws))]
+        tiles = [images[index] for images in shown]
         shares = [
             _shares(mixed[index], chosen.classes) for mixed in (targets, *(mixed for _, mixed in draws))
         ]
@@ -113,10 +114,9 @@ def _gallery(image_set: ImageSet, preprocess: Preprocess | None, count: int) -> 
     members = [torch.nonzero(labels == label).flatten()[:columns] for label in present]
     ends = torch.tensor([len(part) for part in members]).cumsum(0)[:-1]
     pixels = _pixels(image_set.subset(torch.cat(members)), preprocess)
-    parts = (preprocess.fit(pixels) if preprocess else pixels).tensor_split(ends)
+    parts = _to_uint8(preprocess.fit(pixels) if preprocess else pixels).tensor_split(ends)
     rows = [
-        SheetRow(image_set.classes[label], [_to_uint8(image) for image in part])
-        for label, part in zip(present, parts, strict=True)
+        SheetRow(image_set.classes[label], tuple(part)) for label, part in zip(present, parts, strict=True)
     ]
     note = f"{len(image_set):,} images of {len(image_set.classes):,} classes"
     return ContactSheet(image_set.source, (note,), (("first images of each class", columns),), rows)
@@ -154,9 +154,9 @@ def _own_size(pictures: Sequence[Image.Image]) -> Preprocess:
     return Preprocess.plain(channels, side)
 
 
-def _to_uint8(image: Tensor) -> Tensor:
-    """Float C×H×W → uint8; values outside [0, 1], which a callable of the user's may give, are cut."""
-    return image.nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+def _to_uint8(images: Tensor) -> Tensor:
+    """Float N×C×H×W → uint8; values outside [0, 1], which a callable of the user's may give, are cut."""
+    return images.nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
 
 
 def _shares(target: Tensor, classes: Sequence[str]) -> list[str]:
