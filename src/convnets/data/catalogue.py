@@ -173,8 +173,8 @@ _SCIKIT_DIGITS = DataEntry(
     classes=_DIGITS,
     channels=1,
     size=8,
-    mean=(0.3051,),
-    std=(0.3763,),
+    mean=(0.3054,),
+    std=(0.3760,),
     licence="CC BY 4.0 (UCI Machine Learning Repository)",
     home="https://archive.ics.uci.edu/dataset/80",
 )
