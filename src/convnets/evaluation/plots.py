@@ -14,12 +14,14 @@ from convnets.errors import UsageError
 from convnets.evaluation.drawing import BLUE, GRID, INK, ORANGE, Names, style_axes, svg_text
 from convnets.evaluation.evaluation import Evaluation
 
-__all__ = ["confusion_svg", "curve_svg", "curves_svg", "reliability_svg"]
+__all__ = ["CELLS", "confusion_svg", "curve_svg", "curves_svg", "reliability_svg"]
 
 Rows = Sequence[Mapping[str, float | None]]
 
 _NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
 _COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
+CELLS = 100
+"""Cells along a side of the confusion matrix at most; smaller ones could not be seen."""
 _COLOURS = {"train": BLUE, "validation": ORANGE}
 _MEASURES = ("loss", "accuracy", "learning_rate")
 
@@ -33,7 +35,7 @@ def curves_svg(rows: Rows) -> str:
     figure = Figure(figsize=(9.2, 3.2), layout="constrained")
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         _draw_curve(axes, rows, measure)
-    return svg_text(figure, f"Loss and accuracy over {len(rows)} epochs")
+    return svg_text(figure, "Loss and accuracy by epoch")
 
 
 def curve_svg(rows: Rows, measure: str) -> str:
@@ -42,7 +44,7 @@ def curve_svg(rows: Rows, measure: str) -> str:
         raise UsageError(f"measure is {measure!r}; allowed: {', '.join(_MEASURES)}")
     figure = Figure(figsize=(4.3, 3.1), layout="constrained")
     _draw_curve(figure.subplots(), rows, measure)
-    return svg_text(figure, f"{measure.replace('_', ' ').capitalize()} over {len(rows)} epochs")
+    return svg_text(figure, f"{measure.replace('_', ' ').capitalize()} by epoch")
 
 
 def _draw_curve(axes: Axes, rows: Rows, measure: str) -> None:
@@ -90,45 +92,54 @@ def confusion_svg(evaluation: Evaluation) -> str:
     """The confusion matrix: each row is a true class; blue cells are right, orange ones are mistakes.
 
     A cell's strength is its share of the row; mistakes are drawn by its square root, so that rare ones show.
-    Counts are written with up to 14 classes, names with up to 40.
+    Counts are written with up to 14 classes, names with up to 40; of more than 100 classes, neighbours in the order
+    of the labels share a cell, whose blue is the share that was right and whose orange the share outside the cell.
     """
     counts = evaluation.confusion.numpy()
-    classes = len(evaluation.classes)
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    classes = len(counts)
     side = 6.4 if classes > _COUNTED_CLASSES else 1.9 + 0.42 * classes
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     style_axes(axes, "", "predicted", "true")
     axes.grid(False)
-    axes.imshow(_cells(share), interpolation="none", aspect="equal")
+    edges = (-0.5, classes - 0.5)
+    axes.imshow(_cells(counts), interpolation="none", aspect="equal", extent=(*edges, *edges[::-1]))
     names = Names(evaluation.classes, longest=16)
     if classes <= _NAMED_CLASSES:
         places = range(classes)
-        axes.set_xticks(places, names.placeholders(), rotation=90 if classes > 5 else 0, parse_math=False)
+        # anchored by their ends, because the browser's letters are not as wide as those that were measured
+        upright = (
+            {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"} if classes > 5 else {}
+        )
+        axes.set_xticks(places, names.placeholders(), parse_math=False, **upright)
         axes.set_yticks(places, names.placeholders(), parse_math=False)
     else:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(integer=True))
     if classes <= _COUNTED_CLASSES:
-        _write_counts(axes, counts, share)
+        _write_counts(axes, counts)
     return svg_text(figure, f"Confusion matrix of {classes} classes", names)
 
 
-def _cells(share: np.ndarray) -> np.ndarray:
-    """K×K shares of a row → K×K×4 RGBA; nothing is drawn where nothing was counted."""
+def _cells(counts: np.ndarray) -> np.ndarray:
+    """K×K counts → B×B×4 RGBA with B ≤ 100; nothing is drawn where nothing was counted."""
     blue, orange = ([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in (BLUE, ORANGE))
-    right = np.eye(len(share), dtype=bool)
-    cells = np.empty((*share.shape, 4))
-    cells[..., :3] = np.where(right[..., None], blue, orange)
-    cells[..., 3] = np.where(right, share, share**0.5)
+    starts = np.arange(0, len(counts), -(-len(counts) // CELLS))
+    blocks = np.add.reduceat(np.add.reduceat(counts, starts, axis=0), starts, axis=1)
+    right = np.add.reduceat(counts.diagonal(), starts)
+    images = np.maximum(blocks.sum(1, keepdims=True), 1)
+    diagonal = np.eye(len(blocks), dtype=bool)
+    cells = np.empty((*blocks.shape, 4))
+    cells[..., :3] = np.where(diagonal[..., None], blue, orange)
+    cells[..., 3] = np.where(diagonal, right[:, None] / images, np.sqrt(blocks / images))
     return cells
 
 
-def _write_counts(axes: Axes, counts: np.ndarray, share: np.ndarray) -> None:
+def _write_counts(axes: Axes, counts: np.ndarray) -> None:
+    strength = _cells(counts)[..., 3]
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            strength = share[row, column] if row == column else share[row, column] ** 0.5
-            colour = "#ffffff" if strength > 0.6 else INK
+            colour = "#ffffff" if strength[row, column] > 0.6 else INK
             axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
 
 
@@ -157,6 +168,7 @@ def reliability_svg(evaluation: Evaluation) -> str:
         lw=0.6,
     )
     lower.set_xlim(0, 1)
+    lower.tick_params(axis="x", pad=7)
     for axis in (upper.yaxis, lower.yaxis, lower.xaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     lower.yaxis.set_major_locator(MaxNLocator(3))

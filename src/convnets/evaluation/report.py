@@ -31,7 +31,8 @@ _MEASURES_EXPLAINED = (
     "Precision: of the images predicted as the class, the share that is of it. Recall: of the images of the class, "
     "the share that was found. F1: their harmonic mean. Undefined shares are given as 0."
 )
-_MATRIX_EXPLAINED = "Rows are true classes, columns predicted ones. Blue: right. Orange: mistakes."
+_MATRIX_EXPLAINED = "Rows are true classes, columns predicted ones. Blue: right. Orange: mistakes, drawn stronger so that rare ones show."
+_CELLS_EXPLAINED = " Neighbouring classes share a cell."
 _RELIABILITY_EXPLAINED = (
     "Of the images predicted with a confidence, the share that was right. On the dashed line confidence is the "
     "chance of being right; the mean distance to it is the calibration error, "
@@ -126,11 +127,12 @@ class Report:
         return section("Classes", body + note(_MEASURES_EXPLAINED + partly))
 
     def _matrix_and_reliability(self) -> str:
-        from convnets.evaluation.plots import confusion_svg, reliability_svg
+        from convnets.evaluation.plots import CELLS, confusion_svg, reliability_svg
 
         if self.evaluation is None:
             return ""
-        matrix = themed(confusion_svg(self.evaluation)) + note(_MATRIX_EXPLAINED)
+        shared = _CELLS_EXPLAINED if len(self.evaluation.classes) > CELLS else ""
+        matrix = themed(confusion_svg(self.evaluation)) + note(_MATRIX_EXPLAINED + shared)
         matrix += _confused_pairs(self.evaluation)
         error = f"{self.evaluation.calibration_error:.4f}."
         reliability = themed(reliability_svg(self.evaluation)) + note(_RELIABILITY_EXPLAINED + error)
@@ -144,7 +146,7 @@ class Report:
             _mistake(mistake, pixels) for mistake, pixels in zip(mistakes, self.pictures, strict=True)
         )
         explained = note(
-            "What the network was surest of and yet wrong about: the predicted class, then the true one."
+            "What the network was surest of and yet wrong about: predicted and true class, with probabilities."
         )
         return section("Most confident mistakes", f'<div class="mistakes">{shown}</div>{explained}')
 
@@ -169,7 +171,7 @@ def _mistake(mistake: Mistake, pixels: Tensor) -> str:
     image = picture(pixels, f"{mistake.true} taken for {mistake.predicted}")
     return (
         f"<figure>{image}<figcaption><b>{text(mistake.predicted)}</b> {mistake.confidence:.1%}"
-        f"<br>{text(mistake.true)} {mistake.true_probability:.1%}"
+        f"<br><span>true:</span> {text(mistake.true)} {mistake.true_probability:.1%}"
         f"<br><span>image {mistake.index}</span></figcaption></figure>"
     )
 
