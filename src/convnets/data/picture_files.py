@@ -9,7 +9,7 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,7 +49,7 @@ class FolderPictures:
         resolved = Path(root).resolve()
         found, ignored, empty = [], 0, []
         try:
-            for folder, pictures, others in _walk(resolved, ""):
+            for folder, pictures, others in _walk(resolved):
                 found += pictures
                 ignored += others
                 if folder and not pictures:
@@ -57,7 +57,7 @@ class FolderPictures:
         except OSError as error:
             raise DataError(f"{printable(str(error.filename))}: cannot be read ({error.strerror})") from None
         found.sort(key=os.fsencode)
-        filled = {str(parent) for path in found for parent in PurePosixPath(path).parents}
+        filled = _folders_of(found)
         return cls(Path(root), found, ignored, [folder for folder in sorted(empty) if folder not in filled])
 
     @property
@@ -93,25 +93,26 @@ class FolderPictures:
         return digest.hexdigest()
 
 
-def _walk(root: Path, below: str) -> Iterator[tuple[str, list[str], int]]:
+def _walk(root: Path) -> Iterator[tuple[str, list[str], int]]:
     """Each folder's path below `root`, the pictures right in it, and how many other files."""
-    pictures, others, folders = [], 0, []
-    with os.scandir(root / below) as entries:
-        for entry in entries:
-            path = f"{below}/{entry.name}" if below else entry.name
-            if is_clutter(entry.name):
-                continue
-            if entry.is_symlink():
-                _check_link(root, path)
-            if entry.is_dir():
-                folders.append(path)
-            elif is_picture(entry.name) and entry.is_file():
-                pictures.append(path)
-            else:
-                others += 1
-    yield below, pictures, others
-    for folder in folders:
-        yield from _walk(root, folder)
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        pictures, others = [], 0
+        with os.scandir(root / below) as entries:
+            for entry in entries:
+                path = f"{below}/{entry.name}" if below else entry.name
+                if is_clutter(entry.name):
+                    continue
+                if entry.is_symlink():
+                    _check_link(root, path)
+                if entry.is_dir():
+                    waiting.append(path)
+                elif is_picture(entry.name) and entry.is_file():
+                    pictures.append(path)
+                else:
+                    others += 1
+        yield below, pictures, others
 
 
 def _check_link(root: Path, path: str) -> None:
@@ -175,7 +176,7 @@ class ZipPictures:
             else:
                 ignored += 1
         kept.sort(key=member_name)
-        filled = {str(parent) for info in kept for parent in PurePosixPath(member_name(info)).parents}
+        filled = _folders_of(member_name(info) for info in kept)
         return cls(Path(path), kept, ignored, sorted(folders - filled))
 
     @property
@@ -254,7 +255,7 @@ class _Archive:
 
 def member_name(info: zipfile.ZipInfo) -> str:
     """A member's path; tools that write UTF-8 without saying so (macOS) are understood."""
-    if info.flag_bits & 0x800:
+    if info.flag_bits & 0x800 or info.filename.isascii():
         return info.filename
     try:
         return info.filename.encode("cp437").decode("utf-8")
@@ -274,6 +275,12 @@ def _check_member(info: zipfile.ZipInfo, name: str, archive: str) -> None:
         raise DataError(
             f"{archive}: member {printable(name)!r} is a link or device; allowed: files; pack it again"
         )
+
+
+def _folders_of(paths: Iterable[str]) -> set[str]:
+    """Every folder that holds one of the `paths`, at any depth."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    return folders | {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
 
 
 def _refuse_huge(size: int, name: str) -> None:
