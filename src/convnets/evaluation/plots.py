@@ -18,10 +18,11 @@ __all__ = ["CELLS", "confusion_svg", "curve_svg", "curves_svg", "reliability_svg
 
 Rows = Sequence[Mapping[str, float | None]]
 
-_NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
-_COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
 CELLS = 100
 """Cells along a side of the confusion matrix at most; smaller ones could not be seen."""
+
+_NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
+_COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
 _COLOURS = {"train": BLUE, "validation": ORANGE}
 _MEASURES = ("loss", "accuracy", "learning_rate")
 
@@ -107,11 +108,12 @@ def confusion_svg(evaluation: Evaluation) -> str:
     names = Names(evaluation.classes, longest=16)
     if classes <= _NAMED_CLASSES:
         places = range(classes)
-        # anchored by their ends, because the browser's letters are not as wide as those that were measured
-        upright = (
-            {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"} if classes > 5 else {}
-        )
-        axes.set_xticks(places, names.placeholders(), parse_math=False, **upright)
+        axes.set_xticks(places, names.placeholders(), parse_math=False)
+        if (
+            classes > 5
+        ):  # anchored by their ends: the browser's letters are not as wide as those that were measured
+            for label in axes.get_xticklabels():
+                label.set(rotation=90, rotation_mode="anchor", ha="right", va="center")
         axes.set_yticks(places, names.placeholders(), parse_math=False)
     else:
         for axis in (axes.xaxis, axes.yaxis):

@@ -31,7 +31,10 @@ _MEASURES_EXPLAINED = (
     "Precision: of the images predicted as the class, the share that is of it. Recall: of the images of the class, "
     "the share that was found. F1: their harmonic mean. Undefined shares are given as 0."
 )
-_MATRIX_EXPLAINED = "Rows are true classes, columns predicted ones. Blue: right. Orange: mistakes, drawn stronger so that rare ones show."
+_MATRIX_EXPLAINED = (
+    "Rows are true classes, columns predicted ones. Blue: right. Orange: mistakes, drawn stronger so that "
+    "rare ones show."
+)
 _CELLS_EXPLAINED = " Neighbouring classes share a cell."
 _RELIABILITY_EXPLAINED = (
     "Of the images predicted with a confidence, the share that was right. On the dashed line confidence is the "

@@ -44,6 +44,7 @@ th { color: var(--quiet); font-weight: 500; font-size: 13px; }
 th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr:last-child td { border-bottom: 0; }
+td.name { min-width: 11ch; }
 td.name, .settings td { white-space: normal; overflow-wrap: anywhere; }
 .settings td { text-align: left; vertical-align: top; }
 .settings td:first-child { color: var(--quiet); width: 38%; }
@@ -67,6 +68,6 @@ h3 { margin: 0; font-size: 13px; font-weight: 500; color: var(--quiet); }
 footer { color: var(--quiet); font-size: 13px; margin-top: 22px; }
 @media (max-width: 600px) { main { padding: 20px 12px; } section { padding: 16px 14px; }
   h1 { font-size: 23px; }
-  .bar { display: none; } .mistakes { grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); } }
+  .bar { display: none; } th, td { padding: 5px 6px; } .mistakes { grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); } }
 @media print { body { background: none; } section, figure { break-inside: avoid; } }
 """
