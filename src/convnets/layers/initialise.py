@@ -85,7 +85,7 @@ def initialise(network: nn.Module, name: str, *, seed: int | None = None) -> Non
     """
     if name not in _BY_NAME:
         raise UnknownNameError("initialiser", name, INITIALISERS, f"all: {', '.join(INITIALISERS)}")
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    generator = None if seed is None else torch.Generator(device="cpu").manual_seed(seed)
     for path, layer in network.named_modules():
         if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
             if isinstance(layer.weight, nn.parameter.UninitializedParameter):

@@ -15,4 +15,4 @@ class Architecture:
     name: str
     """The catalogue's name, such as `resnet18`."""
     arguments: dict[str, Any] = field(default_factory=dict)
-    """Every argument that matters to shapes and behaviour, defaults included; never the seed."""
+    """Channels, classes, the size where the network is built for one, options as they were given; never the seed."""

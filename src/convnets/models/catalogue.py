@@ -77,12 +77,12 @@ def create_model(
         "in_channels": _one_of_two(in_channels, in_chans) or entry.in_channels,
         "num_classes": entry.num_classes if num_classes is None else _whole("num_classes", num_classes),
     }
-    if entry.fixed_size or options.get("auxiliary"):
+    build = _builder(entry)
+    if "input_size" in inspect.signature(build).parameters:
         arguments["input_size"] = size
     arguments |= options
-    build = _builder(entry)
     with _seeded(seed):
-        network = build(**{key: value for key, value in arguments.items() if _takes(build, key)})
+        network = build(**arguments)
     network.architecture = Architecture(name, arguments)
     return network
 
@@ -95,10 +95,6 @@ def _builder(entry: ModelEntry) -> Callable[..., ImageClassifier]:
     )
 
 
-def _takes(build: Callable[..., ImageClassifier], argument: str) -> bool:
-    return argument in inspect.signature(build).parameters
-
-
 def _check_options(entry: ModelEntry, options: dict[str, Any]) -> None:
     for key, value in options.items():
         if key not in entry.options:
@@ -106,7 +102,9 @@ def _check_options(entry: ModelEntry, options: dict[str, Any]) -> None:
             raise ConfigError(f"{entry.name} has no option {key!r}; allowed: {', '.join(allowed)}")
         if key == "auxiliary" and not isinstance(value, bool):
             raise ConfigError(f"auxiliary is {value!r}; allowed: True or False")
-        if key == "dropout" and not (isinstance(value, int | float) and 0 <= value < 1):
+        if key == "dropout" and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1
+        ):
             raise ConfigError(f"dropout is {value!r}; allowed: a probability from 0 to below 1")
 
 
@@ -137,7 +135,7 @@ def _seeded(seed: int | None) -> Iterator[None]:
     on_cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_cuda else []):
         # not torch.manual_seed, which would seed every device, those that are not restored too
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         if on_cuda:
             torch.cuda.manual_seed(seed)
         yield

@@ -6,6 +6,7 @@ N images, C channels, H height, W width, D features of an embedding, K classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,7 +19,8 @@ from convnets.models.input_sizes import InputSizes
 __all__ = ["ImageClassifier"]
 
 # PyTorch 2.6 has no is_exporting; its is_compiling is true during an export as well
-_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+_is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
 
 
 class ImageClassifier(nn.Module, ABC):
@@ -67,17 +69,17 @@ class ImageClassifier(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
 
-    def check_input(self, x: Tensor) -> None:
+    def check_input(self, x: object) -> None:
         """Raise InputError unless the network can compute `x`; costs microseconds.
 
         Values are not looked at. Nothing is checked while a graph is traced or exported, where sizes are symbols.
         """
-        if isinstance(x, fx.Proxy) or torch.jit.is_tracing() or _is_exporting():
+        if isinstance(x, fx.Proxy) or _is_tracing() or _is_exporting():
             return
         if not self._fits(x):
             raise InputError(describe_fault(self, x))
 
-    def _fits(self, x: Tensor) -> bool:
+    def _fits(self, x: object) -> bool:
         if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point():
             return False
         count, channels, height, width = x.shape
@@ -86,11 +88,11 @@ class ImageClassifier(nn.Module, ABC):
             return False
         if self.training and count == 1 and max(height, width) < self.sizes.lone_image:
             return not self._has_training_batch_norm()
-        return x.dtype is not torch.float64 or self._computes_in_double(x)
+        return x.dtype is not torch.float64 or self._computes_in_double()
 
     def _has_training_batch_norm(self) -> bool:
         """Whether a batch norm would use the batch's own statistics; SyncBatchNorm looks beyond this batch."""
         return any(m.training for m in self.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d))
 
-    def _computes_in_double(self, x: Tensor) -> bool:
+    def _computes_in_double(self) -> bool:
         return all(weight.dtype is torch.float64 for weight in self.parameters())

@@ -18,7 +18,8 @@ def describe_fault(network: ImageClassifier, x: Any) -> str:
     """The message for an input that `network` cannot compute: what came, what is allowed, the remedy."""
     name = network.architecture.name if network.architecture is not None else type(network).__name__
     if not isinstance(x, Tensor):
-        return f"{name} got {type(x).__name__}; allowed: a float tensor N×{network.in_channels}×H×W; use torch.as_tensor"
+        allowed = f"a float tensor N×{network.in_channels}×H×W"
+        return f"{name} got {type(x).__name__}; allowed: {allowed}; use torch.as_tensor"
     got = (
         f"{name} got {'×'.join(map(str, x.shape)) or 'a single number'} {str(x.dtype).removeprefix('torch.')}"
     )
@@ -67,7 +68,8 @@ def _size_remedy(network: ImageClassifier, name: str, x: Tensor) -> str:
     if sizes.built_for is None:
         return f"the smallest side that {name} takes is {sizes.smallest} pixels; enlarge the images"
     span = f"{sizes.smallest} to {sizes.largest}" if sizes.largest > sizes.smallest else f"{sizes.smallest}"
-    return f"its head was built for {span} pixels; resize the images, or build the network with input_size={side}"
+    build = f", or build the network with input_size={side}" if side >= sizes.smallest_head else ""
+    return f"its head was built for {span} pixels; resize the images{build}"
 
 
 def _lone_image_remedy(network: ImageClassifier) -> str:

@@ -53,6 +53,8 @@ class InputSizes:
     """Largest side; the same feature map must come out where a fully connected head fixes it."""
     built_for: int | None = None
     """The side that a fully connected head was built for; None where any size does."""
+    smallest_head: int = 1
+    """Smallest side that a fully connected head can be built for."""
     lone_image: float = 0
     """With both sides below this, batch norm would see a single value per channel of a single image."""
 
@@ -64,10 +66,9 @@ class InputSizes:
 
         Raises ConfigError when `input_size` is too small for the windows.
         """
+        minimum = smallest_side(windows)
+        if input_size < minimum:
+            raise ConfigError(f"input_size is {input_size}; {name} needs at least {minimum} pixels")
         side = side_after(input_size, windows)
-        if side < 1:
-            raise ConfigError(
-                f"input_size is {input_size}; {name} needs at least {smallest_side(windows)} pixels"
-            )
         smallest, largest = smallest_side(windows, side), smallest_side(windows, side + 1) - 1
-        return cls(smallest, largest, input_size, lone_image)
+        return cls(smallest, largest, input_size, minimum, lone_image)

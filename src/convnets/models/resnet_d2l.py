@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
-__all__ = ["Residual", "ResNet18D2L"]
+__all__ = ["ResNet18D2L", "Residual"]
 
 
 class Residual(nn.Module):
