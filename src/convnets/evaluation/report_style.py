@@ -68,6 +68,7 @@ h3 { margin: 0; font-size: 13px; font-weight: 500; color: var(--quiet); }
 footer { color: var(--quiet); font-size: 13px; margin-top: 22px; }
 @media (max-width: 600px) { main { padding: 20px 12px; } section { padding: 16px 14px; }
   h1 { font-size: 23px; }
-  .bar { display: none; } th, td { padding: 5px 6px; } .mistakes { grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); } }
+  .bar { display: none; } th, td { padding: 5px 6px; }
+  .mistakes { grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); } }
 @media print { body { background: none; } section, figure { break-inside: avoid; } }
 """
