@@ -86,9 +86,7 @@ def assert_one_line(error: BaseException, said: list[str]) -> None:
 def test_bad_folders(case: str, kind: str, make_tree: Make) -> None:
     files, said = BAD_FOLDERS[case]
     path = make_tree(files, kind)
-    if kind == "folder" and len({p.name.lower() for p in path.iterdir()}) < len(
-        {f.split("/")[0] for f in files}
-    ):
+    if kind == "folder" and len(list(path.iterdir())) < len({file.split("/")[0] for file in files}):
         pytest.skip("this file system does not tell Cat from cat")
     with pytest.raises(DataError) as caught:
         load_data(path)

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from convnets.data.folder_pictures import FolderPictures
 from convnets.data.image_set import PictureFiles
-from convnets.data.picture_files import MAX_PICTURE_BYTES, FolderPictures, ZipPictures
+from convnets.data.pictures import MAX_PICTURE_BYTES
+from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, ImageDecodeError
 
 Make = Callable[..., Path]

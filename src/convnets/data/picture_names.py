@@ -1,10 +1,12 @@
-"""Which files are pictures, and how a file's name is shown."""
+"""Names of files: which are pictures, what folders they lie in, and how they are shown."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 
-__all__ = ["PICTURE_SUFFIXES", "is_clutter", "is_picture", "printable"]
+__all__ = ["PICTURE_SUFFIXES", "folders_of", "is_clutter", "is_picture", "printable"]
 
 PICTURE_SUFFIXES = frozenset(
     (
@@ -58,3 +60,13 @@ def printable(name: str) -> str:
         return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Every folder that holds one of the `paths`, at any depth.
+
+    >>> sorted(folders_of(["a/b/1.jpg", "c/2.jpg"]))
+    ['.', 'a', 'a/b', 'c']
+    """
+    folders = {path.rpartition("/")[0] for path in paths}
+    return folders | {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}

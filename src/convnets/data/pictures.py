@@ -15,10 +15,13 @@ from convnets.data.picture_modes import to_grey_or_rgb
 from convnets.data.pillow_warnings import quiet_pillow
 from convnets.errors import ImageDecodeError
 
-__all__ = ["FORMATS", "MAX_PIXELS", "open_picture"]
+__all__ = ["FORMATS", "MAX_PICTURE_BYTES", "MAX_PIXELS", "open_picture", "refuse_huge"]
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 """Pillow's names of the formats that are read; no other plugin sees a file."""
+
+MAX_PICTURE_BYTES = 1 << 28
+"""Largest picture file that is read from a folder or archive, in bytes (256 MiB): more is a bomb or not a picture."""
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded, in pixels: 64 megapixels take 192 MB as RGB."""
@@ -61,6 +64,16 @@ def open_picture(source: Path | bytes | BinaryIO, name: str, *, max_pixels: int 
     except Exception as error:  # noqa: BLE001  Pillow's readers raise almost anything on damaged files
         reason = _reason(error, source, max_pixels)
         raise ImageDecodeError(f"{name}: {reason}; replace the file or remove it") from None
+
+
+def refuse_huge(size: int, name: str) -> None:
+    """Raise ImageDecodeError for a picture file of more than MAX_PICTURE_BYTES bytes.
+
+    >>> refuse_huge(1 << 20, "cat.jpg")
+    """
+    if size > MAX_PICTURE_BYTES:
+        allowed = f"allowed for a picture file: {MAX_PICTURE_BYTES:,}"
+        raise ImageDecodeError(f"{name}: {size:,} bytes; {allowed}; make it smaller or remove it")
 
 
 def _opened(source: Path | bytes | BinaryIO) -> AbstractContextManager[BinaryIO]:
