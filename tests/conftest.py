@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before PyTorch is imported: the tests' tensors are tiny, and several test processes share the cores
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 def _data_file(*parts: str, remedy: str) -> Path:
     root = os.environ.get("CONVNETS_DATA")

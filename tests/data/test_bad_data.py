@@ -188,7 +188,7 @@ def test_file_names_that_are_not_utf_8(make_tree: Make, picture: Callable[..., b
         decode_images(images, Preprocess.plain(3, 8))
     assert_one_line(caught.value, [r"d\xf6g/\xff.jpg", "it is empty"])
     assert str(caught.value).encode("utf-8")
-    assert images.content_hash
+    assert images.content_hash()
     assert len(decode_images(images, Preprocess.plain(3, 8), skip_corrupt=1, on_skip=lambda error: None)) == 2
 
 

@@ -48,7 +48,9 @@ def test_wrong_labels_are_refused(labels: torch.Tensor, message: str) -> None:
 
 def test_no_images_are_refused() -> None:
     with pytest.raises(DataError, match="no images"):
-        ImageSet(torch.zeros(0, 1, 4, 4, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64), ("a",), "empty")
+        ImageSet(
+            torch.zeros(0, 1, 4, 4, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64), ("a",), "empty"
+        )
 
 
 def test_a_subset_keeps_images_with_their_labels() -> None:
@@ -60,7 +62,7 @@ def test_a_subset_keeps_images_with_their_labels() -> None:
 
 
 def test_the_hash_follows_content_labels_and_names() -> None:
-    assert make().content_hash == make().content_hash
+    assert make().content_hash() == make().content_hash()
     changed = make()
     changed.pixels[5, 0, 3, 3] ^= 1
     others = [
@@ -70,8 +72,8 @@ def test_the_hash_follows_content_labels_and_names() -> None:
         replace(make(), images=make().pixels.view(6, 1, 2, 8)),
         make(5),
     ]
-    assert len({make().content_hash, *(other.content_hash for other in others)}) == 6
-    assert replace(make(), source="elsewhere").content_hash == make().content_hash
+    assert len({make().content_hash(), *(other.content_hash() for other in others)}) == 6
+    assert replace(make(), source="elsewhere").content_hash() == make().content_hash()
 
 
 def test_counts_memory_and_repr() -> None:

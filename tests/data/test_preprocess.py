@@ -20,9 +20,14 @@ def random_images(n: int, channels: int, height: int, width: int) -> torch.Tenso
 
 @settings(max_examples=25, deadline=None)
 @given(
-    height=st.integers(8, 60), width=st.integers(8, 60), size=st.integers(4, 40), channels=st.sampled_from([1, 3])
+    height=st.integers(8, 60),
+    width=st.integers(8, 60),
+    size=st.integers(4, 40),
+    channels=st.sampled_from([1, 3]),
 )
-def test_the_batch_route_equals_pillows_resize_and_crop(height: int, width: int, size: int, channels: int) -> None:
+def test_the_batch_route_equals_pillows_resize_and_crop(
+    height: int, width: int, size: int, channels: int
+) -> None:
     images = random_images(1, channels, height, width)
     preprocess = Preprocess.plain(channels, size)
     ours = preprocess(images)
@@ -89,7 +94,9 @@ def test_channels_are_repeated_or_weighted_by_luma() -> None:
 @given(channels=st.sampled_from([1, 3]), seed=st.integers(0, 100))
 @settings(max_examples=10, deadline=None)
 def test_statistics_equal_float64(channels: int, seed: int) -> None:
-    images = torch.randint(256, (5, channels, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    images = torch.randint(
+        256, (5, channels, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
+    )
     mean, std = channel_statistics(images, channels)
     values = images.double() / 255
     torch.testing.assert_close(torch.tensor(mean), values.mean((0, 2, 3)).float())

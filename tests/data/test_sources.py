@@ -81,8 +81,8 @@ class TestDigits:
         assert (len(splits.train), len(splits.test)) == (1437, 360)
         for name, count in splits.test.class_counts().items():
             assert abs(count - (count + splits.train.class_counts()[name]) * 360 / 1797) < 1
-        assert splits.train.content_hash == again.train.content_hash
-        assert splits.test.content_hash == again.test.content_hash
+        assert splits.train.content_hash() == again.train.content_hash()
+        assert splits.test.content_hash() == again.test.content_hash()
 
     def test_mean_and_std_are_the_catalogue_s(self) -> None:
         mean, std = channel_statistics(load_data("digits").train.pixels, 1)

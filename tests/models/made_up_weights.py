@@ -1,4 +1,4 @@
-"""Weights and images that are a formula of their name and shape: the same on every machine, without any random numbers."""
+"""Weights and images that are a formula of their name and shape: the same on every machine, without randomness."""
 
 from __future__ import annotations
 

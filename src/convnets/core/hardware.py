@@ -49,7 +49,7 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
     """Choose the device (`auto`: CUDA, then Apple's GPU, then the CPU), precision and number of threads.
 
     `precision="auto"` takes bf16 where the device computes it natively, float32 elsewhere. `threads=None`
-    takes the cores that this process may use. Raises DeviceError when the named device is not there.
+    takes $OMP_NUM_THREADS where it is set, else the cores that this process may use. Raises DeviceError when the named device is not there.
 
     >>> choose_hardware("cpu", "fp32", threads=1).precision
     'fp32'
@@ -61,10 +61,16 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
         raise ConfigError(f"threads is {threads}; allowed: 1 or more")
     native = bf16_is_native(chosen)
     dtype = torch.bfloat16 if precision == "bf16" or (precision == "auto" and native) else torch.float32
-    count = threads or usable_cores()
+    count = threads or _wanted_threads() or usable_cores()
     if chosen.type == "cpu" and torch.get_num_threads() != count:
         torch.set_num_threads(count)
     return Hardware(chosen, dtype, count)
+
+
+def _wanted_threads() -> int:
+    """$OMP_NUM_THREADS, the name that PyTorch itself listens to; 0 when it is not set to a number."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else 0
 
 
 def _device(name: str) -> torch.device:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -105,7 +104,6 @@ class ImageSet:
         """Bytes that the resident images take; 0 while they are still files."""
         return self.images.nbytes if isinstance(self.images, Tensor) else 0
 
-    @cached_property
     def content_hash(self) -> str:
         """Hexadecimal SHA-256 over images, labels and class names: equal sets have equal hashes."""
         digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogateescape"))

@@ -155,7 +155,7 @@ def channel_statistics(images: Tensor, channels: int) -> tuple[tuple[float, ...]
     Exact: it counts the 256 values instead of adding up floats. A channel of one constant value gets std 1.
     """
     if images.shape[1] != channels:
-        images = convert_channels(images.float(), channels).round_().to(torch.uint8)
+        images = convert_channels(images.float(), channels).round().to(torch.uint8)
     values = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
     for channel in images.unbind(1):

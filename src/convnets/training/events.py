@@ -10,13 +10,13 @@ __all__ = [
     "CheckpointSaved",
     "EpochEnded",
     "EpochStarted",
+    "Evaluated",
     "Event",
     "Listener",
     "Notice",
     "RunEnded",
     "RunStarted",
     "StepEnded",
-    "TestEnded",
 ]
 
 
@@ -112,8 +112,8 @@ class CheckpointSaved(Event):
 
 
 @dataclass(frozen=True)
-class TestEnded(Event):
-    """The test set was evaluated: once, at the end."""
+class Evaluated(Event):
+    """The test set was evaluated: once, at the end, with the best weights."""
 
     accuracy: float
     loss: float

@@ -17,7 +17,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
 from convnets.training.schedules import schedule_factor
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "check_auxiliary_heads"]
 
 
 @runtime_checkable
@@ -27,15 +27,20 @@ class HasAuxiliaryHeads(Protocol):
     def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
 
+def check_auxiliary_heads(network: nn.Module, config: TrainConfig) -> None:
+    """Raise ConfigError when auxiliary heads are to be trained that the network does not have."""
+    if config.auxiliary_weight and not isinstance(network, HasAuxiliaryHeads):
+        raise ConfigError(
+            f"auxiliary_weight is {config.auxiliary_weight} but {type(network).__name__} has no auxiliary heads; "
+            "set it to 0 or train googlenet"
+        )
+
+
 class Learner:
     """A network and all that changes with it from step to step. N images of a batch, K classes."""
 
     def __init__(self, network: nn.Module, config: TrainConfig, hardware: Hardware) -> None:
-        if config.auxiliary_weight and not isinstance(network, HasAuxiliaryHeads):
-            raise ConfigError(
-                f"auxiliary_weight is {config.auxiliary_weight} but {type(network).__name__} has no auxiliary heads; "
-                "set it to 0 or train googlenet"
-            )
+        check_auxiliary_heads(network, config)
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = weights_of(self.network)
@@ -100,7 +105,7 @@ class Learner:
         if self.hardware.device.type == "cpu" and not torch.isfinite(
             loss
         ):  # elsewhere asking would stall the device
-            raise TrainingError(self._not_finite(float(loss), epoch, step))
+            raise TrainingError(self._not_finite(loss.item(), epoch, step))
         total = loss
         for head in auxiliary:
             head_loss = F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)

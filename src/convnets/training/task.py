@@ -28,6 +28,7 @@ from convnets.layers.initialise import initialise
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
+from convnets.training.learner import check_auxiliary_heads
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
 
@@ -98,13 +99,14 @@ def prepare(
         given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
     else:
         _check_network(given, splits, channels)
+    check_auxiliary_heads(given, config)
     data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
-    data_record["content_hash"] = {name: part.content_hash for name, part in splits.parts().items()}
+    data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
     notices: list[str] = []
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     train, validation = _validation_split(splits, config, notices)
     if config.normalise:
-        mean, std = _statistics(train, preprocess)
+        mean, std = _statistics(train, preprocess, config)
         preprocess = replace(preprocess, mean=mean, std=std)
     if config.initialiser is not None:
         initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
@@ -249,8 +251,11 @@ def _validation_split(
     return splits.train, None
 
 
-def _statistics(train: ImageSet, preprocess: Preprocess) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(
+    train: ImageSet, preprocess: Preprocess, config: TrainConfig
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not train.resident:
         step = max(1, len(train) // _STATISTICS_SAMPLE)
-        train = decode_images(train.subset(range(0, len(train), step)), preprocess)
+        sample = train.subset(range(0, len(train), step))
+        train = decode_images(sample, preprocess, skip_corrupt=config.skip_corrupt)
     return channel_statistics(train.pixels, preprocess.channels)

@@ -23,12 +23,12 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import (
     CheckpointSaved,
     EpochEnded,
+    Evaluated,
     Event,
     Listener,
     Notice,
     RunEnded,
     RunStarted,
-    TestEnded,
 )
 from convnets.training.learner import Learner
 from convnets.training.listeners.choose import default_listeners
@@ -242,7 +242,7 @@ def _final_evaluation(
             "calibration_error": evaluation.calibration_error,
             "protocol": evaluation.protocol,
         }
-        emit(TestEnded(evaluation.accuracy, evaluation.loss, evaluation.images))
+        emit(Evaluated(evaluation.accuracy, evaluation.loss, evaluation.images))
     save_model(run.model_folder, best)
     return None if evaluation is None else (part, evaluation)
 

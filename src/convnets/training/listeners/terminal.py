@@ -9,12 +9,12 @@ from rich.text import Text
 from convnets.training.events import (
     EpochEnded,
     EpochStarted,
+    Evaluated,
     Event,
     Notice,
     RunEnded,
     RunStarted,
     StepEnded,
-    TestEnded,
 )
 
 __all__ = ["Terminal"]
@@ -49,7 +49,7 @@ class Terminal:
             case EpochEnded():
                 self._hide_bar()
                 self._line(_row(event, self._epochs), "bold green" if event.best else "")
-            case TestEnded():
+            case Evaluated():
                 self._line(
                     f"test accuracy {event.accuracy:.4f}, loss {event.loss:.4f} on {event.images:,} images",
                     "bold",

@@ -1,0 +1,87 @@
+"""TrainConfig refuses what is not allowed, and says what is."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from convnets.errors import ConfigError, UnknownNameError
+from convnets.training.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("epochs", 0, "epochs is 0; allowed: 1 to"),
+        ("epochs", -1, "epochs is -1"),
+        ("epochs", 1.5, "epochs is 1.5; allowed: int"),
+        ("epochs", float("nan"), "epochs is nan; allowed: int"),
+        ("epochs", True, "epochs is True; allowed: int"),
+        ("learning_rate", float("inf"), "learning_rate is inf; allowed: 0 to"),
+        ("learning_rate", float("nan"), "learning_rate is nan"),
+        ("learning_rate", "fast", "learning_rate is 'fast'; allowed: float"),
+        ("batch_size", 0, "batch_size is 0"),
+        ("momentum", 1.0, "momentum is 1.0"),
+        ("validation", 1.0, "validation is 1.0"),
+        ("channels", 2, "channels is 2; allowed: 1 or 3"),
+        ("nesterov", 1, "nesterov is 1; allowed: bool"),
+        ("step_epochs", ["a"], "step_epochs is 'a'; allowed: int"),
+        ("max_minutes", 0.0, "max_minutes is 0.0"),
+        ("seed", -1, "seed is -1"),
+    ],
+)
+def test_values_out_of_range_are_refused(option: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        TrainConfig.from_dict({option: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "nearest"),
+    [("optimiser", "adam", "adamw"), ("schedule", "cos", "cosine"), ("precision", "bf61", "bf16")],
+)
+def test_names_are_refused_with_the_nearest(option: str, value: str, nearest: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"{value!r}; nearest: {nearest}"):
+        TrainConfig.from_dict({option: value})
+
+
+def test_unknown_keys_are_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"unknown option in run.toml 'learning_rat'; nearest: learning_rate"
+    ):
+        TrainConfig.from_dict({"learning_rat": 1.0}, "run.toml")
+
+
+def test_it_comes_from_toml(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('epochs = 3\naugment = ["flip", "crop:4"]\nlearning_rate = 1\n')
+    config = TrainConfig.from_toml(path)
+    assert (config.epochs, config.augment, config.learning_rate) == (3, ("flip", "crop:4"), 1)
+    path.write_text("epochs = = 3")
+    with pytest.raises(ConfigError, match=r"run\.toml is not TOML"):
+        TrainConfig.from_toml(path)
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        TrainConfig.from_toml(tmp_path / "none.toml")
+
+
+def test_it_survives_plain_values() -> None:
+    config = TrainConfig(epochs=2, step_epochs=(1,), augment=("flip",), ema_decay=0.9, size=32)
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_every_option_is_described() -> None:
+    descriptions = TrainConfig.descriptions()
+    assert list(descriptions) == [field.name for field in fields(TrainConfig)]
+    assert all(text.endswith(".") for text in descriptions.values())
+
+
+def test_rate_and_decay_follow_the_optimiser_unless_given() -> None:
+    assert (TrainConfig(optimiser="sgd").peak_learning_rate, TrainConfig(optimiser="sgd").decay) == (
+        0.1,
+        5e-4,
+    )
+    assert (TrainConfig().peak_learning_rate, TrainConfig().decay) == (0.002, 0.05)
+    given = TrainConfig(optimiser="sgd", learning_rate=0.0, weight_decay=0.0)
+    assert (given.peak_learning_rate, given.decay) == (0.0, 0.0)
