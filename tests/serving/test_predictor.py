@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from convnets.checkpoints.model_folder import TrainedModel, save_model
 from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
+from convnets.data.picture_files import FolderPictures
 from convnets.data.preprocess import Preprocess
 from convnets.errors import (
     ConfigError,
@@ -92,6 +93,20 @@ def test_png_files_are_named_as_evaluate_names_them(tmp_path: Path, channels: in
             dict(zip(CLASSES, row.tolist(), strict=True)), abs=1e-5
         )
         assert prediction.error is None
+
+
+@pytest.mark.parametrize("views", [1, 10])
+def test_files_of_mixed_sizes_are_named_as_evaluate_names_them(tmp_path: Path, views: int) -> None:
+    for index in range(12):
+        _pillow(_pixels(1, 3, 20 + index, 50 - 2 * index)[0]).save(tmp_path / f"{index:02}.png")
+    trained, files = _trained(3, size=14, resize=14), FolderPictures.scan(tmp_path)
+    images = ImageSet(files, torch.zeros(12, dtype=torch.int64), CLASSES, "files")
+    expected = evaluate(trained.network, images, trained.preprocess, views=views).probabilities
+    predictions = Predictor(trained, views=views).predict([tmp_path], top=len(CLASSES))
+    for prediction, row in zip(predictions, expected, strict=True):
+        assert _distribution(prediction) == pytest.approx(
+            dict(zip(CLASSES, row.tolist(), strict=True)), abs=1e-5
+        )
 
 
 def test_any_size_goes_by_short_side_and_centre_as_pillow_does_it() -> None:
