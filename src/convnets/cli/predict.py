@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv as csv_module
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from convnets.cli.output import aligned, write_json
+from convnets.cli.output import progress_bar, write_json
 from convnets.errors import UsageError
+from convnets.serving.predictions import Prediction, to_csv_rows
 
 __all__ = ["predict"]
 
@@ -38,5 +41,26 @@ def predict(
     from convnets.serving.predictor import Predictor
 
     predictor = Predictor.load(run, hardware=choose_hardware(device, precision), views=views)
-    found = predictor.predict(images, top=top, skip_errors=skip_errors)
-    typer.echo((found, aligned, write_json))
+    with progress_bar() as progress:
+        found = predictor.predict(
+            images,
+            top=top,
+            skip_errors=skip_errors,
+            progress=lambda done, total: progress("predicting", done, total),
+        )
+    if json:
+        write_json([prediction.to_dict() for prediction in found])
+    elif csv:
+        csv_module.writer(sys.stdout, lineterminator="\n").writerows(to_csv_rows(found))
+    else:
+        typer.echo("\n".join(_line(prediction) for prediction in found))
+    if any(prediction.error for prediction in found):
+        raise typer.Exit(1)
+
+
+def _line(prediction: Prediction) -> str:
+    if prediction.error is not None:
+        return f"{prediction.name}: not read: {prediction.error}"
+    return f"{prediction.name}: " + ", ".join(
+        f"{name} {probability:.3f}" for name, probability in prediction.top
+    )

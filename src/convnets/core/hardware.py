@@ -49,7 +49,8 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
     """Choose the device (`auto`: CUDA, then Apple's GPU, then the CPU), precision and number of threads.
 
     `precision="auto"` takes bf16 where the device computes it natively, float32 elsewhere. `threads=None`
-    takes $OMP_NUM_THREADS where it is set, else the cores that this process may use. Raises DeviceError when the named device is not there.
+    takes $OMP_NUM_THREADS where it is set, else the cores that this process may use. Raises DeviceError when
+    the named device is not there.
 
     >>> choose_hardware("cpu", "fp32", threads=1).precision
     'fp32'

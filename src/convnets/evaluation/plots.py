@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from convnets.errors import UsageError
-from convnets.evaluation.drawing import BLUE, GRID, INK, ORANGE, Names, style_axes, svg_text
+from convnets.evaluation.drawing import BLUE, GRID, INK, LINE_COLOURS, ORANGE, Names, style_axes, svg_text
 from convnets.evaluation.evaluation import Evaluation
 
 __all__ = ["CELLS", "confusion_svg", "curve_svg", "curves_svg", "reliability_svg"]
@@ -175,3 +175,27 @@ def reliability_svg(evaluation: Evaluation) -> str:
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     lower.yaxis.set_major_locator(MaxNLocator(3))
     return svg_text(figure, "Reliability diagram")
+
+
+def lines_svg(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], measure: str) -> str:
+    """Curves of several runs over their epochs: name → (epoch, value), points without a value are left out.
+
+    >>> lines_svg({"first run": [(1, 0.5), (2, 0.7)]}, "accuracy")[:5]
+    '<svg '
+    """
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    axes = figure.subplots()
+    style_axes(axes, measure.replace("_", " ").capitalize(), "epoch")
+    names = Names(list(lines), longest=40)
+    for place, (points, placeholder) in enumerate(zip(lines.values(), names.placeholders(), strict=True)):
+        known = [(x, y) for x, y in points if x is not None and y is not None and math.isfinite(y)]
+        marker = "o" if len(known) <= 30 else ""
+        style = ("-", "--", ":")[place // len(LINE_COLOURS) % 3]
+        colour = LINE_COLOURS[place % len(LINE_COLOURS)]
+        xs, ys = [x for x, _ in known], [y for _, y in known]
+        axes.plot(xs, ys, style, color=colour, linewidth=2, marker=marker, markersize=3.5, label=placeholder)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if measure == "accuracy":
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="center left", bbox_to_anchor=(1, 0.5))
+    return svg_text(figure, f"{measure} of {len(lines)} runs", names)
