@@ -217,10 +217,13 @@ def test_shape_trails_tell_the_truth(name: str, built: tuple[str, ...]) -> None:
     legend = re.search(r"shapes for (\d+)×", inspect.getdoc(inspect.getmodule(type(network))) or "")
     side = int(legend.group(1)) if legend else model_entry(name).input_size
     source = inspect.getsource(type(network))
-    comments = "".join(line.partition("#")[2] for line in source.splitlines())
-    written = {tuple(map(int, shape.split("×"))) for shape in re.findall(r"\d+(?:×\d+)+", comments)}
+    comments = "\n".join(line.partition("#")[2] for line in source.splitlines())
+    shapes = re.findall(r"(?<=N×)\d+(?:×\d+)*|\d+(?:×\d+){2}", comments.replace("K", "10"))
+    written = {tuple(map(int, shape.split("×"))) for shape in shapes}
     found = {
-        shape for other in built for shape in outputs(on_meta(other), image(other, size=side), nn.Module)
+        shape
+        for other in built
+        for shape in outputs(on_meta(other, num_classes=10), image(other, size=side), nn.Module)
     }
     assert written <= found
     assert written or name in ("softmax", "mlp")

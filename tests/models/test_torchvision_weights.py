@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from made_up_weights import fill, made_up_images
 from torch import Tensor
 
 from convnets.errors import ModelFolderError, UsageError
@@ -19,6 +19,19 @@ from convnets.models.torchvision_weights import load_torchvision_state_dict
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "models"
 PUBLISHED = sorted(path.stem.removeprefix("torchvision_") for path in GOLDEN.glob("torchvision_*.json"))
+
+
+def _recorder() -> Any:
+    """The script that made the golden files: it holds the formula of their weights and images."""
+    spec = spec_from_file_location("record_torchvision", GOLDEN / "record_torchvision.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fill, made_up_images = _recorder().fill, _recorder().made_up_images
 
 
 def golden(name: str) -> dict[str, Any]:

@@ -280,7 +280,12 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    quick("alexnet_d2l", load_few(), replace(QUICK, epochs=1, size=65, batch_size=16, validation=0.0), output=tmp_path)
+    quick(
+        "alexnet_d2l",
+        load_few(),
+        replace(QUICK, epochs=1, size=65, batch_size=16, validation=0.0),
+        output=tmp_path,
+    )
     assert torch.equal(torch.rand(3), expected)
 
 

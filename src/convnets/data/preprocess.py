@@ -92,8 +92,6 @@ class Preprocess:
 
     def fit(self, images: Tensor) -> Tensor:
         """Float N×C×H×W of any size → N×C×`size`×`size`: short side to `resize`, then the centre."""
-        if images.shape[-2:] == (self.size, self.size):
-            return images
         return centre_crop(resize_short_side(images, self.resize), self.size)
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -111,6 +109,8 @@ class Preprocess:
     def picture(self, picture: Image.Image, short_side: int, *, square: bool = False) -> Tensor:
         """One PIL picture → uint8 C×H×W whose short side is `short_side`; `square` keeps the centre only."""
         picture = picture.convert("L" if self.channels == 1 else "RGB")
+        if square:
+            picture = _without_far_ends(picture)
         width, height = picture.size
         if min(width, height) != short_side:
             scale = short_side / min(width, height)
@@ -121,6 +121,16 @@ class Preprocess:
             picture = picture.crop((left, top, left + short_side, top + short_side))
         array = np.array(picture, dtype=np.uint8)  # H×W or H×W×C
         return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
+
+
+def _without_far_ends(picture: Image.Image) -> Image.Image:
+    """The middle of a very long picture: scaling all of it up only to crop it would fill the memory."""
+    width, height = picture.size
+    longest = 4 * min(width, height)
+    if max(width, height) <= longest:
+        return picture
+    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
+    return picture.crop((left, top, min(width, left + longest), min(height, top + longest)))
 
 
 def convert_channels(images: Tensor, channels: int) -> Tensor:

@@ -70,6 +70,8 @@ def create_model(
     """
     entry = model_entry(name)
     _check_options(entry, options)
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise ConfigError(f"seed is {seed!r}; allowed: a whole number")
     size = entry.input_size if input_size is None else _whole("input_size", input_size)
     if size < entry.min_size:
         raise ConfigError(f"input_size is {size}; {name} needs at least {entry.min_size} pixels")

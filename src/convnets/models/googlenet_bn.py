@@ -98,7 +98,7 @@ class GoogLeNetBatchNorm(ImageClassifier):
         *,
         auxiliary: bool = False,
     ) -> None:
-        sizes = InputSizes(smallest=15, lone_image=33)
+        sizes = InputSizes(smallest=15, lone_image=47)
         super().__init__(in_channels=in_channels, num_classes=num_classes, embedding_size=1024, sizes=sizes)
         self.stem = nn.Sequential(
             convolution(in_channels, 64, 7, stride=2),  # N×64×112×112

@@ -37,7 +37,9 @@ class PlainSkipBlock(nn.Module):
         """The input, subsampled and padded with channels of zeros where the shape changes."""
         if self.stride == 1 and self.new_channels == 0:
             return x
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+        # windows of one pixel: the size then follows the formula of convolutions, for exported graphs too
+        kept = F.avg_pool2d(x, kernel_size=1, stride=self.stride)
+        return F.pad(kept, (0, 0, 0, 0, 0, self.new_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """relu(x + f(x))."""

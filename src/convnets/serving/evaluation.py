@@ -76,7 +76,13 @@ def evaluate_model(
             progress(f"evaluating {chosen}", done, total)
 
     evaluation = evaluate(
-        model.network, images, model.preprocess, hardware=hardware, views=views, workers=workers, progress=report
+        model.network,
+        images,
+        model.preprocess,
+        hardware=hardware,
+        views=views,
+        workers=workers,
+        progress=report,
     )
     return Judged(model, images, chosen, evaluation, str(source))
 
@@ -92,7 +98,9 @@ def _check_classes(model: TrainedModel, splits: Splits) -> None:
     if model.classes != splits.classes:
         own, other = set(model.classes), set(splits.classes)
         what = f"only in the model: {sorted(own - other)[:5]}; only in the images: {sorted(other - own)[:5]}"
-        raise DataError(f"{splits.source} has other classes than the model ({what}); the classes must be equal")
+        raise DataError(
+            f"{splits.source} has other classes than the model ({what}); the classes must be equal"
+        )
 
 
 def write_evaluation_report(path: Path, judged: Judged) -> Path:

@@ -1,0 +1,53 @@
+"""The recipes of the notes are the runs of the notes, figure by figure."""
+
+from __future__ import annotations
+
+import pytest
+
+from convnets.errors import UnknownNameError
+from convnets.models.catalogue import model_entry
+from convnets.recipes.catalogue import get_recipe, list_recipes
+
+# network, side, batch, rate, as the notes' table of training runs states them
+RUNS = [
+    ("lenet", 28, 256, 0.9),
+    ("lenet_bn", 28, 256, 1.0),
+    ("alexnet_d2l", 224, 128, 0.01),
+    ("vgg11_quarter", 224, 128, 0.05),
+    ("nin", 224, 128, 0.1),
+    ("googlenet", 96, 128, 0.1),
+    ("resnet18_d2l", 96, 256, 0.05),
+    ("densenet_d2l", 96, 256, 0.1),
+]
+
+
+@pytest.mark.parametrize(("network", "size", "batch_size", "rate"), RUNS)
+def test_a_run_of_the_notes(network: str, size: int, batch_size: int, rate: float) -> None:
+    recipe = get_recipe(f"notes/{network}")
+    config = recipe.config
+    assert (recipe.network, recipe.data) == (network, "fashion-mnist")
+    assert (config.size, config.batch_size, config.learning_rate, config.epochs) == (
+        size,
+        batch_size,
+        rate,
+        10,
+    )
+    assert (config.optimiser, config.momentum, config.decay, config.schedule) == ("sgd", 0.0, 0.0, "constant")
+    assert (config.initialiser, config.normalise, config.validation) == ("xavier-uniform", False, 0.0)
+    assert config.augment == ()
+    assert config.label_smoothing == config.mixup == config.cutmix == 0.0
+
+
+def test_every_recipe_names_a_network_and_says_what_to_expect() -> None:
+    for name in list_recipes():
+        recipe = get_recipe(name)
+        assert recipe.name == name
+        assert model_entry(recipe.network)
+        assert 0.1 < recipe.expected_accuracy < 1
+        assert recipe.expected_source
+        assert recipe.to_dict()["options"]["epochs"] >= 1
+
+
+def test_a_wrong_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="unknown recipe 'notes/lenetbn'; nearest: notes/lenet"):
+        get_recipe("notes/lenetbn")
