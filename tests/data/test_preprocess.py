@@ -116,6 +116,23 @@ def test_fashion_mnist_statistics_are_the_published_ones(fashion_mnist_root: obj
     assert std[0] == pytest.approx(0.3530, abs=5e-5)
 
 
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000), (5000, 20)])
+def test_a_very_long_picture_is_cropped_before_it_is_scaled(size: tuple[int, int]) -> None:
+    column = np.linspace(0, 255, max(size)).astype(np.uint8)
+    picture = Image.fromarray(np.broadcast_to(column, (min(size), max(size))).copy())
+    picture = picture if size[0] > size[1] else picture.transpose(Image.Transpose.ROTATE_270)
+    stored = Preprocess.plain(1, 32).store(picture)
+    assert stored.shape == (1, 32, 32)
+    assert abs(float(stored.float().mean()) - 127.5) < 2
+
+
+def test_every_image_takes_the_same_route_even_one_of_the_final_size() -> None:
+    images = random_images(1, 1, 28, 28)
+    preprocess = Preprocess.plain(1, 28, resize=32)
+    stored = preprocess.store(Image.fromarray(images[0, 0].numpy()))
+    assert (preprocess(images) - preprocess(stored[None])).abs().max() <= 1.1 / 255
+
+
 def test_it_survives_json() -> None:
     preprocess = Preprocess(3, 224, 256, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert Preprocess.from_dict(preprocess.to_dict()) == preprocess

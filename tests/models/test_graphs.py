@@ -75,6 +75,7 @@ def test_symbolic_trace_and_jit_trace(name: str) -> None:
     torch.testing.assert_close(traced(x), network(x))
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("name", KINDS)
 def test_autocast_and_channels_last(name: str) -> None:
     network, x = network_and_images(name)
@@ -86,7 +87,9 @@ def test_autocast_and_channels_last(name: str) -> None:
     torch.testing.assert_close(columns, expected, rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name", [name for name in list_models() if not name.startswith(("resnet1", "densenet1"))]
+)
 def test_meta_device_and_half_precision(name: str) -> None:
     entry = model_entry(name)
     with torch.device("meta"):

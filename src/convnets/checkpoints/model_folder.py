@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from convnets.core.environment import versions
 from convnets.core.files import atomic_path, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
-from convnets.errors import ConvnetsError, ModelFolderError
+from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 
 __all__ = ["CONFIG_FILE", "FORMAT_VERSION", "WEIGHTS_FILE", "TrainedModel", "load_model", "save_model"]
@@ -104,6 +104,8 @@ def load_model(
         raise ModelFolderError(
             f"{folder / CONFIG_FILE}: lacks or mistypes {error}; save the model again"
         ) from None
+    except UsageError as error:
+        raise ModelFolderError(f"{folder / CONFIG_FILE}: {error}") from None
     _fill(built, tensors, folder)
     return TrainedModel(built.to(device).eval(), classes, preprocess, dict(config.get("metrics") or {}))
 
@@ -154,10 +156,7 @@ def _build(architecture: Any, folder: Path) -> nn.Module:
         raise ModelFolderError(
             f"{folder} holds a network from outside the catalogue; pass it: load_model(…, network=…)"
         )
-    try:
-        return create_model(architecture["name"], **architecture["arguments"])
-    except ConvnetsError as error:
-        raise ModelFolderError(f"{folder / CONFIG_FILE}: {error}") from None
+    return create_model(architecture["name"], **architecture["arguments"])
 
 
 def _fill(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

@@ -126,7 +126,7 @@ class Preprocess:
 def _without_far_ends(picture: Image.Image) -> Image.Image:
     """The middle of a very long picture: scaling all of it up only to crop it would fill the memory."""
     width, height = picture.size
-    longest = 4 * min(width, height)
+    longest = 32 * min(width, height)
     if max(width, height) <= longest:
         return picture
     left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
