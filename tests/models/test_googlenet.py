@@ -67,6 +67,8 @@ def test_heads_fix_the_size_that_they_are_trained_at() -> None:
 def test_bad_images_are_explained_before_the_heads_look() -> None:
     with pytest.raises(InputError, match="C×H×W"):
         googlenet().forward_with_auxiliary(torch.rand(1, 96, 96))
+    with pytest.raises(InputError, match="got list"):
+        googlenet().forward_with_auxiliary([[1.0]])  # type: ignore[arg-type]
 
 
 def test_without_heads_the_remedy_is_named() -> None:

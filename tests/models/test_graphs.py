@@ -29,16 +29,15 @@ def test_compile_without_graph_breaks(name: str) -> None:
     torch.compiler.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(x), network(x))
-    trained, twin = network.train(), copy.deepcopy(network)
-    with fixed_dropout():
-        got = torch.compile(trained, backend="eager", fullgraph=True)(x)
-    with fixed_dropout():
-        torch.testing.assert_close(got, twin(x))
 
 
-def fixed_dropout() -> torch.random.fork_rng:  # type: ignore[name-defined]
-    torch.manual_seed(0)
-    return torch.random.fork_rng(devices=[])
+@pytest.mark.parametrize("name", ["lenet_bn", "resnet20"])
+def test_compile_in_training(name: str) -> None:
+    network, x = network_and_images(name)
+    trained, twin = network.train(), copy.deepcopy(network).train()
+    torch.compiler.reset()
+    torch.testing.assert_close(torch.compile(trained, backend="eager", fullgraph=True)(x), twin(x))
+    torch.testing.assert_close(dict(trained.named_buffers()), dict(twin.named_buffers()))
 
 
 def test_a_compiled_network_still_explains_a_bad_input() -> None:

@@ -23,7 +23,7 @@ class AlexNet(ImageClassifier):
     Idea: a deep convolutional network with ReLU and dropout, trained on a million photographs.
     Input: 224×224; any size from 63, as the last maps are averaged to 6×6.
     Differs from the paper: adaptive average pooling to 6×6 before the head and dropout before each of its first
-    two layers, 256 instead of 384 channels in the fourth convolution, and no local response normalisation, as in
+    two layers, 256 instead of 384 channels (footnote 1) in the fourth convolution, and no local response normalisation, as in
     torchvision's published weights.
     """
 

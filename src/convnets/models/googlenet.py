@@ -168,6 +168,7 @@ class GoogLeNet(ImageClassifier):
         """
         if self.auxiliary_sizes is None:
             raise UsageError("googlenet was built without auxiliary heads; build it with auxiliary=True")
+        self.check_input(x)
         self._check_auxiliary_size(x, self.auxiliary_sizes)
         after_4a, after_4d, last = self._trunk(x)
         logits = self.classifier(self.flatten(self.pool(last)))  # N×K

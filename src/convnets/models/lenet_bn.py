@@ -1,4 +1,4 @@
-"""LeNet with batch normalisation: the same small network, trained ten times as fast.
+"""LeNet with batch normalisation: the same small network, whose sigmoids no longer saturate.
 
 N images, C channels, H height, W width, D features of an embedding, K classes; shapes for 28×28 images.
 """
