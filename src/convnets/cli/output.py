@@ -1,19 +1,24 @@
-"""How commands write to the terminal: JSON for scripts, aligned columns for people, progress while they wait."""
+"""How commands write: JSON for scripts, aligned columns for people, files that can be written, progress meanwhile."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
-if TYPE_CHECKING:
-    from convnets.training.task import Progress as ProgressListener
+from convnets.errors import RunError, UsageError
 
-__all__ = ["aligned", "progress_bar", "write_json"]
+__all__ = ["ProgressBar", "aligned", "check_file", "progress_bar", "write_json"]
+
+_NARROWEST_COLUMN = 20
 
 
 def write_json(content: Any) -> None:
@@ -21,39 +26,96 @@ def write_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A text table: columns as wide as their widest cell, those in `right` aligned to the right."""
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = (), width: int | None = None
+) -> str:
+    """A text table: columns as wide as their widest cell, those in `right` aligned to the right.
+
+    A last column of text is broken into lines where the table is wider than `width`, by default the terminal;
+    a file or pipe gets each row on one line.
+
+    >>> print(aligned(("network", "year"), [("lenet", "1998")]))
+    network  year
+    lenet    1998
+    """
     table = [list(header), *[list(row) for row in rows]]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    )
+    if width is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    indent = sum(widths[:-1]) + 2 * len(widths[:-1])
+    last = len(widths) - 1
+    if last not in right:
+        widths[last] = min(widths[last], max(width - indent, _NARROWEST_COLUMN))
+    lines = []
+    for row in table:
+        first, *rest = textwrap.wrap(row[last], widths[last]) or [""]
+        cells = [
+            cell.rjust(wide) if column in right else cell.ljust(wide)
+            for column, (cell, wide) in enumerate(zip([*row[:-1], first], widths, strict=True))
+        ]
+        lines += ["  ".join(cells).rstrip(), *(" " * indent + more for more in rest)]
     return "\n".join(lines)
 
 
-def _hear_nothing(_what: str, _done: int, _total: int | None) -> None:
-    pass
+def check_file(path: Path | None) -> None:
+    """Refuse a file that could not be written, before any work is done for it.
+
+    Raises UsageError for a folder and RunError where nothing can be written; None is nothing to check.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file in it")
+    existing = next(above for above in (path, *path.absolute().parents) if above.exists())
+    if existing != path and not existing.is_dir():
+        raise RunError(f"{existing} is a file; choose another place for {path.name}")
+    if not os.access(existing, os.W_OK):
+        raise RunError(f"{path} cannot be written: permission denied; choose another place")
+    if len(os.fsencode(path.name)) > 200:
+        raise UsageError(f"file name {path.name[:40] + '…'!r} is too long; allowed: at most 200 bytes")
+
+
+class ProgressBar:
+    """A listener for downloads, decoding and evaluation: a transient bar on standard error, from the first call on.
+
+    Nothing is shown where nobody looks, which is when `quiet` or where standard error is no terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._bar: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        if not self._shown:
+            return
+        if self._bar is None:
+            self._start()
+        if what not in self._tasks:
+            for task in self._tasks.values():
+                self._bar.update(task, visible=False)
+            self._tasks[what] = self._bar.add_task(what, total=total)
+        self._bar.update(self._tasks[what], completed=done, total=total)
+
+    def stop(self) -> None:
+        """Take the bar off the terminal; others may write there now."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar, self._tasks = None, {}
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(console=Console(stderr=True), transient=True)
+        self._bar.start()
 
 
 @contextmanager
-def progress_bar(*, quiet: bool = False) -> Iterator[ProgressListener]:
-    """A listener for downloads and decoding: a transient bar on standard error, or nothing where nobody looks."""
-    if quiet or not sys.stderr.isatty():
-        yield _hear_nothing
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def update(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield update
+def progress_bar(*, quiet: bool = False) -> Iterator[ProgressBar]:
+    """A ProgressBar that is gone after the block, however that ends."""
+    bar = ProgressBar(quiet=quiet)
+    try:
+        yield bar
+    finally:
+        bar.stop()

@@ -4,8 +4,6 @@ N images, C channels, H height, W width, D features of an embedding, K classes; 
 DenseNet-121.
 """
 
-# ruff: noqa: RET504  (one line per step, so that each can state its shape)
-
 from __future__ import annotations
 
 from collections import OrderedDict

@@ -3,8 +3,6 @@
 N images, C channels, H height, W width, D hidden units, K classes.
 """
 
-# ruff: noqa: RET504  (one line per step, so that each can state its shape)
-
 from __future__ import annotations
 
 from torch import Tensor, nn

@@ -184,11 +184,9 @@ def _stored_side(images: ImageSet, size: int, uniform: tuple[int, int] | None) -
 def _build(
     entry: ModelEntry, channels: int, classes: int, size: int, config: TrainConfig, arguments: dict[str, Any]
 ) -> ImageClassifier:
-    own: dict[str, Any] = {"in_channels": channels, "num_classes": classes}
+    own: dict[str, Any] = {"in_channels": channels, "num_classes": classes, "input_size": size}
     if config.auxiliary_weight and entry.name.startswith("googlenet"):
         own["auxiliary"] = True
-    if entry.fixed_size:
-        own["input_size"] = size
     return create_model(entry.name, seed=derive_seed(config.seed, "network"), **{**own, **arguments})
 
 
