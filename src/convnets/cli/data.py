@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from convnets.cli.output import aligned, progress_bar, write_json
+from convnets.cli.numbers import real_number, whole_number
+from convnets.cli.output import aligned, check_file, progress_bar, write_json
 
 __all__ = ["data_app"]
 
@@ -20,7 +21,9 @@ data_app = typer.Typer(
 
 @data_app.command("list")
 def list_command(json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False) -> None:
-    """List the data sets with names; any folder or zip of images is one too.
+    """List the data sets that have names.
+
+    Any folder or zip of images is a data set too; give its path.
 
     Example: convnets data list
     """
@@ -68,9 +71,13 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Write JSON."
 
 @data_app.command()
 def download(
-    names: Annotated[list[str], typer.Argument(help="Data sets, as `convnets data list` lists them.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Data sets, as `convnets data list` lists them.", metavar="DATA")
+    ],
 ) -> None:
-    """Get data sets and verify them; what is there already is only verified.
+    """Get data sets and verify them.
+
+    What is there already is only verified.
 
     Example: convnets data download fashion-mnist
     """
@@ -88,23 +95,36 @@ def download(
 
 @data_app.command()
 def show(
-    data: Annotated[str, typer.Argument(help="Data set's name, or a folder or zip of images.")],
+    data: Annotated[
+        str, typer.Argument(help="Data set's name, or a folder or zip of images.", metavar="DATA")
+    ],
     augment: Annotated[
         str, typer.Option(help="Augmentations in order, such as flip,crop:4,erasing.", metavar="A,B,…")
     ] = "",
-    mixup: Annotated[float, typer.Option(help="Alpha of mixup; 0 for none.")] = 0.0,
-    cutmix: Annotated[float, typer.Option(help="Alpha of CutMix; 0 for none.")] = 0.0,
-    count: Annotated[int, typer.Option(help="How many images to show.")] = 16,
-    seed: Annotated[int, typer.Option(help="Seed of the choice and of the augmentations.")] = 0,
+    mixup: Annotated[
+        float, typer.Option(help="Alpha of mixup; 0 for none.", metavar="X", parser=real_number)
+    ] = 0.0,
+    cutmix: Annotated[
+        float, typer.Option(help="Alpha of CutMix; 0 for none.", metavar="X", parser=real_number)
+    ] = 0.0,
+    count: Annotated[
+        int, typer.Option(help="How many images to show.", metavar="N", parser=whole_number)
+    ] = 16,
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of the choice and of the augmentations.", metavar="N", parser=whole_number),
+    ] = 0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="PNG to write. [default: NAME.png]")
+        Path | None,
+        typer.Option("--output", "-o", help="PNG to write. [default: NAME.png]", metavar="FILE.png"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Count a data set's images and write a picture of some, before and after augmentation.
+    """Count images, and draw some before and after augmentation.
 
     Example: convnets data show fashion-mnist --augment flip,crop
     """
+    check_file(output)
     from convnets.data.augment import parse_augmentations
     from convnets.data.decode import probe_pictures
     from convnets.data.mixing import choose_mixing

@@ -7,32 +7,48 @@ from typing import Annotated
 
 import typer
 
-from convnets.cli.output import progress_bar, write_json
+from convnets.cli.numbers import whole_number
+from convnets.cli.output import check_file, progress_bar, write_json
+from convnets.errors import UsageError
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run, or model folder.")],
+    run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
     data: Annotated[
-        str | None, typer.Option(help="Data set's name, or a folder or zip. [default: the run's]")
+        str | None,
+        typer.Option(help="Data set's name, or a folder or zip. [default: the run's]", metavar="DATA"),
     ] = None,
     part: Annotated[
-        str | None, typer.Option(help="train, validation or test. [default: the last that is there]")
+        str | None,
+        typer.Option(help="train, validation or test. [default: the last that is there]", metavar="PART"),
     ] = None,
-    views: Annotated[int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.")] = 1,
-    mistakes: Annotated[int, typer.Option(help="How many of the most confident mistakes to list.")] = 5,
+    views: Annotated[
+        int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.", metavar="N", parser=whole_number)
+    ] = 1,
+    mistakes: Annotated[
+        int,
+        typer.Option(
+            help="How many of the most confident mistakes to list.", metavar="N", parser=whole_number
+        ),
+    ] = 5,
     report: Annotated[
         Path | None, typer.Option(help="Also write a report page here.", metavar="FILE.html")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Measure a trained network on labelled images: accuracy, per class, calibration, worst mistakes.
+    """Measure a trained network on labelled images.
+
+    Accuracy, loss, precision and recall by class, calibration, and the most confident mistakes.
 
     Example: convnets evaluate runs/lenet_bn-digits-1
     """
+    if mistakes < 0:
+        raise UsageError(f"mistakes is {mistakes}; allowed: 0 or more")
+    check_file(report)
     from convnets.core.hardware import choose_hardware
     from convnets.serving.evaluation import evaluate_model, write_evaluation_report
 
@@ -41,6 +57,7 @@ def evaluate(
             run, data, part=part, views=views, hardware=choose_hardware(device, precision), progress=progress
         )
     if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
         write_evaluation_report(report, judged)
     if json:
         write_json({"part": judged.part, "source": judged.images.source, **judged.evaluation.to_dict()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -61,11 +62,14 @@ _BAD_USAGE: type[Any] = typer.BadParameter.__bases__[0]
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign such as ★ shows ? in its place
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
     except _BAD_USAGE as error:
-        status = _complain(error.format_message(), 2)
+        status = _complain_of_usage(error)
     except ConvnetsError as error:
         status = _complain(str(error), 2 if isinstance(error, UsageError) else 1)
     except (KeyboardInterrupt, typer.Abort):
@@ -73,6 +77,9 @@ def run(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read our output has gone: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except OSError as error:  # such as a full disk, at any time
+        where = "" if error.filename is None else f"{error.filename}: "
+        status = _complain(f"{where}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -80,3 +87,13 @@ def _complain(message: str, status: int) -> int:
     line = " ".join(message.split())
     typer.echo(f"convnets: {line}" if status == 130 else f"convnets: error: {line}", err=True)
     return status
+
+
+def _complain_of_usage(error: Any) -> int:
+    """One line with the way to the command's help; a command group without a command shows that help itself."""
+    message, command = error.format_message(), error.ctx
+    if command is not None and message == command.get_help():
+        typer.echo(message, err=True)
+        return 2
+    remedy = "" if command is None else f"; see {command.command_path} --help"
+    return _complain(message.rstrip(".?") + remedy, 2)

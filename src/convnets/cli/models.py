@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from convnets.cli.numbers import whole_number
 from convnets.cli.output import aligned, write_json
+from convnets.errors import UnknownNameError
 
 __all__ = ["models", "summary"]
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'resnet*'.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="Only names that match, such as 'resnet*'.", metavar="PATTERN")
+    ] = "*",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """List the networks of the catalogue.
@@ -22,6 +26,10 @@ def models(
     from convnets.models.catalogue import list_models, model_entry
 
     entries = [model_entry(name) for name in list_models(pattern)]
+    if not entries:
+        raise UnknownNameError(
+            "network", pattern, list_models(), "a * stands for any letters, as in 'resnet*'"
+        )
     if json:
         write_json(
             [
@@ -48,19 +56,28 @@ def models(
 
 
 def summary(
-    model: Annotated[str, typer.Argument(help="Network, as `convnets models` lists them.")],
+    model: Annotated[str, typer.Argument(help="Network, as `convnets models` lists them.", metavar="MODEL")],
     in_channels: Annotated[
-        int | None, typer.Option(help="Channels of the input. [default: the network's]")
+        int | None,
+        typer.Option(
+            help="Channels of the input. [default: the network's]", metavar="N", parser=whole_number
+        ),
     ] = None,
     num_classes: Annotated[
-        int | None, typer.Option(help="Number of classes. [default: the network's]")
+        int | None,
+        typer.Option(help="Number of classes. [default: the network's]", metavar="N", parser=whole_number),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="Side of the input in pixels. [default: the network's]")
+        int | None,
+        typer.Option(
+            help="Side of the input in pixels. [default: the network's]", metavar="N", parser=whole_number
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Print the layers of a network with their output shapes and parameters.
+    """Print a network's layers.
+
+    In the order they run, with the shape each of them gives and its parameters.
 
     Example: convnets summary lenet
     """
@@ -70,10 +87,10 @@ def summary(
     from convnets.models.catalogue import create_model, model_entry
 
     entry = model_entry(model)
-    arguments: dict[str, Any] = {"input_size": size} if entry.fixed_size and size else {}
+    arguments: dict[str, Any] = {"input_size": size} if entry.fixed_size and size is not None else {}
     with torch.device("meta"):
         network = create_model(model, in_channels=in_channels, num_classes=num_classes, **arguments)
-    side = size or entry.input_size
+    side = entry.input_size if size is None else size
     found = summarise(network, (network.in_channels, side, side))
     if json:
         write_json(found.to_dict())

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from convnets.cli.numbers import real_number, whole_number
 from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 
 __all__ = ["takes_train_options"]
 
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
+_PARSERS: dict[str, Callable[[str], Any]] = {"int": whole_number, "float": real_number}
 
 
 def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,6 +54,7 @@ def _parameter(name: str, annotation: str) -> inspect.Parameter:
         show_default=False,
         rich_help_panel="Training options",
         metavar=None if annotation == "bool" else _metavar(annotation),
+        parser=_PARSERS.get(annotation),
     )
     kind = _TYPES.get(annotation, str) | None
     return inspect.Parameter(

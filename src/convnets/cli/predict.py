@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from convnets.cli.numbers import whole_number
 from convnets.cli.output import progress_bar, write_json
 from convnets.errors import UsageError
 from convnets.serving.predictions import Prediction, to_csv_rows
@@ -17,19 +18,23 @@ __all__ = ["predict"]
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run, or model folder.")],
+    run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
     images: Annotated[
-        list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE...")
+        list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE")
     ],
-    views: Annotated[int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.")] = 1,
-    top: Annotated[int, typer.Option(help="How many classes to name for each picture.")] = 1,
+    views: Annotated[
+        int, typer.Option(help="Crops averaged per picture: 1, 5 or 10.", metavar="N", parser=whole_number)
+    ] = 1,
+    top: Annotated[
+        int, typer.Option(help="How many classes to name for each picture.", metavar="N", parser=whole_number)
+    ] = 1,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     skip_errors: Annotated[
         bool, typer.Option("--skip-errors", help="Say which pictures cannot be read and go on.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
 ) -> None:
     """Name what is on pictures.
 
@@ -60,7 +65,7 @@ def predict(
 
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
-        return f"{prediction.name}: not read: {prediction.error}"
+        return f"not read: {prediction.error}"  # which begins with the name
     return f"{prediction.name}: " + ", ".join(
         f"{name} {probability:.3f}" for name, probability in prediction.top
     )

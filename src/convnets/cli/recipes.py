@@ -14,7 +14,9 @@ __all__ = ["recipes"]
 def recipes(
     json: Annotated[bool, typer.Option("--json", help="Write JSON, with every option.")] = False,
 ) -> None:
-    """List the named runs and the test accuracy that each is expected to reach.
+    """List the named runs.
+
+    With the test accuracy that each is expected to reach, and whose figure that is.
 
     Example: convnets recipes, then: convnets train --recipe notes/lenet_bn
     """
@@ -24,5 +26,7 @@ def recipes(
     if json:
         write_json([recipe.to_dict() for recipe in chosen])
         return
-    rows = [(r.name, r.data, f"{r.expected_accuracy:.3f}", r.expected_source, r.summary) for r in chosen]
-    typer.echo(aligned(("recipe", "data", "expected", "whose figure", "what"), rows, right=(2,)))
+    rows = [
+        (r.name, r.data, f"{r.expected_accuracy:.3f}", f"{r.summary} ({r.expected_source})") for r in chosen
+    ]
+    typer.echo(aligned(("recipe", "data", "expected", "what (whose figure)"), rows, right=(2,)))

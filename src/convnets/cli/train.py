@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convnets.cli.options import takes_train_options
-from convnets.cli.output import progress_bar
+from convnets.cli.output import ProgressBar, progress_bar
 from convnets.errors import UsageError
 from convnets.training.config import TrainConfig, read_toml
+
+if TYPE_CHECKING:
+    from convnets.training.events import Event, Listener
+    from convnets.training.run import Run
 
 __all__ = ["train"]
 
@@ -19,31 +23,43 @@ __all__ = ["train"]
 @takes_train_options
 def train(
     *,
-    model: Annotated[str | None, typer.Argument(help="Network, as `convnets models` lists them.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="Network, as `convnets models` lists them.", metavar="MODEL")
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data set's name, or a folder or zip of images. [default: digits]")
+        str | None,
+        typer.Option(help="Data set's name, or a folder or zip of images. [default: digits]", metavar="DATA"),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Named run, as `convnets recipes` lists them; other options change it.")
+        str | None,
+        typer.Option(
+            help="Named run, as `convnets recipes` lists them; other options change it.", metavar="NAME"
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file of training options; those on the command line win.")
+        Path | None,
+        typer.Option(help="TOML file of training options; those on the command line win.", metavar="FILE"),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run from its last finished epoch.", metavar="RUN")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder that runs lie in.")] = Path("runs"),
+    output: Annotated[Path, typer.Option(help="Folder that runs lie in.", metavar="FOLDER")] = Path("runs"),
     name: Annotated[
-        str | None, typer.Option(help="Name of the run. [default: network, data and a number]")
+        str | None,
+        typer.Option(help="Name of the run. [default: network, data and a number]", metavar="NAME"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
     options: dict[str, Any],
 ) -> None:
-    """Train a network on images and leave a run: its best weights, metrics and report.
+    """Train a network on images.
+
+    Leaves a run: a folder with the best weights, the metrics of each epoch and a report to look at.
 
     Example: convnets train lenet_bn --data fashion-mnist --epochs 5
     """
+    if json and quiet:
+        raise UsageError("--json and --quiet exclude each other; give one")
     if resume is not None:
         if model or data or recipe or config or name or options:
             raise UsageError(
@@ -67,7 +83,7 @@ def _start(
     *,
     json: bool,
     quiet: bool,
-) -> Any:
+) -> Run:
     from convnets.training.run import check_output
 
     arguments: dict[str, Any] = {}
@@ -78,7 +94,7 @@ def _start(
         chosen = get_recipe(recipe)
         if model not in (None, chosen.network):
             raise UsageError(f"recipe {recipe} trains {chosen.network}, not {model}; leave the network out")
-        model, data = chosen.network, data or chosen.data
+        model, data = chosen.network, chosen.data if data is None else data
         arguments, base = dict(chosen.arguments), chosen.config.to_dict()
     if config is not None:
         base |= read_toml(config)
@@ -91,30 +107,49 @@ def _start(
     with progress_bar(quiet=quiet or json) as progress:
         return train_network(
             model,
-            data or "digits",
+            "digits" if data is None else data,
             settings,
             output=output,
             name=name,
             arguments=arguments,
-            listeners=_listeners(json=json, quiet=quiet),
+            listeners=_listeners(progress, json=json, quiet=quiet),
             progress=progress,
         )
 
 
-def _resume(path: Path, *, json: bool, quiet: bool) -> Any:
+def _resume(path: Path, *, json: bool, quiet: bool) -> Run:
     from convnets.training.train import resume
 
     with progress_bar(quiet=quiet or json) as progress:
-        return resume(path, listeners=_listeners(json=json, quiet=quiet), progress=progress)
+        return resume(path, listeners=_listeners(progress, json=json, quiet=quiet), progress=progress)
 
 
-def _listeners(*, json: bool, quiet: bool) -> tuple[Any, ...]:
+def _listeners(progress: ProgressBar, *, json: bool, quiet: bool) -> tuple[Listener, ...]:
     if json:
         from convnets.training.listeners.event_file import JsonLines
 
-        return (JsonLines(sys.stdout),)
+        return (_WhileSomebodyReads(JsonLines(sys.stdout)),)
     if quiet:
         return ()
     from convnets.training.listeners.terminal import Terminal
 
-    return (Terminal(),)
+    def take_bar_away(_event: Event) -> None:
+        progress.stop()
+
+    return (take_bar_away, _WhileSomebodyReads(Terminal()))
+
+
+class _WhileSomebodyReads:
+    """Passes events on until standard output is closed, as by `| head`; then the run ends as Ctrl-C would end it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+
+    def __call__(self, event: Event) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener(event)
+        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+            self._listener = None
+            raise KeyboardInterrupt from None
