@@ -83,7 +83,7 @@ def test_crop_says_how_much_it_can_reflect() -> None:
     with pytest.raises(
         InputError, match="padding is 8 for images of 8 pixels; allowed: up to 7, or mode='zeros'"
     ):
-        RandomCrop(8)(noise(1, 1, 8, 8), seeded())
+        RandomCrop(8, "reflect")(noise(1, 1, 8, 8), seeded())
     assert RandomCrop(7)(noise(1, 1, 8, 8), seeded()).shape == (1, 1, 8, 8)
     assert RandomCrop(20, "zeros")(noise(1, 1, 8, 8), seeded()).shape == (1, 1, 8, 8)
 

@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from convnets.core.hardware import Hardware, usable_cores
+from convnets.core.hardware import Hardware, processor_name, usable_cores
 
-__all__ = ["describe_environment", "processor_name", "versions"]
+__all__ = ["describe_environment", "versions"]
 
 _PACKAGES = ("convnets", "torch", "numpy", "pillow", "scikit-learn", "safetensors", "matplotlib")
 
@@ -25,16 +25,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def processor_name() -> str:
-    """The processor's own name, such as "AMD EPYC"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def describe_environment(hardware: Hardware) -> dict[str, Any]:

@@ -8,12 +8,13 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from convnets.errors import ConfigError, DeviceError
 
-__all__ = ["PRECISIONS", "Hardware", "bf16_is_native", "choose_hardware", "usable_cores"]
+__all__ = ["PRECISIONS", "Hardware", "bf16_is_native", "choose_hardware", "processor_name", "usable_cores"]
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -41,8 +42,10 @@ class Hardware:
             yield
 
     def __str__(self) -> str:
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
-        return f"{name}, {self.threads} threads, {self.precision}"
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)}, {self.precision}"
+        name = processor_name() if self.device.type == "cpu" else str(self.device)
+        return f"{name}, {self.threads} thread{'s' * (self.threads != 1)}, {self.precision}"
 
 
 def choose_hardware(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Hardware:
@@ -114,3 +117,13 @@ def usable_cores() -> int:
         if quota != "max":
             cores = min(cores, max(1, math.floor(int(quota) / int(period))))
     return cores
+
+
+def processor_name() -> str:
+    """The processor's own name, such as "AMD EPYC"."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

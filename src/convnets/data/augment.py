@@ -164,7 +164,7 @@ def parse_augmentations(names: Sequence[str]) -> tuple[Augmentation, ...]:
     `AUGMENTATIONS`, and ConfigError for a number that is none or not allowed.
 
     >>> parse_augmentations(["flip", "crop:4"])
-    (HorizontalFlip(p=0.5), RandomCrop(padding=4, mode='reflect'))
+    (HorizontalFlip(p=0.5), RandomCrop(padding=4, mode='zeros'))
     >>> parse_augmentations("erasing:0.25,hue")[1]
     Hue(strength=0.1)
     """

@@ -86,7 +86,7 @@ class RandomCrop:
 
     padding: int | None = None
     """Pixels added to each side; None: an eighth of the short side (3 for 28 pixels, 4 for 32)."""
-    mode: str = "reflect"
+    mode: str = "zeros"
     """What the added pixels show: `reflect` (the image mirrored about its edge pixels) or `zeros` (black)."""
 
     def __post_init__(self) -> None:

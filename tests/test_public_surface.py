@@ -1,0 +1,69 @@
+"""The public names and the commands, frozen: changing them is a decision, not an accident."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import convnets
+from convnets.training.config import TrainConfig
+
+NAMES = [
+    "Batches",
+    "Evaluation",
+    "ImageSet",
+    "Predictor",
+    "Preprocess",
+    "Run",
+    "Splits",
+    "TrainConfig",
+    "TrainedModel",
+    "create_model",
+    "errors",
+    "evaluate",
+    "get_recipe",
+    "list_data",
+    "list_models",
+    "list_recipes",
+    "load_data",
+    "load_model",
+    "load_torchvision_state_dict",
+    "resume",
+    "save_model",
+    "train",
+]
+OPTIONS = """
+    epochs batch_size optimiser learning_rate momentum nesterov weight_decay schedule warmup_epochs step_epochs
+    step_factor label_smoothing l1_penalty l2_penalty max_norm clip_gradient_norm ema_decay mixup cutmix augment
+    auxiliary_weight initialiser accumulate validation balanced_validation patience max_minutes size channels
+    normalise memory_limit workers skip_corrupt precision device threads seed
+""".split()
+
+
+def test_public_names() -> None:
+    assert sorted(convnets.__all__) == NAMES
+    for name in NAMES:
+        assert getattr(convnets, name) is not None
+    assert set(NAMES) <= set(dir(convnets))
+
+
+def test_options_of_a_run() -> None:
+    assert [field.name for field in fields(TrainConfig)] == OPTIONS
+
+
+def test_commands() -> None:
+    from typer.main import get_command
+
+    from convnets.cli.main import app
+
+    command = get_command(app)
+    assert sorted(command.commands) == [  # type: ignore[attr-defined]
+        "compare",
+        "data",
+        "evaluate",
+        "models",
+        "predict",
+        "recipes",
+        "summary",
+        "train",
+    ]
+    assert sorted(command.commands["data"].commands) == ["download", "list", "show"]  # type: ignore[attr-defined]
