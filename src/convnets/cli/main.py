@@ -13,6 +13,7 @@ from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.evaluate import evaluate
 from convnets.cli.models import models, summary
+from convnets.cli.output import mute
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
 from convnets.cli.train import train
@@ -67,7 +68,8 @@ def run(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         status = app(arguments, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed: `>&-`
+            sys.stdout.flush()
     except _BAD_USAGE as error:
         status = _complain_of_usage(error)
     except ConvnetsError as error:
@@ -75,7 +77,7 @@ def run(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         status = _complain("interrupted", 130)
     except BrokenPipeError:  # whoever read our output has gone: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute()
         status = 1
     except OSError as error:  # such as a full disk, at any time
         where = "" if error.filename is None else f"{error.filename}: "

@@ -16,7 +16,7 @@ import typer
 
 from convnets.errors import RunError, UsageError
 
-__all__ = ["ProgressBar", "aligned", "check_file", "progress_bar", "write_json"]
+__all__ = ["ProgressBar", "aligned", "check_file", "mute", "progress_bar", "write_json"]
 
 _NARROWEST_COLUMN = 20
 
@@ -24,6 +24,13 @@ _NARROWEST_COLUMN = 20
 def write_json(content: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def mute() -> None:
+    """Send standard output nowhere from now on: whoever read it has gone, and what is left must not fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def aligned(
@@ -41,7 +48,8 @@ def aligned(
     table = [list(header), *[list(row) for row in rows]]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     if width is None:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        looked_at = sys.stdout is not None and sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if looked_at else sys.maxsize
     indent = sum(widths[:-1]) + 2 * len(widths[:-1])
     last = len(widths) - 1
     if last not in right:

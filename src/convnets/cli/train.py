@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convnets.cli.options import takes_train_options
-from convnets.cli.output import ProgressBar, progress_bar
-from convnets.errors import UsageError
+from convnets.cli.output import ProgressBar, mute, progress_bar
+from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig, read_toml
 
 if TYPE_CHECKING:
@@ -60,14 +60,20 @@ def train(
     """
     if json and quiet:
         raise UsageError("--json and --quiet exclude each other; give one")
-    if resume is not None:
-        if model or data or recipe or config or name or options:
-            raise UsageError(
-                "--resume goes on with a run as it was started; leave network, data and options out"
-            )
-        run = _resume(resume, json=json, quiet=quiet)
-    else:
-        run = _start(model, data, recipe, config, options, output, name, json=json, quiet=quiet)
+    if resume is not None and (model or data or recipe or config or name or options):
+        raise UsageError("--resume goes on with a run as it was started; leave network, data and options out")
+    with progress_bar(quiet=quiet or json) as progress:
+        listener = _Listener(progress, json=json, quiet=quiet)
+        if resume is not None:
+            from convnets.training.train import resume as resume_run
+
+            run = resume_run(resume, listeners=[listener], progress=progress)
+        else:
+            run = _start(model, data, recipe, config, options, output, name, listener)
+    if listener.gone:
+        raise RunError(
+            f"standard output was closed and training ended with it; {run.path} can be used as it is"
+        )
     if run.status == "interrupted":
         raise typer.Exit(130)
 
@@ -80,9 +86,7 @@ def _start(
     options: dict[str, Any],
     output: Path,
     name: str | None,
-    *,
-    json: bool,
-    quiet: bool,
+    listener: _Listener,
 ) -> Run:
     from convnets.training.run import check_output
 
@@ -104,52 +108,49 @@ def _start(
     check_output(output, name)
     from convnets.training.train import train as train_network
 
-    with progress_bar(quiet=quiet or json) as progress:
-        return train_network(
-            model,
-            "digits" if data is None else data,
-            settings,
-            output=output,
-            name=name,
-            arguments=arguments,
-            listeners=_listeners(progress, json=json, quiet=quiet),
-            progress=progress,
-        )
+    return train_network(
+        model,
+        "digits" if data is None else data,
+        settings,
+        output=output,
+        name=name,
+        arguments=arguments,
+        listeners=[listener],
+        progress=listener.progress,
+    )
 
 
-def _resume(path: Path, *, json: bool, quiet: bool) -> Run:
-    from convnets.training.train import resume
+class _Listener:
+    """Events as rows, as lines of JSON or as nothing, once the bar of the preparations is off the terminal.
 
-    with progress_bar(quiet=quiet or json) as progress:
-        return resume(path, listeners=_listeners(progress, json=json, quiet=quiet), progress=progress)
+    When standard output is closed, as by `| head`, nobody looks any more: the run ends as Ctrl-C would end it.
+    """
+
+    def __init__(self, progress: ProgressBar, *, json: bool, quiet: bool) -> None:
+        self.progress = progress
+        self.gone = False
+        """Standard output was closed."""
+        self._write = _writer(json=json, quiet=quiet)
+
+    def __call__(self, event: Event) -> None:
+        self.progress.stop()
+        if self._write is None or self.gone:
+            return
+        try:
+            self._write(event)
+        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+            self.gone = True
+            mute()
+            raise KeyboardInterrupt from None
 
 
-def _listeners(progress: ProgressBar, *, json: bool, quiet: bool) -> tuple[Listener, ...]:
+def _writer(*, json: bool, quiet: bool) -> Listener | None:
+    if quiet:
+        return None
     if json:
         from convnets.training.listeners.event_file import JsonLines
 
-        return (_WhileSomebodyReads(JsonLines(sys.stdout)),)
-    if quiet:
-        return ()
+        return JsonLines(sys.stdout)
     from convnets.training.listeners.terminal import Terminal
 
-    def take_bar_away(_event: Event) -> None:
-        progress.stop()
-
-    return (take_bar_away, _WhileSomebodyReads(Terminal()))
-
-
-class _WhileSomebodyReads:
-    """Passes events on until standard output is closed, as by `| head`; then the run ends as Ctrl-C would end it."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener: Listener | None = listener
-
-    def __call__(self, event: Event) -> None:
-        if self._listener is None:
-            return
-        try:
-            self._listener(event)
-        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
-            self._listener = None
-            raise KeyboardInterrupt from None
+    return Terminal()

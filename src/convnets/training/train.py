@@ -142,11 +142,11 @@ def _execute(
         learner = Learner(task.network, config, task.hardware)
         if learner_state is not None:
             learner.load_state_dict(learner_state)
-        emit(_started(run, task, config, state))
-        for notice in task.notices:
-            emit(Notice(notice))
         reason = "failed"
         try:
+            emit(_started(run, task, config, state))
+            for notice in task.notices:
+                emit(Notice(notice))
             reason = _fit(run, task, config, state, learner, emit)
         except KeyboardInterrupt:
             reason = "interrupted"
