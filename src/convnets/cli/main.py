@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Annotated, Any
 
@@ -68,6 +67,8 @@ def run(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         status = app(arguments, standalone_mode=False)
+        if status == 130:  # Typer's own answer to Ctrl-C in any command, and that of `train`
+            raise KeyboardInterrupt
         if sys.stdout is not None:  # as it is where it was closed: `>&-`
             sys.stdout.flush()
     except _BAD_USAGE as error:
