@@ -31,12 +31,45 @@ NAMES = [
     "save_model",
     "train",
 ]
-OPTIONS = """
-    epochs batch_size optimiser learning_rate momentum nesterov weight_decay schedule warmup_epochs step_epochs
-    step_factor label_smoothing l1_penalty l2_penalty max_norm clip_gradient_norm ema_decay mixup cutmix augment
-    auxiliary_weight initialiser accumulate validation balanced_validation patience max_minutes size channels
-    normalise memory_limit workers skip_corrupt precision device threads seed
-""".split()
+OPTIONS = [
+    "epochs",
+    "batch_size",
+    "optimiser",
+    "learning_rate",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+    "step_epochs",
+    "step_factor",
+    "label_smoothing",
+    "l1_penalty",
+    "l2_penalty",
+    "max_norm",
+    "clip_gradient_norm",
+    "ema_decay",
+    "mixup",
+    "cutmix",
+    "augment",
+    "auxiliary_weight",
+    "initialiser",
+    "accumulate",
+    "validation",
+    "balanced_validation",
+    "patience",
+    "max_minutes",
+    "size",
+    "channels",
+    "normalise",
+    "memory_limit",
+    "workers",
+    "skip_corrupt",
+    "precision",
+    "device",
+    "threads",
+    "seed",
+]
 
 
 def test_public_names() -> None:
