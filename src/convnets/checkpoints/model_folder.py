@@ -99,6 +99,7 @@ def load_model(
     try:
         classes = tuple(str(name) for name in config["classes"])
         preprocess = Preprocess.from_dict(config["preprocess"])
+        metrics = {**(config.get("metrics") or {})}
         built = network if network is not None else _build(config["architecture"], folder)
     except (KeyError, TypeError) as error:
         raise ModelFolderError(
@@ -107,7 +108,7 @@ def load_model(
     except UsageError as error:
         raise ModelFolderError(f"{folder / CONFIG_FILE}: {error}") from None
     _fill(built, tensors, folder)
-    return TrainedModel(built.to(device).eval(), classes, preprocess, dict(config.get("metrics") or {}))
+    return TrainedModel(built.to(device).eval(), classes, preprocess, metrics)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def load_state(path: Path, device: torch.device) -> tuple[TrainingState, dict[st
         state, learner = TrainingState(**content["state"]), content["learner"]
     except Exception as error:  # noqa: BLE001  a damaged pickle raises anything; none may pass as ours
         raise RunError(
-            f"{path} is damaged ({str(error).splitlines()[0][:80]}); the best weights are in model/"
+            f"{path} is damaged ({type(error).__name__} while reading it); the best weights are in model/"
         ) from None
     if version != STATE_VERSION:
         raise RunError(f"{path} has format version {version}; this convnets reads {STATE_VERSION}")

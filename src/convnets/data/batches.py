@@ -136,10 +136,19 @@ class _Streamed(Dataset["list[Tensor | ConvnetsError]"]):
             self,
             batch_sampler=[indices.tolist() for indices in chosen],
             num_workers=self.workers,
-            collate_fn=list,
+            collate_fn=_together,
         )
         for pictures in loader:
-            for picture in pictures:
-                if isinstance(picture, ConvnetsError):
-                    raise picture
-            yield torch.stack(pictures)
+            if isinstance(pictures, ConvnetsError):
+                raise pictures
+            yield pictures
+
+
+def _together(pictures: list[Tensor | ConvnetsError]) -> Tensor | ConvnetsError:
+    """One tensor for the batch, made in the worker: it then travels through one shared file, not one a picture."""
+    tensors = []
+    for picture in pictures:
+        if isinstance(picture, ConvnetsError):
+            return picture
+        tensors.append(picture)
+    return torch.stack(tensors)

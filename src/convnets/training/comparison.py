@@ -33,7 +33,9 @@ class Comparison:
             for key in self.columns[0]
             if key != "run"
         ]
-        rows += [[key.replace("_", " "), *map(_shown, values)] for key, values in self.differences.items()]
+        rows += [
+            ["--" + key.replace("_", "-"), *map(_shown, values)] for key, values in self.differences.items()
+        ]
         return ["", *(run.name for run in self.runs)], rows
 
     def draw(self, path: Path) -> Path:

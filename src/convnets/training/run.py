@@ -64,7 +64,11 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """config.json: network, data and every option."""
-        return self._json("config.json")
+        settings = self._json("config.json")
+        lacking = [key for key in ("network", "data", "options") if not isinstance(settings.get(key), dict)]
+        if lacking:
+            raise RunError(f"{self.path / 'config.json'} is damaged: it lacks {', '.join(lacking)}")
+        return settings
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -92,15 +96,21 @@ class Run:
         path = self.path / "metrics.csv"
         if not path.exists():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return [{key: float(row[key]) if row[key] else None for key in METRIC_COLUMNS} for row in rows]
+        except (KeyError, ValueError, csv.Error) as error:
+            raise RunError(f"{path} is damaged: {error!s:.80}") from None
 
     @property
     def results(self) -> dict[str, Any]:
         """What the best weights reached, by data part, as the model folder states it; empty before the end."""
         path = self.model_folder / CONFIG_FILE
-        return dict(json.loads(path.read_text("utf-8"))["metrics"]) if path.exists() else {}
+        metrics = self._json(f"model/{CONFIG_FILE}").get("metrics") if path.exists() else {}
+        if not isinstance(metrics, dict):
+            raise RunError(f"{path} is damaged: its metrics are {metrics!r:.80}")
+        return metrics
 
     @property
     def status(self) -> str:
@@ -113,7 +123,8 @@ class Run:
             last = json.loads(lines[-1]) if lines else {}
         except ValueError:  # a line that was being written when the run was cut off
             last = {}
-        return str(last["reason"]) if last.get("event") == "RunEnded" else "not ended"
+        ended = isinstance(last, dict) and last.get("event") == "RunEnded"
+        return str(last.get("reason")) if ended else "not ended"
 
     def load(self, device: torch.device | str = "cpu") -> TrainedModel:
         """The best network in evaluation mode, with class names and preprocess."""
@@ -137,7 +148,8 @@ class Run:
             content = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {str(error)[:80]}") from None
-        assert isinstance(content, dict)
+        if not isinstance(content, dict):
+            raise RunError(f"{path} is damaged: it is no JSON object")
         return content
 
     def _repr_html_(self) -> str:
@@ -227,6 +239,13 @@ def _free_path(output: Path, stem: str) -> Path:
 
 
 def resolve_model_folder(path: Path | str) -> Path:
-    """The model folder of a run's directory, or the folder itself when it is one."""
+    """The model folder of a run's directory, or the folder itself when it is one.
+
+    Raises RunError for a run that was cut off before it had a model.
+    """
     path = Path(path)
-    return path / "model" if (path / "model").is_dir() else path
+    if (path / "model").is_dir():
+        return path / "model"
+    if (path / "environment.json").is_file():
+        raise RunError(f"{path} has no model: it was cut off in its first epoch; train again")
+    return path
