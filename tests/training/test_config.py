@@ -16,18 +16,18 @@ from convnets.training.config import TrainConfig
     [
         ("epochs", 0, "epochs is 0; allowed: 1 to"),
         ("epochs", -1, "epochs is -1"),
-        ("epochs", 1.5, "epochs is 1.5; allowed: int"),
-        ("epochs", float("nan"), "epochs is nan; allowed: int"),
-        ("epochs", True, "epochs is True; allowed: int"),
+        ("epochs", 1.5, "epochs is 1.5; allowed: a whole number"),
+        ("epochs", float("nan"), "epochs is nan; allowed: a whole number"),
+        ("epochs", True, "epochs is True; allowed: a whole number"),
         ("learning_rate", float("inf"), "learning_rate is inf; allowed: 0 to"),
         ("learning_rate", float("nan"), "learning_rate is nan"),
-        ("learning_rate", "fast", "learning_rate is 'fast'; allowed: float"),
+        ("learning_rate", "fast", "learning_rate is 'fast'; allowed: a number"),
         ("batch_size", 0, "batch_size is 0"),
         ("momentum", 1.0, "momentum is 1.0"),
         ("validation", 1.0, "validation is 1.0"),
         ("channels", 2, "channels is 2; allowed: 1 or 3"),
-        ("nesterov", 1, "nesterov is 1; allowed: bool"),
-        ("step_epochs", ["a"], "step_epochs is 'a'; allowed: int"),
+        ("nesterov", 1, "nesterov is 1; allowed: true or false"),
+        ("step_epochs", ["a"], "step_epochs is 'a'; allowed: a whole number"),
         ("max_minutes", 0.0, "max_minutes is 0.0"),
         ("seed", -1, "seed is -1"),
     ],
@@ -49,9 +49,16 @@ def test_names_are_refused_with_the_nearest(option: str, value: str, nearest: st
 
 def test_unknown_keys_are_refused_with_the_nearest() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"unknown option in run.toml 'learning_rat'; nearest: learning_rate"
+        UnknownNameError,
+        match=r"unknown option 'learning_rat'; nearest: learning_rate; it stands in run.toml",
     ):
         TrainConfig.from_dict({"learning_rat": 1.0}, "run.toml")
+
+
+def test_a_text_with_commas_is_a_list() -> None:
+    assert TrainConfig.from_dict({"augment": "flip, crop:4"}).augment == ("flip", "crop:4")
+    with pytest.raises(ConfigError, match="augment is 1; allowed: a list"):
+        TrainConfig.from_dict({"augment": 1})
 
 
 def test_it_comes_from_toml(tmp_path: Path) -> None:

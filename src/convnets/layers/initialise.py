@@ -84,7 +84,7 @@ def initialise(network: nn.Module, name: str, *, seed: int | None = None) -> Non
     True
     """
     if name not in _BY_NAME:
-        raise UnknownNameError("initialiser", name, INITIALISERS, f"all: {', '.join(INITIALISERS)}")
+        raise UnknownNameError("initialiser", name, INITIALISERS)
     generator = None if seed is None else torch.Generator(device="cpu").manual_seed(seed)
     for path, layer in network.named_modules():
         if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):

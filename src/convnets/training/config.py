@@ -108,7 +108,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("augment", "step_epochs"):  # a list from TOML or Python is as good as a tuple
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, _tuple(name, getattr(self, name)))
         for field in fields(self):
             _check_type(field.name, str(field.type), getattr(self, field.name))
         for name, low, high in _RANGES:
@@ -141,7 +141,7 @@ class TrainConfig:
         names = [field.name for field in fields(cls)]
         for key in values:
             if key not in names:
-                raise UnknownNameError(f"option in {where}", str(key), names)
+                raise UnknownNameError("option", str(key), names, f"it stands in {where}")
         return cls(**values)
 
     @classmethod
@@ -194,6 +194,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**63 - 1),
 )
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+_IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -206,6 +207,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}; write lines such as epochs = 20") from None
 
 
+def _tuple(name: str, value: Any) -> tuple[Any, ...]:
+    """A tuple of the items; a text is its parts between commas, as on the command line."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name} is {value!r}; allowed: a list")
+    return tuple(value)
+
+
 def _check_type(name: str, annotation: str, value: object) -> None:
     base = annotation.removesuffix(" | None")
     if value is None and base != annotation:
@@ -216,12 +226,12 @@ def _check_type(name: str, annotation: str, value: object) -> None:
         for part in value:
             _check_type(name, item, part)
     elif not isinstance(value, _TYPES[base]) or (isinstance(value, bool) and base != "bool"):
-        raise ConfigError(f"{name} is {value!r}; allowed: {base}")
+        raise ConfigError(f"{name} is {value!r}; allowed: {_IN_WORDS[base]}")
 
 
 def _check_range(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:  # also refuses nan
-        raise ConfigError(f"{name} is {value}; allowed: {low:g} to {high:g}")
+        raise ConfigError(f"{name} is {value}; allowed: {low:,.12g} to {high:,.12g}")
 
 
 def _check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:

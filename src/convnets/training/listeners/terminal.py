@@ -35,6 +35,7 @@ class Terminal:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._epochs = 0
+        self._headed = False
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -43,6 +44,7 @@ class Terminal:
             case Notice():
                 self._line(f"note: {event.message}", "yellow")
             case EpochStarted():
+                self._show_header()
                 self._show_bar(event)
             case StepEnded() if self._bar is not None and self._task is not None:
                 speed = f"{event.images_per_second:,.0f} images/s"
@@ -77,7 +79,6 @@ class Terminal:
         self._line(f"{event.hardware} → {event.run}")
         if event.first_epoch:
             self._line(f"going on after epoch {event.first_epoch}")
-        self._line(_HEADER, "dim")
 
     def _end(self, event: RunEnded) -> None:
         if event.best_epoch is not None and event.best_epoch != event.epochs:
@@ -92,6 +93,11 @@ class Terminal:
             self._line(f"the run is usable as it is; {again}")
         if event.report is not None:
             self._line(f"report: {event.report}")
+
+    def _show_header(self) -> None:
+        if not self._headed:  # once, below the notes
+            self._line(_HEADER, "dim")
+        self._headed = True
 
     def _show_bar(self, event: EpochStarted) -> None:
         if not self.console.is_terminal:
