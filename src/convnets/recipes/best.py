@@ -9,11 +9,11 @@ __all__ = ["best_lenet_bn"]
 
 
 def best_lenet_bn() -> Recipe:
-    """LeNet with batch normalisation in ten epochs: one-cycle AdamW in place of a constant rate."""
-    config = TrainConfig(epochs=10, batch_size=128, initialiser="xavier-uniform")
+    """LeNet with batch norm in ten epochs: AdamW over one cycle in place of SGD at a constant rate."""
+    config = TrainConfig(epochs=10, batch_size=128, learning_rate=0.03, initialiser="xavier-uniform")
     return Recipe(
         "best/lenet_bn",
-        "LeNet with batch norm at its best in 10 epochs",
+        "one-cycle AdamW, validated on 6,000 training images, 10 epochs",
         "lenet_bn",
         "fashion-mnist",
         config,

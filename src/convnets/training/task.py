@@ -14,6 +14,7 @@ from typing import Any, cast
 import psutil
 from torch import Tensor, nn
 
+from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, choose_hardware
 from convnets.core.seeds import derive_seed
 from convnets.data.augment import Augmentation, PerBatch, parse_augmentations
@@ -21,7 +22,7 @@ from convnets.data.decode import decode_images, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.mixing import Mixing, choose_mixing
 from convnets.data.preprocess import Preprocess, channel_statistics
-from convnets.data.sources import load_data
+from convnets.data.sources import list_data, load_data
 from convnets.data.splits import split_off
 from convnets.errors import ConfigError, DataError
 from convnets.layers.initialise import initialise
@@ -57,12 +58,18 @@ class Task:
     data: dict[str, Any]
     """What the data were, for the run's configuration: source, content hash, classes."""
     notices: tuple[str, ...]
+    workers: int
+    """Processes that decode images which are not in memory."""
 
     @property
     def network_name(self) -> str:
         """The catalogue's name of the network, or the name of its class."""
         known = getattr(self.network, "architecture", None)
         return type(self.network).__name__ if known is None else str(known.name)
+
+    def trained(self, network: nn.Module) -> TrainedModel:
+        """`network` with the task's class names and preprocess."""
+        return TrainedModel(network, self.train.classes, self.preprocess)
 
 
 def prepare(
@@ -82,7 +89,7 @@ def prepare(
     """
     hardware = choose_hardware(config.device, config.precision, config.threads)
     augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
-    source = str(data) if isinstance(data, str | Path) else None
+    source = _lasting_name(data) if isinstance(data, str | Path) else None
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
     if isinstance(splits, ImageSet):
         splits = Splits(train=splits)
@@ -121,6 +128,7 @@ def prepare(
         hardware,
         data_record,
         tuple(notices),
+        config.workers,
     )
 
 
@@ -135,6 +143,12 @@ def as_augmentation(function: BatchFunction) -> Augmentation:
     except (TypeError, ValueError):
         return PerBatch(cast("Callable[[Tensor], Tensor]", function))
     return cast("Augmentation", function)
+
+
+def _lasting_name(data: str | Path) -> str:
+    """The data set's name, or a path that means the same from any folder."""
+    known = {entry.name for entry in list_data()}
+    return str(data) if str(data) in known else str(Path(data).expanduser().absolute())
 
 
 def _entry_of(network: nn.Module | str) -> ModelEntry | None:

@@ -11,23 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from convnets.checkpoints.model_folder import TrainedModel, load_model, save_model
+from convnets.checkpoints.model_folder import save_model
 from convnets.checkpoints.training_state import TrainingState, load_state, save_state
 from convnets.core.environment import describe_environment
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
-from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
+from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
 from convnets.training.events import (
     CheckpointSaved,
     EpochEnded,
-    Evaluated,
     Event,
     Listener,
     Notice,
-    RunEnded,
     RunStarted,
 )
 from convnets.training.learner import Learner
@@ -35,12 +33,10 @@ from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
 from convnets.training.loop import fit
 from convnets.training.run import Run, check_output, create_run
-from convnets.training.run_report import write_run_report
 from convnets.training.task import BatchFunction, Progress, Task, prepare
 
 __all__ = ["resume", "train"]
 
-_EVALUATION_BATCH = 512
 RUN_VERSION = 1
 
 
@@ -154,7 +150,7 @@ def _execute(
             reason = f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             raise
         finally:
-            _conclude(run, task, state, learner, reason, emit)
+            conclude(run, task, state, learner, reason, emit)
     return run
 
 
@@ -170,85 +166,21 @@ def _fit(
         seed=config.seed,
         augment=task.augment,
         mixing=task.mixing,
-        workers=config.workers,
+        workers=task.workers,
     )
 
     def validate(network: nn.Module) -> Evaluation | None:
-        return None if task.validation is None else _evaluate(network, task.validation, task)
+        return None if task.validation is None else evaluate_on(task, network, task.validation)
 
     def save(row: EpochEnded) -> None:
         if row.best:
-            save_model(
-                run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess)
-            )
+            save_model(run.model_folder, task.trained(learner.network_to_keep))
         run.state_file.parent.mkdir(exist_ok=True)
         save_state(run.state_file, state, learner.state_dict())
         run.append_metrics(row.to_dict())
         emit(CheckpointSaved(str(run.state_file), row.epoch))
 
     return fit(learner, batches, validate, config, state, save, emit)
-
-
-def _evaluate(network: nn.Module, images: ImageSet, task: Task) -> Evaluation:
-    return evaluate(network, images, task.preprocess, batch_size=_EVALUATION_BATCH, hardware=task.hardware)
-
-
-def _conclude(
-    run: Run, task: Task, state: TrainingState, learner: Learner, reason: str, emit: Listener
-) -> None:
-    """Evaluate the best weights, once, and write report and model folder so that the run can be used."""
-    if state.best_epoch is None and reason == "interrupted":
-        save_model(
-            run.model_folder, TrainedModel(learner.network_to_keep, task.train.classes, task.preprocess)
-        )
-    evaluation = None
-    if state.best_epoch is not None and not reason.startswith("failed"):
-        evaluation = _final_evaluation(run, task, state, reason, emit)
-    report = None
-    if not reason.startswith("failed"):
-        report = write_run_report(run, task, state, reason, evaluation)
-    emit(
-        RunEnded(
-            reason,
-            state.epochs,
-            state.seconds,
-            str(run.path),
-            None if report is None else str(report),
-            state.best_epoch,
-        )
-    )
-
-
-def _final_evaluation(
-    run: Run, task: Task, state: TrainingState, reason: str, emit: Listener
-) -> tuple[str, Evaluation] | None:
-    """The test set where there is one and the run ended by itself, else the validation images."""
-    best = load_model(run.model_folder, task.hardware.device, None if _in_catalogue(task) else task.network)
-    part = "test" if task.test is not None and reason != "interrupted" else "validation"
-    images = task.test if part == "test" else task.validation
-    best.metrics = {"epoch": state.best_epoch, "epochs": state.epochs}
-    if state.best_score is not None:
-        best.metrics["validation"] = {
-            "accuracy": state.best_score[0],
-            "loss": -state.best_score[1],
-            "protocol": "best of all epochs by this figure",
-        }
-    evaluation = None if images is None else _evaluate(best.network, images, task)
-    if evaluation is not None and part == "test":
-        best.metrics["test"] = {
-            "accuracy": evaluation.accuracy,
-            "loss": evaluation.loss,
-            "images": evaluation.images,
-            "calibration_error": evaluation.calibration_error,
-            "protocol": evaluation.protocol,
-        }
-        emit(Evaluated(evaluation.accuracy, evaluation.loss, evaluation.images))
-    save_model(run.model_folder, best)
-    return None if evaluation is None else (part, evaluation)
-
-
-def _in_catalogue(task: Task) -> bool:
-    return getattr(task.network, "architecture", None) is not None
 
 
 def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) -> RunStarted:

@@ -1,0 +1,75 @@
+"""The end of a run: the best weights are evaluated once, and report and model folder say how it went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from convnets.checkpoints.model_folder import load_model, save_model
+from convnets.checkpoints.training_state import TrainingState
+from convnets.data.image_set import ImageSet
+from convnets.evaluation.evaluate import evaluate
+from convnets.evaluation.evaluation import Evaluation
+from convnets.training.events import Evaluated, Listener, RunEnded
+from convnets.training.learner import Learner
+from convnets.training.run import Run
+from convnets.training.run_report import write_run_report
+from convnets.training.task import Task
+
+__all__ = ["conclude", "evaluate_on"]
+
+
+def evaluate_on(task: Task, network: nn.Module, images: ImageSet) -> Evaluation:
+    """Evaluate on the task's hardware, by its preprocess."""
+    return evaluate(network, images, task.preprocess, hardware=task.hardware, workers=task.workers)
+
+
+def conclude(
+    run: Run, task: Task, state: TrainingState, learner: Learner, reason: str, emit: Listener
+) -> None:
+    """Evaluate the best weights, write the report, and tell the listeners why the run ended.
+
+    A run that failed is not evaluated; one that was interrupted is, on its validation images, and its test set
+    stays unseen. A run that was interrupted in its first epoch keeps the weights that it had.
+    """
+    judged = None
+    if state.best_epoch is not None and not reason.startswith("failed"):
+        judged = _judge(run, task, state, reason, emit)
+    elif reason == "interrupted":
+        save_model(run.model_folder, task.trained(learner.network_to_keep))
+    report = write_run_report(run, task, state, reason, judged)
+    emit(RunEnded(reason, state.epochs, state.seconds, str(run.path), str(report), state.best_epoch))
+
+
+def _judge(
+    run: Run, task: Task, state: TrainingState, reason: str, emit: Listener
+) -> tuple[str, Evaluation] | None:
+    """The data part that the best weights were evaluated on, and how it went; the model folder keeps the figures."""
+    known = getattr(task.network, "architecture", None) is not None
+    best = load_model(run.model_folder, task.hardware.device, None if known else task.network)
+    best.metrics = {"epoch": state.best_epoch, "epochs": state.epochs}
+    if state.best_score is not None:
+        accuracy, negative_loss = state.best_score
+        protocol = "best of all epochs by this figure"
+        best.metrics["validation"] = {"accuracy": accuracy, "loss": -negative_loss, "protocol": protocol}
+    judged = None
+    if task.test is not None and reason != "interrupted":
+        evaluation = evaluate_on(task, best.network, task.test)
+        best.metrics["test"] = _figures(evaluation)
+        emit(Evaluated(evaluation.accuracy, evaluation.loss, evaluation.images))
+        judged = "test", evaluation
+    elif task.validation is not None:
+        judged = "validation", evaluate_on(task, best.network, task.validation)
+    save_model(run.model_folder, best)
+    return judged
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "images": evaluation.images,
+        "calibration_error": evaluation.calibration_error,
+        "protocol": evaluation.protocol,
+    }
