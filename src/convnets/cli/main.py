@@ -66,7 +66,7 @@ def run(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        status = app(arguments, standalone_mode=False)
+        status = app(arguments, prog_name="convnets", standalone_mode=False)
         if status == 130:  # Typer's own answer to Ctrl-C in any command, and that of `train`
             raise KeyboardInterrupt
         if sys.stdout is not None:  # as it is where it was closed: `>&-`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -87,9 +87,8 @@ def summary(
     from convnets.models.catalogue import create_model, model_entry
 
     entry = model_entry(model)
-    arguments: dict[str, Any] = {"input_size": size} if entry.fixed_size and size is not None else {}
     with torch.device("meta"):
-        network = create_model(model, in_channels=in_channels, num_classes=num_classes, **arguments)
+        network = create_model(model, in_channels=in_channels, num_classes=num_classes, input_size=size)
     side = entry.input_size if size is None else size
     found = summarise(network, (network.in_channels, side, side))
     if json:

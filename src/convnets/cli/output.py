@@ -72,6 +72,8 @@ def check_file(path: Path | None) -> None:
     """
     if path is None:
         return
+    if len(os.fsencode(path.name)) > 200:
+        raise UsageError(f"file name {path.name[:40] + '…'!r} is too long; allowed: at most 200 bytes")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the name of a file in it")
     existing = next(above for above in (path, *path.absolute().parents) if above.exists())
@@ -79,8 +81,6 @@ def check_file(path: Path | None) -> None:
         raise RunError(f"{existing} is a file; choose another place for {path.name}")
     if not os.access(existing, os.W_OK):
         raise RunError(f"{path} cannot be written: permission denied; choose another place")
-    if len(os.fsencode(path.name)) > 200:
-        raise UsageError(f"file name {path.name[:40] + '…'!r} is too long; allowed: at most 200 bytes")
 
 
 class ProgressBar:

@@ -88,7 +88,7 @@ def _start(
     name: str | None,
     listener: _Listener,
 ) -> Run:
-    from convnets.training.run import check_output
+    from convnets.models.catalogue import model_entry
 
     arguments: dict[str, Any] = {}
     base: dict[str, Any] = {}
@@ -104,7 +104,10 @@ def _start(
         base |= read_toml(config)
     if model is None:
         raise UsageError("no network; give one, such as convnets train lenet_bn, or --recipe")
+    model_entry(model)  # an unknown one is refused before PyTorch is loaded, let alone the data
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
+    from convnets.training.run import check_output
+
     check_output(output, name)
     from convnets.training.train import train as train_network
 

@@ -17,6 +17,6 @@ def best_lenet_bn() -> Recipe:
         "lenet_bn",
         "fashion-mnist",
         config,
-        0.90,
-        "to be measured",
+        0.911,
+        "our mean of 5 seeds, standard deviation 0.001",
     )
