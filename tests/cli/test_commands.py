@@ -57,7 +57,8 @@ def test_data_show(
     out = convnets("data", "show", "digits", "--augment", "flip,crop:1", "--count", 4).out
     assert out.startswith("digits: grey, 8×8\n")
     assert out.endswith("picture: digits.png\n")
-    assert Image.open("digits.png").width > 100
+    with Image.open("digits.png") as picture:
+        assert picture.width > 100
     found = convnets("data", "show", pictures, "-o", tmp_path / "new" / "x.png", "--json").json
     assert found["classes"] == {"train": {"dark": 20, "light": 20}, "test": {"dark": 4, "light": 4}}
     assert (found["size"], found["channels"]) == ("mixed sizes", 3)

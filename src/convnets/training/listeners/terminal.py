@@ -22,8 +22,8 @@ __all__ = ["Terminal"]
 # Every row fits a terminal of 80 columns. The speed is that of the whole epoch, as a clock on the wall sees it;
 # metrics.csv has that of the training steps alone too.
 _HEADER = (
-    f"{'epoch':>7} {'train loss':>11} {'train acc':>10} {'val loss':>9} {'val acc':>8} "
-    f"{'rate':>8} {'images/s':>9} {'time':>8}"
+    f"{'epoch':>7} {'train loss':>11} {'train acc':>9} {'val loss':>9} {'val acc':>7} "
+    f"{'rate':>7} {'images/s':>8} {'time':>7}"
 )
 
 
@@ -121,9 +121,9 @@ def _row(event: EpochEnded, epochs: int) -> str:
     accuracy = "–" if event.validation_accuracy is None else f"{event.validation_accuracy:.4f}"
     best = " ★ best" if event.best and event.validation_accuracy is not None else ""
     return (
-        f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>10.4f} "
-        f"{loss:>9} {accuracy:>8} "
-        f"{event.learning_rate:>8.2g} {event.images_per_second_wall:>9,.0f} {_duration(event.seconds):>8}{best}"
+        f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>9.4f} "
+        f"{loss:>9} {accuracy:>7} "
+        f"{event.learning_rate:>7.2g} {event.images_per_second_wall:>8,.0f} {_duration(event.seconds):>7}{best}"
     )
 
 
