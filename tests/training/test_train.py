@@ -269,6 +269,16 @@ def test_the_time_budget_ends_the_run_with_the_rate_at_zero(tmp_path: Path) -> N
     assert (run.metrics[-1]["learning_rate"] or 0) < 0.1 * 0.002
 
 
+def test_the_budget_holds_even_where_the_first_epoch_does_not_fit(tmp_path: Path) -> None:
+    images = torch.randint(256, (6000, 1, 32, 32), dtype=torch.uint8)
+    noise = ImageSet(images, torch.arange(6000) % 4, ("a", "b", "c", "d"), "noise")
+    config = replace(QUICK, batch_size=16, max_minutes=0.1, validation=0.5)
+    run = quick("resnet20", noise, config, output=tmp_path)
+    assert run.status == "time budget"
+    assert len(run.metrics) == 1
+    assert (run.metrics[0]["seconds"] or 0) < 7.5  # of 6: the machine may be busier while validating
+
+
 def test_the_loss_going_to_nan_ends_the_run_and_says_so(tmp_path: Path) -> None:
     config = replace(QUICK, optimiser="sgd", learning_rate=1e6, momentum=0.0, schedule="constant")
     with pytest.raises(TrainingError, match="lower learning rate"):

@@ -28,7 +28,7 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Write JSON."
     Example: convnets data list
     """
     from convnets.data.catalogue import list_data
-    from convnets.data.sources import data_root
+    from convnets.data.data_root import data_root
 
     entries = list_data()
     if json:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,26 +16,12 @@ from convnets.data.idx import read_idx
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_layout import arrange_pictures
 from convnets.data.picture_names import printable
+from convnets.data.data_root import data_root
 from convnets.data.published_file import Progress, PublishedFile
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, DownloadError, UnknownNameError
 
 __all__ = ["data_root", "download_data", "list_data", "load_data"]
-
-
-def data_root() -> Path:
-    """The folder that named data sets are read from and downloaded to.
-
-    `$CONVNETS_DATA` where it is set, otherwise `convnets` in the platform's cache folder.
-    """
-    chosen = os.environ.get("CONVNETS_DATA")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "convnets" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "convnets"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convnets"
 
 
 def load_data(

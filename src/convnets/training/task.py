@@ -231,7 +231,7 @@ def _decode(
     if needed > limit:
         notices.append(
             f"decoded images would take {needed / 1e9:.1f} GB, above the limit of {limit / 1e9:.1f} GB: "
-            f"{config.workers} workers decode them as they are needed"
+            f"they are decoded as they are needed (worker processes: {config.workers})"
         )
         return splits
     decoded: dict[str, ImageSet] = {}

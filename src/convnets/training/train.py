@@ -180,7 +180,8 @@ def _fit(
         run.append_metrics(row.to_dict())
         emit(CheckpointSaved(str(run.state_file), row.epoch))
 
-    return fit(learner, batches, validate, config, state, save, emit)
+    validation_images = 0 if task.validation is None else len(task.validation)
+    return fit(learner, batches, validate, validation_images, config, state, save, emit)
 
 
 def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) -> RunStarted:
