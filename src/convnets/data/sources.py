@@ -10,13 +10,13 @@ from torch import Tensor
 
 from convnets.data.catalogue import DataEntry, data_entry, list_data
 from convnets.data.cifar_binary import read_cifar10_archive
+from convnets.data.data_root import data_root
 from convnets.data.downloads import download_file
 from convnets.data.folder_pictures import FolderPictures
 from convnets.data.idx import read_idx
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_layout import arrange_pictures
 from convnets.data.picture_names import printable
-from convnets.data.data_root import data_root
 from convnets.data.published_file import Progress, PublishedFile
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, DownloadError, UnknownNameError
