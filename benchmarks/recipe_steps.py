@@ -43,12 +43,13 @@ def run_steps(name: str, steps: int) -> dict[str, Any]:
         losses.append(learner.loss)
         times.append(time.perf_counter() - started)
         started = time.perf_counter()
+    tenth = max(1, steps // 10)
     return {
         "recipe": name,
         "steps": steps,
         "first_loss": losses[0],
-        "mean_loss_of_first_5": statistics.mean(losses[:5]),
-        "mean_loss_of_last_5": statistics.mean(losses[-5:]),
+        "mean_loss_of_first_tenth": statistics.mean(losses[:tenth]),
+        "mean_loss_of_last_tenth": statistics.mean(losses[-tenth:]),
         "images_per_second": recipe.config.batch_size / statistics.median(times[5:]),
         "losses": losses,
         "environment": describe_environment(task.hardware),
@@ -67,8 +68,8 @@ def main() -> None:
         found = run_steps(name, arguments.steps)
         results.append(found)
         print(
-            f"{name}: loss {found['first_loss']:.3f} at step 1, {found['mean_loss_of_first_5']:.3f} over the first 5, "
-            f"{found['mean_loss_of_last_5']:.3f} over the last 5 of {found['steps']}; "
+            f"{name}: loss {found['mean_loss_of_first_tenth']:.3f} over the first tenth of {found['steps']} steps, "
+            f"{found['mean_loss_of_last_tenth']:.3f} over the last; "
             f"{found['images_per_second']:.1f} images/s",
             flush=True,
         )

@@ -48,7 +48,7 @@ class UsageError(ConvnetsError, ValueError):
 class UnknownNameError(UsageError):
     """A name that is not in a list of names.
 
-    >>> str(UnknownNameError("network", "resnet81", ["resnet18", "resnet101", "lenet"]))
+    >>> str(UnknownNameError("network", "resnet81", ["resnet18", "resnet101", "mlp"]))
     "unknown network 'resnet81'; nearest: resnet18, resnet101"
     """
 
