@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
-from convnets.core.hardware import Hardware
+from convnets.core.hardware import Hardware, usable_cores
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import DataError, UsageError
@@ -42,7 +42,7 @@ def evaluate_model(
     part: str | None = None,
     views: int = 1,
     hardware: Hardware | None = None,
-    workers: int = 0,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Judged:
     """Evaluate the run or model folder `source`.
@@ -51,6 +51,7 @@ def evaluate_model(
         data: a data set's name, or a folder or zip; by default the run's own.
         part: `train`, `validation` or `test`; by default the last of them that is there.
         views: crops averaged per picture, 1, 5 or 10.
+        workers: processes that decode pictures which are still files; by default as many as there are cores.
 
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError
     for a part that is not there and DataError when the data have other classes than the model.
@@ -61,7 +62,7 @@ def evaluate_model(
     if data is None:
         if run is None or run.settings["data"]["name"] is None:
             raise UsageError(f"{source} does not say which images it was trained on; give some with --data")
-        splits = _run_splits(run, model, progress)
+        splits = _run_splits(run, model, part, progress)
     else:
         splits = load_data(data, progress=progress)
     _check_classes(model, splits)
@@ -81,14 +82,18 @@ def evaluate_model(
         model.preprocess,
         hardware=hardware,
         views=views,
-        workers=workers,
+        workers=usable_cores() if workers is None else workers,
         progress=report,
     )
     return Judged(model, images, chosen, evaluation, str(source))
 
 
-def _run_splits(run: Run, model: TrainedModel, progress: Progress | None) -> Splits:
-    """The run's data as it was decoded and split for training."""
+def _run_splits(run: Run, model: TrainedModel, part: str | None, progress: Progress | None) -> Splits:
+    """The run's data; decoded and split as for training where the part asked for needs that."""
+    if part in (None, "test") and not run.config.skip_corrupt:
+        splits = load_data(run.settings["data"]["name"], progress=progress)
+        if splits.test is not None:
+            return splits
     config = replace(run.config, initialiser=None, device=str(next(model.network.parameters()).device))
     task = prepare(model.network, run.settings["data"]["name"], config, progress=progress)
     return Splits(task.train, task.validation, task.test)
