@@ -112,7 +112,7 @@ def test_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
             network(torch.empty(1, entry.in_channels, entry.min_size, entry.min_size - 1))
 
 
-@pytest.mark.parametrize("name", ["softmax", "mlp", "lenet", "lenet_bn", "alexnet_d2l"])
+@pytest.mark.parametrize("name", ["softmax", "mlp", "lenet", "lenet_bn", "alexnet_d2l", "vgg11_quarter"])
 def test_a_fixed_head_takes_exactly_the_sizes_that_it_says(name: str) -> None:
     entry = model_entry(name)
     with torch.device("meta"):

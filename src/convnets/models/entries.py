@@ -182,7 +182,13 @@ _IN_ORDER: tuple[ModelEntry, ...] = (
     _LENET_BN,
     _ALEXNET_D2L,
     replace(
-        _vgg("vgg11_quarter"), in_channels=1, num_classes=10, idea="VGG-11 with a quarter of the channels"
+        _VGG,
+        name="vgg11_quarter",
+        builder="vgg_d2l:VGG11Quarter",
+        in_channels=1,
+        num_classes=10,
+        fixed_size=True,
+        idea="VGG-11 with a quarter of the channels",
     ),
     _NIN,
     _GOOGLENET,

@@ -17,7 +17,6 @@ __all__ = [
     "VGG",
     "vgg11",
     "vgg11_bn",
-    "vgg11_quarter",
     "vgg13",
     "vgg13_bn",
     "vgg16",
@@ -121,12 +120,6 @@ class VGG(ImageClassifier):
 def vgg11(in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """Column A: 8 convolutions and 3 linear layers."""
     return VGG(A, in_channels=in_channels, num_classes=num_classes, dropout=dropout)
-
-
-def vgg11_quarter(in_channels: int = 1, num_classes: int = 10, dropout: float = 0.5) -> VGG:
-    """Column A with a quarter of the channels, which Zhang et al. 2021 train on Fashion-MNIST."""
-    quarter = [(convolutions, channels // 4) for convolutions, channels in A]
-    return VGG(quarter, in_channels=in_channels, num_classes=num_classes, dropout=dropout)
 
 
 def vgg13(in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> VGG:
