@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+from convnets.core.cache import cache_folder
 
 __all__ = ["data_root"]
 
@@ -17,8 +18,4 @@ def data_root() -> Path:
     chosen = os.environ.get("CONVNETS_DATA")
     if chosen:
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "convnets" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "convnets"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convnets"
+    return cache_folder()

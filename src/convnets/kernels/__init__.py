@@ -1,0 +1,1 @@
+"""Kernels of our own for training on the processor, and the choice among them by measurement."""
