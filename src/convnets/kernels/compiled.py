@@ -22,7 +22,7 @@ import torch
 from convnets.core.cache import cache_folder
 from convnets.core.files import atomic_path
 
-__all__ = ["compiled_kernels", "compiler_command", "is_compiled", "why_not_compiled"]
+__all__ = ["compiled_kernels", "compiler_command", "is_compiled", "processor_features", "why_not_compiled"]
 
 _SOURCES = Path(__file__).parent / "native"
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
@@ -86,13 +86,13 @@ def _path_of(command: str) -> Path:
     for source in sorted(_SOURCES.iterdir()):
         told.update(source.name.encode() + source.read_bytes())
     status = Path(command).stat()
-    parts = (*_FLAGS, command, status.st_size, status.st_mtime_ns, _processor_features(), torch.__version__)
+    parts = (*_FLAGS, command, status.st_size, status.st_mtime_ns, processor_features(), torch.__version__)
     told.update(repr(parts).encode())
     return cache_folder() / "kernels" / f"native-{told.hexdigest()[:16]}.so"
 
 
 @cache
-def _processor_features() -> str:
+def processor_features() -> str:
     """What the processor can do; two machines may share a cache folder, and their programs must not mix."""
     information = Path("/proc/cpuinfo")
     if information.exists():
