@@ -1,0 +1,112 @@
+// The activations and their derivatives on vectors. The C library's exp, tanh and erf do not vectorise: the
+// polynomials here are minimax fits of our own, with a relative error below 1e-6 (tests/kernels hold them to that).
+#pragma once
+#include "vectors.h"
+
+// e^x: 2^n · 2^f with a whole n and |f| ≤ 1/2; x is clamped to where the result is a normal float.
+static ALWAYS_INLINE floats exponential(floats x) {
+    x = x > 88.0f ? broadcast(88.0f) : x;  // a NaN passes both comparisons
+    x = x < -87.0f ? broadcast(-87.0f) : x;
+    const float to_integer = 12582912.0f;  // 1.5·2^23: adding it rounds to a whole number in the lowest bits
+    const floats shifted = x * 1.44269504f + to_integer;
+    const floats whole = shifted - to_integer;
+    const floats f = (x * 1.44269504f - whole) + x * 1.925963e-8f;  // log2(e) in two parts
+    floats p = broadcast(1.5345812e-4f);
+    p = p * f + 1.3399931e-3f;
+    p = p * f + 9.618489e-3f;
+    p = p * f + 5.5503286e-2f;
+    p = p * f + 2.4022646e-1f;
+    p = p * f + 6.931472e-1f;
+    p = p * f + 1.0f;
+    return same_bits<floats>(same_bits<words>(p) + (same_bits<words>(shifted) << 23));
+}
+
+static ALWAYS_INLINE floats logistic(floats x) { return 1.0f / (1.0f + exponential(-x)); }
+
+static ALWAYS_INLINE floats hyperbolic_tangent(floats x) {
+    const words sign = same_bits<words>(x) & 0x80000000u;
+    const floats size = same_bits<floats>(same_bits<words>(x) ^ sign);
+    const floats large = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
+    const floats u = x * x;  // near zero the formula above would cancel
+    floats p = broadcast(-5.717045e-3f);
+    p = p * u + 2.0650588e-2f;
+    p = p * u - 5.3743497e-2f;
+    p = p * u + 1.3331491e-1f;
+    p = p * u - 3.3333284e-1f;
+    const floats small = size + size * u * p;
+    const floats result = size < 0.625f ? small : large;
+    return same_bits<floats>(same_bits<words>(result) | sign);
+}
+
+struct Normal {
+    floats cumulative, density;  // Φ(x), φ(x)
+};
+
+// The standard normal distribution: erfc(u)·e^(u²) is a polynomial in t = 1/(1 + 0.4u), so that one exponential
+// serves both and small tails keep their relative accuracy.
+static ALWAYS_INLINE Normal standard_normal(floats x) {
+    const floats size = same_bits<floats>(same_bits<words>(x) & 0x7fffffffu);
+    const floats bell = exponential(-0.5f * x * x);
+    const floats t = 1.0f / (1.0f + 0.282842712f * size);  // u = |x|/√2
+    floats p = broadcast(4.1253064e-2f);
+    p = p * t - 1.4031935e-1f;
+    p = p * t + 8.398752e-2f;
+    p = p * t + 8.796409e-2f;
+    p = p * t + 7.975666e-2f;
+    p = p * t + 1.9339314e-1f;
+    p = p * t + 2.0188761e-1f;
+    p = p * t + 2.2644311e-1f;
+    p = p * t + 2.2563423e-1f;
+    const floats tail = 0.5f * bell * t * p;
+    return {x < 0.0f ? tail : 1.0f - tail, 0.398942280f * bell};
+}
+
+// `value` is a(x), `slope` is g·a′(x); `monotone`: a(max) = max(a), so that pooling may come first.
+
+struct Identity {
+    static constexpr bool monotone = true;
+    static ALWAYS_INLINE floats value(floats x) { return x; }
+    static ALWAYS_INLINE floats slope(floats, floats g) { return g; }
+};
+
+struct ReLU {
+    static constexpr bool monotone = true;
+    static ALWAYS_INLINE floats value(floats x) { return x < 0.0f ? floats{} : x; }
+    static ALWAYS_INLINE floats slope(floats x, floats g) { return x <= 0.0f ? floats{} : g; }
+};
+
+struct Sigmoid {
+    static constexpr bool monotone = true;
+    static ALWAYS_INLINE floats value(floats x) { return logistic(x); }
+    static ALWAYS_INLINE floats slope(floats x, floats g) {
+        const floats s = logistic(x);
+        return g * (s * (1.0f - s));
+    }
+};
+
+struct Tanh {
+    static constexpr bool monotone = true;
+    static ALWAYS_INLINE floats value(floats x) { return hyperbolic_tangent(x); }
+    static ALWAYS_INLINE floats slope(floats x, floats g) {
+        const floats t = hyperbolic_tangent(x);
+        return g * (1.0f - t * t);
+    }
+};
+
+struct GELU {
+    static constexpr bool monotone = false;
+    static ALWAYS_INLINE floats value(floats x) { return x * standard_normal(x).cumulative; }
+    static ALWAYS_INLINE floats slope(floats x, floats g) {
+        const Normal normal = standard_normal(x);
+        return g * (normal.cumulative + x * normal.density);
+    }
+};
+
+struct SiLU {
+    static constexpr bool monotone = false;
+    static ALWAYS_INLINE floats value(floats x) { return x * logistic(x); }
+    static ALWAYS_INLINE floats slope(floats x, floats g) {
+        const floats s = logistic(x);
+        return g * (s * (1.0f + x * (1.0f - s)));
+    }
+};

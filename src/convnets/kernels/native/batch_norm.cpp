@@ -1,0 +1,82 @@
+// Batch statistics in one pass over x.
+#include <cmath>
+
+#include "pointwise.h"
+
+namespace {
+
+// Near the mean of each channel: squares of the distances to it do not cancel as squares of large values would.
+template <class T> Floats near_the_mean(const T *x, int64_t rows, int64_t channels) {
+    constexpr int64_t SAMPLES = 16;
+    const int64_t samples = std::min(rows, SAMPLES);
+    return repeated(channels, [&](int64_t c) {
+        float sum = 0.0f;
+        for (int64_t s = 0; s < samples; ++s) sum += to_float(x[(s * rows / samples) * channels + c]);
+        return sum / static_cast<float>(samples);
+    });
+}
+
+template <class T> void sum_distances(const T *x, int64_t n, const Floats &from, ChannelSums &sums, int64_t period) {
+    const float *centre = from.data();
+    float *first = sums.first(), *second = sums.second();
+    for (int64_t done = 0; done < n; done += ChannelSums::BLOCK * period) {
+        const int64_t block = std::min(n - done, ChannelSums::BLOCK * period);
+        over_channels(block, period, [&](auto rows, int64_t i, int64_t j, int64_t lanes) ALWAYS_INLINE_LAMBDA {
+            const floats c = load(centre + j, lanes);
+            floats sum = load(first + j), squares = load(second + j);
+            for (int row = 0; row < rows; ++row) {
+                const floats distance = load(x + done + i + row * period, lanes) - c;
+                sum += distance;
+                squares += distance * distance;
+            }
+            store(first + j, sum);
+            store(second + j, squares);
+        });
+        sums.added(block);
+    }
+}
+
+template <class T> void measure(const PointwiseCall &call) {
+    const T *x = static_cast<const T *>(call.x);
+    const int64_t channels = call.channels, period = period_of(channels), elements = call.elements();
+    const Floats centre = near_the_mean(x, call.rows(), channels);
+    const int parts = threads_of(call);
+    std::vector<ChannelSums> sums(parts, ChannelSums(period));
+    in_parallel(parts, [&](int part) {
+        const Share share((elements + period - 1) / period, part, parts);
+        const int64_t begin = share.begin * period, end = std::min(share.end * period, elements);
+        sum_distances(x + begin, end - begin, centre, sums[part], period);
+    });
+    std::vector<double> first(channels), second(channels);
+    for (ChannelSums &part : sums) part.add_to(first, second);
+    const double n = static_cast<double>(call.rows());
+    for (int64_t c = 0; c < channels; ++c) {
+        const double distance = first[c] / n;
+        const double mean = centre.data()[c] + distance;
+        double variance = second[c] / n - distance * distance;
+        if (variance < 0.0) variance = 0.0;  // by rounding; a NaN stays
+        call.mean[c] = static_cast<float>(mean);
+        call.inverse_std[c] = static_cast<float>(1.0 / std::sqrt(variance + call.epsilon));
+        const double m = call.momentum, unbiased = variance * (n / (n - 1.0));
+        call.running_mean[c] = static_cast<float>((1.0 - m) * call.running_mean[c] + m * mean);
+        call.running_var[c] = static_cast<float>((1.0 - m) * call.running_var[c] + m * unbiased);
+    }
+}
+
+}  // namespace
+
+void measure_statistics(const PointwiseCall &call) {
+    if (call.is_bfloat16) return measure<bfloat16>(call);
+    return measure<float>(call);
+}
+
+Normaliser::Normaliser(const PointwiseCall &call)
+    : period(period_of(call.channels)),
+      mean(repeated(call.channels, [&](int64_t c) { return call.normalised ? call.mean[c] : 0.0f; })),
+      scale(repeated(call.channels,
+                     [&](int64_t c) {
+                         const float weight = call.weight ? call.weight[c] : 1.0f;
+                         return call.normalised ? weight * call.inverse_std[c] : 1.0f;
+                     })),
+      shift(repeated(call.channels,
+                     [&](int64_t c) { return call.normalised && call.bias ? call.bias[c] : 0.0f; })) {}

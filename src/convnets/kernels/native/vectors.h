@@ -1,0 +1,79 @@
+// Vectors of floats as wide as the processor's registers, in the compiler's own notation: no intrinsics are needed
+// for AVX-512, AVX2, SSE or NEON, apart from the one instruction that rounds to bfloat16.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "bfloat16.h"
+#if defined(__AVX512F__) && defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define ALWAYS_INLINE_LAMBDA __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+constexpr int64_t LANES = 16;
+#elif defined(__AVX__)
+constexpr int64_t LANES = 8;
+#else
+constexpr int64_t LANES = 4;
+#endif
+
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
+typedef uint8_t octets __attribute__((vector_size(LANES)));
+
+static ALWAYS_INLINE floats broadcast(float value) { return floats{} + value; }
+
+template <class To, class From> static ALWAYS_INLINE To same_bits(From from) {
+    static_assert(sizeof(To) == sizeof(From), "only the type changes");
+    To to;
+    std::memcpy(&to, &from, sizeof to);
+    return to;
+}
+
+// `count` is LANES but at the end of a row: then the missing lanes are read as zeros and not written.
+
+static ALWAYS_INLINE floats load(const float *from, int64_t count = LANES) {
+    floats value{};
+    std::memcpy(&value, from, (count == LANES ? LANES : count) * sizeof *from);
+    return value;
+}
+
+static ALWAYS_INLINE floats load(const bfloat16 *from, int64_t count = LANES) {
+    halves value{};
+    std::memcpy(&value, from, (count == LANES ? LANES : count) * sizeof *from);
+    return same_bits<floats>(__builtin_convertvector(value, words) << 16);
+}
+
+static ALWAYS_INLINE integers load(const uint8_t *from) {
+    octets value;
+    std::memcpy(&value, from, sizeof value);
+    return __builtin_convertvector(value, integers);
+}
+
+static ALWAYS_INLINE void store(float *to, floats value, int64_t count = LANES) {
+    std::memcpy(to, &value, (count == LANES ? LANES : count) * sizeof *to);
+}
+
+static ALWAYS_INLINE void store(uint8_t *to, integers value) {
+    const octets narrow = __builtin_convertvector(value, octets);
+    std::memcpy(to, &narrow, sizeof narrow);
+}
+
+static ALWAYS_INLINE void store(bfloat16 *to, floats value, int64_t count = LANES) {
+#if defined(__AVX512F__) && defined(__AVX512BF16__)
+    const __m256bh narrow = _mm512_cvtneps_pbh(same_bits<__m512>(value));
+#else
+    const words wide = same_bits<words>(value);
+    const words rounded = (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
+    const words nan = (wide >> 16) | 0x40u;  // rounding could turn a NaN into infinity
+    const words chosen = (wide & 0x7fffffffu) > 0x7f800000u ? nan : rounded;
+    const halves narrow = __builtin_convertvector(chosen, halves);
+#endif
+    std::memcpy(to, &narrow, (count == LANES ? LANES : count) * sizeof *to);
+}
