@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from convnets.kernels.columns import patch_columns, plane_columns
-from convnets.kernels.convolution_shape import ConvolutionShape, channels_last
+from convnets.kernels.convolution_shape import ConvolutionShape
 from convnets.kernels.product import applies as is_product
 from convnets.kernels.product import rows_of, sum_rows, weight_matrix
 
@@ -45,9 +45,7 @@ class PatchProduct:
     ) -> tuple[Tensor, Tensor | None]:
         """∂L/∂y (N×O×H'×W') → ∂L/∂weight (O×C×KH×KW) and ∂L/∂bias (O), the parts added in float32."""
         rows = rows_of(gradient)
-        total = _accumulator(x, shape)
-        for part, columns in patch_columns(x, shape, self.limit):
-            total += rows[part].t() @ columns
+        total = _sum(rows[part].t() @ columns for part, columns in patch_columns(x, shape, self.limit))
         found = total.view(shape.out_channels, *shape.kernel, shape.in_channels).permute(0, 3, 1, 2)
         return found, sum_rows(rows) if shape.bias else None
 
@@ -66,7 +64,7 @@ class PatchProduct:
             padding=(borders[0], borders[1]),
             bias=False,
         )
-        return self.forward(gradient, channels_last(weight.flip(2, 3).transpose(0, 1)), None, turned, False)
+        return _multiply(patch_columns(gradient, turned, self.limit), _turned(weight), None, turned, False)
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,7 @@ class PlaneProduct:
     ) -> tuple[Tensor, Tensor | None]:
         """∂L/∂y (N×O×H'×W') → ∂L/∂weight (O×C×KH×KW) and ∂L/∂bias (O), the parts added in float32."""
         rows = rows_of(gradient)
-        total = _accumulator(x, shape).t()
-        for part, columns in plane_columns(x, shape, self.limit):
-            total += columns @ rows[part]
+        total = _sum(columns @ rows[part] for part, columns in plane_columns(x, shape, self.limit))
         found = total.t().reshape(shape.out_channels, shape.in_channels, *shape.kernel)
         return found, sum_rows(rows) if shape.bias else None
 
@@ -119,9 +115,23 @@ def _multiply(
     return y.permute(0, 3, 1, 2)
 
 
-def _accumulator(x: Tensor, shape: ConvolutionShape) -> Tensor:
-    wide = torch.promote_types(x.dtype, torch.float32)
-    return x.new_zeros(shape.out_channels, shape.taps, dtype=wide)
+def _sum(products: Iterator[Tensor]) -> Tensor:
+    """The sum of the parts, in float32 where there are several; each is summed in float32 and rounded once."""
+    total = next(products)
+    for product in products:
+        total = total.to(torch.promote_types(total.dtype, torch.float32))
+        total += product
+    return total
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """O×C×KH×KW, channels-last → KH·KW·O × C with both axes of the kernel reversed, copied in lines of C."""
+    out_channels, channels, height, width = weight.shape
+    turned = weight.new_empty(height, width, out_channels, channels)
+    for i in range(height):
+        for j in range(width):
+            turned[i, j] = weight[:, :, height - 1 - i, width - 1 - j]
+    return turned.view(-1, channels)
 
 
 def _scatter(gradient: Tensor, weight: Tensor, shape: ConvolutionShape, limit: int) -> Tensor:
