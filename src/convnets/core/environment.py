@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.hardware import Hardware, processor_name, usable_cores
+from convnets.core.memory import keep_freed_memory
 
 __all__ = ["describe_environment", "versions"]
 
@@ -38,6 +39,7 @@ def describe_environment(hardware: Hardware) -> dict[str, Any]:
         "hardware": str(hardware),
         "precision": hardware.precision,
         "threads": hardware.threads,
+        "memory_kept_between_steps": hardware.device.type == "cpu" and keep_freed_memory(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "variables": {
             name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from convnets.core.memory import keep_freed_memory
 from convnets.errors import ConfigError, DeviceError
 
 __all__ = ["PRECISIONS", "Hardware", "bf16_is_native", "choose_hardware", "processor_name", "usable_cores"]
@@ -29,6 +30,8 @@ class Hardware:
     device: torch.device
     dtype: torch.dtype
     threads: int
+    automatic: bool = False
+    """Whether the precision was left to us: a model that loses by bf16 is then asked in float32."""
 
     @property
     def precision(self) -> str:
@@ -52,8 +55,8 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
     """Choose the device (`auto`: CUDA, then Apple's GPU, then the CPU), precision and number of threads.
 
     `precision="auto"` takes bf16 where the device computes it natively, float32 elsewhere. `threads=None`
-    takes $OMP_NUM_THREADS where it is set, else the cores that this process may use. Raises DeviceError when
-    the named device is not there.
+    takes $OMP_NUM_THREADS where it is set, else the cores that this process may use. On the CPU the allocator is
+    told to keep freed memory (see `keep_freed_memory`). Raises DeviceError when the named device is not there.
 
     >>> choose_hardware("cpu", "fp32", threads=1).precision
     'fp32'
@@ -66,9 +69,11 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
     native = bf16_is_native(chosen)
     dtype = torch.bfloat16 if precision == "bf16" or (precision == "auto" and native) else torch.float32
     count = threads or _wanted_threads() or usable_cores()
-    if chosen.type == "cpu" and torch.get_num_threads() != count:
-        torch.set_num_threads(count)
-    return Hardware(chosen, dtype, count)
+    if chosen.type == "cpu":
+        keep_freed_memory()
+        if torch.get_num_threads() != count:
+            torch.set_num_threads(count)
+    return Hardware(chosen, dtype, count, automatic=precision == "auto")
 
 
 def _wanted_threads() -> int:

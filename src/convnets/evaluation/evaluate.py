@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from convnets.acceleration.inference import for_inference
 from convnets.core.hardware import Hardware
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
@@ -64,8 +65,9 @@ def evaluate(
     scores: list[Tensor] = []
     done = 0
     with evaluation_mode(network):
+        twin = for_inference(network, hardware.dtype)
         for batch in batches.epoch():
-            scores.append(log_probabilities(network, batch.images, preprocess.size, views, hardware))
+            scores.append(log_probabilities(twin, batch.images, preprocess.size, views, hardware))
             _check_classes(scores[-1], images)
             done += len(scores[-1])
             if progress is not None:

@@ -13,6 +13,7 @@ from convnets.errors import DataError, UsageError
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
+from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report import Report, write_report
 from convnets.training.run import Run, resolve_model_folder
 from convnets.training.task import Progress, prepare
@@ -80,7 +81,7 @@ def evaluate_model(
         model.network,
         images,
         model.preprocess,
-        hardware=hardware,
+        hardware=None if hardware is None else settle_precision(hardware, model.metrics),
         views=views,
         workers=usable_cores() if workers is None else workers,
         progress=report,

@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
 from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
+from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
 from convnets.serving.given_pictures import Picture, expand_folders, name_of, open_given
@@ -45,8 +47,9 @@ class Predictor:
     """
 
     def __init__(self, trained: TrainedModel, *, hardware: Hardware | None = None, views: int = 1) -> None:
-        self.hardware = hardware_for(trained.network, hardware)
+        self.hardware = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
         self.network = trained.network.eval()
+        self._twin = for_inference(self.network, self.hardware.dtype)
         self.classes, self.preprocess, self.views = trained.classes, trained.preprocess, views
         self._wide = preprocess_for_views(trained.preprocess, views)
 
@@ -117,7 +120,7 @@ class Predictor:
         with torch.inference_mode():
             images = self._wide(torch.stack(list(stored)).to(self.hardware.device))
             scores = log_probabilities(
-                self.network, images, self.preprocess.size, self.views, self.hardware
+                self._twin, images, self.preprocess.size, self.views, self.hardware
             ).cpu()
         if scores.shape[1] != len(self.classes):
             raise ModelFolderError(

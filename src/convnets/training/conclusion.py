@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from convnets.checkpoints.model_folder import load_model, save_model
 from convnets.checkpoints.training_state import TrainingState
+from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
+from convnets.evaluation.precision import compare_precisions, settle_precision
 from convnets.training.events import Evaluated, Listener, RunEnded
 from convnets.training.learner import Learner
 from convnets.training.run import Run
@@ -20,9 +23,11 @@ from convnets.training.task import Task
 __all__ = ["conclude", "evaluate_on"]
 
 
-def evaluate_on(task: Task, network: nn.Module, images: ImageSet) -> Evaluation:
-    """Evaluate on the task's hardware, by its preprocess."""
-    return evaluate(network, images, task.preprocess, hardware=task.hardware, workers=task.workers)
+def evaluate_on(
+    task: Task, network: nn.Module, images: ImageSet, hardware: Hardware | None = None
+) -> Evaluation:
+    """Evaluate by the task's preprocess, on its hardware where no other is given."""
+    return evaluate(network, images, task.preprocess, hardware=hardware or task.hardware, workers=task.workers)
 
 
 def conclude(
@@ -53,14 +58,19 @@ def _judge(
         accuracy, negative_loss = state.best_score
         protocol = "best of all epochs by this figure"
         best.metrics["validation"] = {"accuracy": accuracy, "loss": -negative_loss, "protocol": protocol}
+    if task.hardware.dtype is torch.bfloat16 and reason != "interrupted":
+        seen = task.train if task.validation is None else task.validation
+        check = compare_precisions(best.network, seen, task.preprocess, task.hardware)
+        best.metrics["precision"] = check.to_dict()
+    hardware = settle_precision(task.hardware, best.metrics)
     judged = None
     if task.test is not None and reason != "interrupted":
-        evaluation = evaluate_on(task, best.network, task.test)
+        evaluation = evaluate_on(task, best.network, task.test, hardware)
         best.metrics["test"] = _figures(evaluation)
         emit(Evaluated(evaluation.accuracy, evaluation.loss, evaluation.images))
         judged = "test", evaluation
     elif task.validation is not None:
-        judged = "validation", evaluate_on(task, best.network, task.validation)
+        judged = "validation", evaluate_on(task, best.network, task.validation, hardware)
     save_model(run.model_folder, best)
     return judged
 

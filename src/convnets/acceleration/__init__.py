@@ -1,0 +1,1 @@
+"""A network's faster twin: the same weights and results by fewer passes over memory and measured kernels."""

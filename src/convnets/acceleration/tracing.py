@@ -1,0 +1,33 @@
+"""A network as a graph of calls, where that is safe: it is then rewritten and run in the network's place."""
+
+from __future__ import annotations
+
+from torch import fx, nn
+
+__all__ = ["find_obstacle", "trace"]
+
+# Classes whose forward is known to take the same path for every batch. Another class might decide by a random
+# number or by its input, and tracing would freeze that decision.
+_KNOWN = ("torch.nn.", "convnets.")
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def trace(network: nn.Module) -> fx.GraphModule:
+    """The calls that `network` makes, on its very modules: weights, buffers and modes are shared, not copied.
+
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+    >>> [str(node) for node in trace(network).graph.nodes]
+    ['input_1', '_0', '_1', 'output']
+    """
+    return fx.GraphModule(network, fx.Tracer().trace(network))
+
+
+def find_obstacle(network: nn.Module) -> str | None:
+    """Why `network` cannot be traced without changing what it does, in a few words; None where it can."""
+    for module in network.modules():
+        kind = type(module)
+        if not kind.__module__.startswith(_KNOWN):
+            return f"{kind.__name__} is a module from elsewhere"
+        if any(getattr(module, name, None) for name in _HOOKS):
+            return f"a hook is set on {kind.__name__}"
+    return None

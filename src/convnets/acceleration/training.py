@@ -1,0 +1,86 @@
+"""Acceleration for training: the network's graph with chains of layers in one kernel and measured convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import fx, nn
+
+from convnets.acceleration.chains import activation_of, find_chain
+from convnets.acceleration.rewriting import modules_of, only_user, put_in_place
+from convnets.acceleration.steps import ConvolutionStep, PlanFor, PointwiseStep
+from convnets.acceleration.tracing import find_obstacle, trace
+from convnets.kernels.convolution_shape import ConvolutionShape
+
+__all__ = ["Acceleration", "accelerate"]
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """A network's faster twin, and what was done."""
+
+    network: nn.Module
+    """Called in the original's place while it trains; the original itself where nothing could be done."""
+    fused: int
+    """Chains of layers that became one step."""
+    convolutions: int
+    """Convolutions whose kernels are chosen by measurement."""
+    obstacle: str | None = None
+    """Why nothing was done."""
+
+
+def accelerate(network: nn.Module, plan_for: PlanFor) -> Acceleration:
+    """Give `network` a twin that computes the same from the same weights, buffers and modes, and faster.
+
+    The network itself is left as it is: its modules, state dict, optimisers and copies know nothing of the twin.
+    `plan_for` is asked once for each shape of a convolution, when it is first met.
+
+    Only networks whose path through their layers cannot change from batch to batch are traced: those of the
+    catalogue, and any made of PyTorch's own modules. Others come back unchanged, with the reason.
+
+    >>> import torch
+    >>> from convnets.kernels.convolution_plan import ONEDNN
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+    >>> twin = accelerate(network, lambda shape: ONEDNN)
+    >>> twin.fused, twin.convolutions
+    (1, 1)
+    >>> twin.network(torch.rand(2, 1, 8, 8)).shape
+    torch.Size([2, 4, 3, 3])
+    """
+    obstacle = find_obstacle(network)
+    if obstacle is not None:
+        return Acceleration(network, 0, 0, obstacle)
+    graph = trace(network)
+    fused = _fuse_chains(graph)
+    convolutions = _plan_convolutions(graph, plan_for)
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    return Acceleration(graph, fused, convolutions)
+
+
+def _fuse_chains(graph: fx.GraphModule) -> int:
+    modules = modules_of(graph)
+    fused = 0
+    for node in list(graph.graph.nodes):
+        if node.users and (chain := find_chain(node, modules)) is not None:
+            inputs = (chain.source,) if chain.residual is None else (chain.source, chain.residual)
+            put_in_place(graph, chain.nodes, f"pointwise_{fused}", PointwiseStep(chain), inputs)
+            fused += 1
+    return fused
+
+
+def _plan_convolutions(graph: fx.GraphModule, plan_for: PlanFor) -> int:
+    modules = modules_of(graph)
+    planned = 0
+    for node in list(graph.graph.nodes):
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(module, nn.Conv2d) or not ConvolutionShape.supports(module):
+            continue
+        nodes, activation = [node], None
+        following = only_user(node)
+        if following is not None and activation_of(following, modules) == "relu":
+            nodes, activation = [node, following], "relu"
+        step = ConvolutionStep(module, plan_for, activation)
+        put_in_place(graph, nodes, f"convolution_{planned}", step, node.args)
+        planned += 1
+    return planned
