@@ -39,6 +39,7 @@ OPTIONS = [
     "momentum",
     "nesterov",
     "weight_decay",
+    "bias_rate",
     "schedule",
     "warmup_epochs",
     "step_epochs",
@@ -90,6 +91,7 @@ def test_commands() -> None:
 
     command = get_command(app)
     assert sorted(command.commands) == [  # type: ignore[attr-defined]
+        "bench",
         "compare",
         "data",
         "evaluate",

@@ -13,7 +13,7 @@ import pytest
 from convnets.cli import main, models
 from convnets.cli.main import app, run
 
-COMMANDS = ("models", "summary", "train", "evaluate", "predict", "compare", "recipes")
+COMMANDS = ("models", "summary", "train", "evaluate", "predict", "compare", "recipes", "bench")
 DATA_COMMANDS = ("list", "download", "show")
 ALL = [*((command,) for command in COMMANDS), ("data",), *(("data", command) for command in DATA_COMMANDS)]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from convnets.cli.bench import bench
 from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.evaluate import evaluate
@@ -37,6 +38,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(compare)
 app.command()(recipes)
+app.command()(bench)
 
 
 def _print_version(wanted: bool) -> None:

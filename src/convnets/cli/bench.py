@@ -1,0 +1,128 @@
+"""`convnets bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convnets.cli.numbers import real_number, whole_number
+from convnets.cli.output import aligned, progress_bar, write_json
+
+if TYPE_CHECKING:
+    from convnets.benchmarking.result import BenchResult
+
+__all__ = ["bench"]
+
+# side, batch size and learning rate of networks that the notes do not run; others get their own size and the last two
+_MORE = {"resnet20": (28, 256, 0.1)}
+_BATCH_SIZE, _LEARNING_RATE = 128, 0.01
+
+
+def bench(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Networks to measure. [default: the eight of the notes, and resnet20]",
+            metavar="[NETWORK]...",
+        ),
+    ] = None,
+    baseline: Annotated[
+        bool,
+        typer.Option("--baseline", help="Also the book's standard loop and hand-tuned PyTorch, in turn."),
+    ] = False,
+    data: Annotated[
+        str, typer.Option(help="Data set's name, or a folder or zip of images.", metavar="DATA")
+    ] = "fashion-mnist",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images per step. [default: the notes', else 128]", metavar="N", parser=whole_number
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the input in pixels. [default: the notes', else the network's]",
+            metavar="N",
+            parser=whole_number,
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Slices of each side.", metavar="N", parser=whole_number)] = 5,
+    seconds: Annotated[
+        float, typer.Option(help="That a slice lasts, about.", metavar="X", parser=real_number)
+    ] = 3.0,
+    inference: Annotated[
+        bool, typer.Option("--inference/--no-inference", help="Also measure evaluation.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32 or bf16; the standard loop keeps fp32.", metavar="NAME")
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Processor threads. [default: the cores that may be used]",
+            metavar="N",
+            parser=whole_number,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, with every slice.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Also write bench.json, bench.svg and bench.png here.", metavar="FOLDER"
+        ),
+    ] = None,
+) -> None:
+    """Measure how fast networks train.
+
+    Images per second, GFLOP/s and their share of the machine's peak; against the standard loop with --baseline.
+
+    Example: convnets bench lenet --baseline
+    """
+    plans = _plans(networks, size, batch_size)  # an unknown one is refused before PyTorch is loaded
+    from convnets.benchmarking.bench import bench as measure
+    from convnets.benchmarking.workload import Workload
+
+    workloads = [Workload(name, data, *plan, device, precision, threads) for name, plan in plans.items()]
+    with progress_bar(quiet=json) as progress:
+        result = measure(
+            workloads,
+            baseline=baseline,
+            inference=inference,
+            rounds=rounds,
+            seconds=seconds,
+            output=output,
+            progress=progress,
+        )
+    if json:
+        write_json(result.to_dict())
+    else:
+        _print(result, output)
+
+
+def _plans(
+    networks: list[str] | None, size: int | None, batch_size: int | None
+) -> dict[str, tuple[int, int, float]]:
+    """Side, batch size and learning rate by network."""
+    from convnets.models.catalogue import model_entry
+    from convnets.recipes.notes import NOTES
+
+    numbers = {**{name: values[:3] for name, values in NOTES.items()}, **_MORE}
+    plans = {}
+    for name in networks or numbers:
+        own = numbers.get(name, (model_entry(name).input_size, _BATCH_SIZE, _LEARNING_RATE))
+        plans[name] = (own[0] if size is None else size, own[1] if batch_size is None else batch_size, own[2])
+    return plans
+
+
+def _print(result: BenchResult, output: Path | None) -> None:
+    for kind in ("training", "inference"):
+        header, rows = result.table(kind)
+        if rows:
+            typer.echo(f"{kind}\n{aligned(header, rows, right=(1, 2, *range(4, len(header))))}\n")
+    typer.echo("\n".join(result.notes()))
+    if output is not None:
+        typer.echo(f"results: {output}")
