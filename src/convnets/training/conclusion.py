@@ -27,7 +27,9 @@ def evaluate_on(
     task: Task, network: nn.Module, images: ImageSet, hardware: Hardware | None = None
 ) -> Evaluation:
     """Evaluate by the task's preprocess, on its hardware where no other is given."""
-    return evaluate(network, images, task.preprocess, hardware=hardware or task.hardware, workers=task.workers)
+    return evaluate(
+        network, images, task.preprocess, hardware=hardware or task.hardware, workers=task.workers
+    )
 
 
 def conclude(

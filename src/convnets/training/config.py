@@ -17,10 +17,10 @@ from convnets.errors import ConfigError, UnknownNameError
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "TrainConfig"]
 
-OPTIMISERS = ("sgd", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular")
+OPTIMISERS = ("sgd", "adamw", "muon")
+SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular", "linear")
 # (learning rate, weight decay) where none is given; what works for most networks of the catalogue
-_OPTIMISER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05)}
+_OPTIMISER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05), "muon": (0.15, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,21 @@ class TrainConfig:
     batch_size: int = 128
     """Images per step."""
     optimiser: str = "adamw"
-    """sgd or adamw."""
+    """sgd, adamw or muon (orthogonal steps for convolutions, sgd for the rest)."""
     learning_rate: float | None = None
-    """Highest learning rate of the schedule; by default 0.1 for sgd, 0.002 for adamw."""
+    """Highest learning rate of the schedule; by default 0.1 for sgd, 0.002 for adamw, 0.15 for muon."""
     momentum: float = 0.9
-    """Momentum of sgd, 0 to 1 (adamw: its first beta)."""
+    """Momentum of sgd and muon, 0 to 1 (adamw: its first beta)."""
     nesterov: bool = True
-    """Nesterov's momentum in sgd, where momentum is above 0."""
+    """Nesterov's momentum in sgd and muon, where momentum is above 0."""
     weight_decay: float | None = None
-    """Decay of weights (biases and batch norm are left out); by default 5e-4 for sgd, 0.05 for adamw."""
+    """Decay of weights (biases and batch norm are left out); by default 5e-4 for sgd, 0.05 for adamw, 0 for muon."""
+    bias_rate: float = 1.0
+    """Learning rate of biases as a multiple of that of weights, such as 64 for networks of batch norm without scales."""
     schedule: str = "one-cycle"
-    """Learning rate over the run: constant, step, cosine, one-cycle or triangular."""
+    """Learning rate over the run: constant, step, cosine, one-cycle, triangular or linear."""
     warmup_epochs: float = 0.0
-    """Epochs of linear warm-up from zero before constant, step or cosine."""
+    """Epochs of linear warm-up from zero before constant, step, cosine or linear."""
     step_epochs: tuple[int, ...] = ()
     """Epochs after which the step schedule multiplies the learning rate by step_factor; by default at 1/2 and 3/4."""
     step_factor: float = 0.1
@@ -97,6 +99,8 @@ class TrainConfig:
     """Processes that decode images which do not fit in memory."""
     skip_corrupt: int = 0
     """How many unreadable pictures to leave out before giving up; 0 stops at the first."""
+    fast: bool = True
+    """Train through fused and measured kernels on the processor; the same results up to rounding, sooner."""
     precision: str = "auto"
     """auto, fp32 or bf16; auto takes bf16 where the device computes it natively."""
     device: str = "auto"
@@ -171,6 +175,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("learning_rate", 0, 1e6),
     ("momentum", 0, 0.9999),
     ("weight_decay", 0, 1e3),
+    ("bias_rate", 0, 1e6),
     ("warmup_epochs", 0, 1_000_000),
     ("step_factor", 0, 1),
     ("label_smoothing", 0, 0.999),

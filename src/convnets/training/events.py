@@ -12,6 +12,7 @@ __all__ = [
     "EpochStarted",
     "Evaluated",
     "Event",
+    "KernelsChosen",
     "Listener",
     "Notice",
     "RunEnded",
@@ -58,6 +59,26 @@ class Notice(Event):
     """Something that the user should know and that stops nothing."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class KernelsChosen(Event):
+    """After the first step on the processor: what the network trains on."""
+
+    native: bool
+    """Whether the native kernels are compiled."""
+    obstacle: str | None
+    """Why the network trains by PyTorch's own layers, or the kernels are not native; None where all is well."""
+    fused: int
+    """Chains of layers that run as one step."""
+    convolutions: int
+    """Convolutions whose kernels are chosen by measurement."""
+    measured: int
+    """Shapes that were measured in this run; the others were remembered."""
+    seconds: float
+    """What measuring took."""
+    choices: list[dict[str, Any]]
+    """Shape, direction, kernel, and its speed as a multiple of oneDNN's."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from convnets.core.seeds import derive_seed
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError, TrainingError
 from convnets.training.config import TrainConfig
+from convnets.training.kernels import Kernels
 from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
 from convnets.training.schedules import schedule_factor
 
@@ -39,10 +40,14 @@ def check_auxiliary_heads(network: nn.Module, config: TrainConfig) -> None:
 class Learner:
     """A network and all that changes with it from step to step. N images of a batch, K classes."""
 
-    def __init__(self, network: nn.Module, config: TrainConfig, hardware: Hardware) -> None:
+    def __init__(
+        self, network: nn.Module, config: TrainConfig, hardware: Hardware, kernels: Kernels | None = None
+    ) -> None:
         check_auxiliary_heads(network, config)
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.kernels = kernels or Kernels(hardware)
+        self._twin = self.kernels.accelerate(self.network) if config.fast else self.network
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
@@ -78,7 +83,7 @@ class Learner:
         torch.manual_seed(derive_seed(self.config.seed, "step", epoch, step))
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group["rate"]
         self.optimiser.zero_grad(set_to_none=True)
         count = len(batch.targets)
         parts = min(self.config.accumulate, count)
@@ -100,7 +105,7 @@ class Learner:
                 assert isinstance(self.network, HasAuxiliaryHeads)
                 logits, *auxiliary = self.network.forward_with_auxiliary(images)
             else:
-                logits, auxiliary = self.network(images), []
+                logits, auxiliary = self._twin(images), []
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
         if self.hardware.device.type == "cpu" and not torch.isfinite(
             loss

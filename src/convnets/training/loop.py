@@ -41,13 +41,16 @@ def fit(
     steps = len(batches)
     clock = _Clock(config.max_minutes, state.seconds)
     measured = False  # whether the clock's reserve is the time that a validation took
-    for epoch in range(state.epochs, config.epochs):
+    first = state.epochs
+    for epoch in range(first, config.epochs):
         emit(EpochStarted(epoch + 1, steps))
         learner.start_epoch()
         watch = _Stopwatch()
         for step, batch in enumerate(watch.without_waiting(batches.epoch(epoch))):
             progress = clock.progress((epoch * steps + step) / (config.epochs * steps))
             learner.step(batch, epoch, step, progress)
+            if step == 0 and epoch == first and (chosen := learner.kernels.chosen()) is not None:
+                emit(chosen)
             if watch.since_report() > _REPORT_EVERY or step + 1 == steps:
                 learner.check_finite(epoch, step)
                 emit(StepEnded(epoch + 1, step + 1, steps, learner.loss, learner.seen / watch.total()))

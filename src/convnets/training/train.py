@@ -14,6 +14,7 @@ from torch import nn
 from convnets.checkpoints.model_folder import save_model
 from convnets.checkpoints.training_state import TrainingState, load_state, save_state
 from convnets.core.environment import describe_environment
+from convnets.core.memory import release_freed_memory
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
@@ -28,6 +29,7 @@ from convnets.training.events import (
     Notice,
     RunStarted,
 )
+from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
 from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
@@ -135,7 +137,8 @@ def _execute(
             listener(event)
 
     with _own_random_numbers():
-        learner = Learner(task.network, config, task.hardware)
+        kernels = Kernels(task.hardware, lambda message: emit(Notice(message)))
+        learner = Learner(task.network, config, task.hardware, kernels)
         if learner_state is not None:
             learner.load_state_dict(learner_state)
         reason = "failed"
@@ -151,6 +154,7 @@ def _execute(
             raise
         finally:
             conclude(run, task, state, learner, reason, emit)
+            release_freed_memory()
     return run
 
 

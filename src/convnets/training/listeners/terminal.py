@@ -11,6 +11,7 @@ from convnets.training.events import (
     EpochStarted,
     Evaluated,
     Event,
+    KernelsChosen,
     Notice,
     RunEnded,
     RunStarted,
@@ -43,6 +44,8 @@ class Terminal:
                 self._start(event)
             case Notice():
                 self._line(f"note: {event.message}", "yellow")
+            case KernelsChosen():
+                self._show_kernels(event)
             case EpochStarted():
                 self._show_header()
                 self._show_bar(event)
@@ -93,6 +96,17 @@ class Terminal:
             self._line(f"the run is usable as it is; {again}")
         if event.report is not None:
             self._line(f"report: {event.report}")
+
+    def _show_kernels(self, event: KernelsChosen) -> None:
+        if event.obstacle is not None:
+            self._line(f"note: PyTorch's own layers in part: {event.obstacle}", "yellow")
+        if event.measured:
+            own = sum(choice["kernel"] != "onednn" for choice in event.choices)
+            self._line(
+                f"note: kernels of {event.measured} convolution shapes measured in {event.seconds:.1f} s: "
+                f"{own} of {len(event.choices)} choices are not oneDNN's; remembered for this machine",
+                "yellow",
+            )
 
     def _show_header(self) -> None:
         if not self._headed:  # once, below the notes

@@ -1,0 +1,75 @@
+"""Kernels: the faster twin that a run trains through on the processor, and the record of what was chosen for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from torch import nn
+
+from convnets.acceleration.training import Acceleration, accelerate
+from convnets.core.hardware import Hardware
+from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
+from convnets.kernels.convolution_plan import ConvolutionPlan, describe
+from convnets.kernels.convolution_shape import ConvolutionShape
+from convnets.kernels.tuner import Tuner
+from convnets.training.events import KernelsChosen
+
+__all__ = ["Kernels"]
+
+
+class Kernels:
+    """Compiles, measures and remembers for one run; `say` hears of anything that takes the user's time."""
+
+    def __init__(self, hardware: Hardware, say: Callable[[str], None] | None = None) -> None:
+        self.hardware = hardware
+        self._say = say or _say_nothing
+        self._tuner = Tuner()
+        self._plans: dict[ConvolutionShape, ConvolutionPlan] = {}
+        self._acceleration: Acceleration | None = None
+        self._measured, self._seconds = 0, 0.0
+
+    def accelerate(self, network: nn.Module) -> nn.Module:
+        """The twin to train `network` through; the network itself on other devices and where none can be made."""
+        if self.hardware.device.type != "cpu":
+            return network
+        if compiler_command() is not None and not is_compiled():
+            self._say("compiling native kernels for this processor, once: about half a minute")
+        compiled_kernels()
+        self._acceleration = accelerate(network, self._plan_for)
+        return self._acceleration.network
+
+    def chosen(self) -> KernelsChosen | None:
+        """What the twin runs on, as far as its shapes were met; None without a twin."""
+        if self._acceleration is None:
+            return None
+        native = compiled_kernels() is not None
+        rows = [
+            {"shape": row.shape, "direction": row.direction, "kernel": row.kernel, "speed_up": row.speed_up}
+            for row in describe(self._plans)
+        ]
+        return KernelsChosen(
+            native=native,
+            obstacle=self._acceleration.obstacle or ("" if native else why_not_compiled()) or None,
+            fused=self._acceleration.fused,
+            convolutions=self._acceleration.convolutions,
+            measured=self._measured,
+            seconds=self._seconds,
+            choices=rows,
+        )
+
+    def _plan_for(self, shape: ConvolutionShape) -> ConvolutionPlan:
+        threads = self.hardware.threads
+        known = self._tuner.is_known(shape, threads)
+        if not known and not self._measured:
+            self._say("measuring convolution kernels for this network on this machine, once: some seconds")
+        started = time.perf_counter()
+        plan = self._plans[shape] = self._tuner.plan(shape, threads)
+        if not known:
+            self._measured += 1
+            self._seconds += time.perf_counter() - started
+        return plan
+
+
+def _say_nothing(_message: str) -> None:
+    """What a caller hears who asked for nothing."""
