@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from torch import Tensor
 
 from convnets.errors import UnknownNameError
-from convnets.kernels import onednn, product
+from convnets.kernels import onednn, product, small_candidate
 from convnets.kernels.convolution_shape import ConvolutionShape
 from convnets.kernels.im2col import PatchProduct, PlaneProduct
 
@@ -57,6 +57,7 @@ FORWARD: Final[dict[str, Candidate[Forward]]] = {
     "im2col": Candidate(_LARGE.applies, _LARGE.forward),
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.forward),
     "im2col-planes": Candidate(_PLANES.applies, _PLANES.forward),
+    "small": Candidate(small_candidate.applies, small_candidate.forward),
 }
 
 INPUT_GRADIENT: Final[dict[str, Candidate[InputGradient]]] = {
@@ -64,6 +65,7 @@ INPUT_GRADIENT: Final[dict[str, Candidate[InputGradient]]] = {
     "product": Candidate(product.applies, product.input_gradient),
     "im2col": Candidate(_LARGE.applies, _LARGE.input_gradient),
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.input_gradient),
+    "small": Candidate(small_candidate.applies_back, small_candidate.input_gradient),
 }
 
 WEIGHT_GRADIENT: Final[dict[str, Candidate[WeightGradient]]] = {
@@ -72,6 +74,7 @@ WEIGHT_GRADIENT: Final[dict[str, Candidate[WeightGradient]]] = {
     "im2col": Candidate(_LARGE.applies, _LARGE.weight_gradient),
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.weight_gradient),
     "im2col-planes": Candidate(_PLANES.applies, _PLANES.weight_gradient),
+    "small": Candidate(small_candidate.applies, small_candidate.weight_gradient),
 }
 
 CANDIDATES: Final[dict[str, dict[str, Candidate[Any]]]] = {
@@ -84,7 +87,7 @@ CANDIDATES: Final[dict[str, dict[str, Candidate[Any]]]] = {
 def applicable(direction: str, shape: ConvolutionShape) -> list[str]:
     """Names of the kernels that take `shape`, oneDNN first.
 
-    >>> applicable("forward", ConvolutionShape(1, 8, 4, 4, 8, (1, 1)))
+    >>> applicable("forward", ConvolutionShape(1, 8, 4, 4, 8, (1, 1), dtype="fp64"))
     ['onednn', 'product']
     """
     return [name for name, candidate in CANDIDATES[direction].items() if candidate.applies(shape)]

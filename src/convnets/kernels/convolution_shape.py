@@ -46,10 +46,10 @@ class ConvolutionShape:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype is {self.dtype!r}; allowed: {', '.join(DTYPES)}")
-        if min(self.output_size) < 1 or min(self.stride) < 1 or min(self.padding) < 0:
+        if min(self.stride) < 1 or min(self.padding) < 0 or min(self.output_size) < 1:
             raise InputError(
                 f"no convolution has kernel {self.kernel}, stride {self.stride} and padding {self.padding} on "
-                f"{self.height}×{self.width}; allowed: a kernel inside the padded image"
+                f"{self.height}×{self.width}; allowed: a stride from 1, and a kernel inside the padded image"
             )
 
     @property
