@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convnets.errors import UnknownNameError
-from convnets.kernels import candidates, onednn, product
+from convnets.kernels import candidates, product
 from convnets.kernels.candidates import CANDIDATES, FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
-from convnets.kernels.convolution_shape import ConvolutionShape
+from convnets.kernels.convolution_shape import ConvolutionShape, channels_last
 from convnets.kernels.im2col import PatchProduct, PlaneProduct
 
 ALLOWED = {"bf16": 1e-2, "fp32": 1e-5, "fp64": 1e-12}
@@ -167,19 +167,21 @@ def test_a_product_copies_nothing_for_1x1_kernels(monkeypatch: pytest.MonkeyPatc
     assert seen[1].data_ptr() == weight.data_ptr()
 
 
-def test_the_fused_kernels_are_not_used_where_they_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    shape = ConvolutionShape(2, 3, 5, 5, 4, (3, 3), dtype="fp32")
-    expected = run("relu", "onednn", shape)[0]
-    monkeypatch.setattr(
-        torch.ops.mkldnn, "_convolution_pointwise", lambda x, *_: torch.full((2, 2, 1, 1), 7.0).to(x.dtype)
-    )
-    onednn.fuses.cache_clear()
-    try:
-        assert not onednn.fuses(torch.float32)
-        torch.testing.assert_close(run("relu", "onednn", shape)[0], expected)
-    finally:
-        monkeypatch.undo()
-        onednn.fuses.cache_clear()
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_nan_comes_through_relu_so_that_divergence_is_seen(dtype: str) -> None:
+    for shape in (
+        ConvolutionShape(2, 3, 5, 5, 4, (3, 3), dtype=dtype),
+        ConvolutionShape(2, 3, 5, 5, 4, (1, 1)),
+    ):
+        for name in candidates.applicable("forward", shape):
+            x, weight, bias, _ = operands(shape)
+            x = x.to(shape.torch_dtype)
+            x[0, 1, 2, 2] = float("nan")
+            kernel = FORWARD[name].run
+            bias = None if bias is None else bias.to(shape.torch_dtype)
+            y = kernel(channels_last(x), channels_last(weight.to(shape.torch_dtype)), bias, shape, True)
+            assert y[0, :, 1, 1].isnan().all() or y[0, :, 2, 2].isnan().all(), name
+            assert not y[1].isnan().any(), name
 
 
 def test_a_kernel_that_does_not_take_a_shape_gives_way_to_onednn() -> None:

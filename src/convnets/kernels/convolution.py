@@ -30,7 +30,7 @@ def convolution(
     - `x`: N×C×H×W on the CPU; bf16, float32 or float64, in any layout
     - `weight`, `bias`: O×C×KH×KW and O. They are cast to the type that is computed in: autocast's where autocast is
       on, else that of `x`. Their gradients come in their own type; the plan's kernels say how they are summed.
-    - `activation`: `"relu"` is applied by the same kernel where it can do so; its mask is part of the gradient.
+    - `activation`: `"relu"` is applied in place on the result; its mask is part of the gradient.
 
     The gradient of `x` is computed only where `x` needs one. Raises InputError for shapes and types that do not fit,
     ConfigError for another activation, UnknownNameError for a kernel that is not among the candidates.
@@ -81,7 +81,7 @@ class _Convolution(torch.autograd.Function):
         ctx.bias_dtype = None if bias is None else bias.dtype
         x, weight = channels_last(x.to(dtype)), channels_last(weight.to(dtype))
         bias = None if bias is None else bias.to(dtype)
-        y = find(FORWARD, plan.forward, shape)(x, weight, bias, shape, relu)
+        y = _not_a_view(find(FORWARD, plan.forward, shape)(x, weight, bias, shape, relu))
         ctx.save_for_backward(x, weight, y if relu else None)
         return y
 
@@ -104,3 +104,10 @@ class _Convolution(torch.autograd.Function):
         elif ctx.needs_input_grad[2]:
             for_bias = gradient.sum((0, 2, 3)).to(ctx.bias_dtype)
         return for_x, for_weight, for_bias, None, None, None
+
+
+def _not_a_view(y: Tensor) -> Tensor:
+    """The same memory under a tensor of its own: what changes `y` in place, such as ReLU, may not be given a view."""
+    if not y._is_view():
+        return y
+    return y.new_empty(0).set_(y.untyped_storage(), y.storage_offset(), y.shape, y.stride())

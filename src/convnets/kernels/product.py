@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from convnets.kernels.convolution_shape import ConvolutionShape
-from convnets.kernels.onednn import fuses
 
 __all__ = ["applies", "forward", "input_gradient", "rows_of", "sum_rows", "weight_gradient", "weight_matrix"]
 
@@ -21,13 +19,9 @@ def applies(shape: ConvolutionShape) -> bool:
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, shape: ConvolutionShape, relu: bool) -> Tensor:
     """N×C×H×W → N×O×H'×W'."""
     inputs, matrix = _inputs(x, shape), weight_matrix(weight)
-    if (relu or bias is not None) and fuses(x.dtype):
-        attribute = "relu" if relu else "none"
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, matrix, bias, attribute, [], "")
-    else:
-        y = F.linear(inputs, matrix, bias)
-        if relu:
-            y.relu_()
+    y = F.linear(inputs, matrix, bias)
+    if relu:
+        y.relu_()
     return y.view(shape.batch, *shape.output_size, shape.out_channels).permute(0, 3, 1, 2)
 
 

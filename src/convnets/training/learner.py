@@ -13,6 +13,7 @@ from convnets.core.hardware import Hardware
 from convnets.core.seeds import derive_seed
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError, TrainingError
+from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.kernels import Kernels
 from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
@@ -47,7 +48,7 @@ class Learner:
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernels = kernels or Kernels(hardware)
-        self._twin = self.kernels.accelerate(self.network) if config.fast else self.network
+        self._twin: nn.Module | None = None  # made at the first step: compiling its kernels may take a while
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
@@ -105,7 +106,7 @@ class Learner:
                 assert isinstance(self.network, HasAuxiliaryHeads)
                 logits, *auxiliary = self.network.forward_with_auxiliary(images)
             else:
-                logits, auxiliary = self._twin(images), []
+                logits, auxiliary = self._forward(images), []
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
         if self.hardware.device.type == "cpu" and not torch.isfinite(
             loss
@@ -123,6 +124,14 @@ class Learner:
             self._loss_sum += loss.detach() * len(targets)
             self._correct += (logits.detach().argmax(1) == labels).sum()
             self.seen += len(targets)
+
+    def _forward(self, images: Tensor) -> Tensor:
+        if self._twin is None:
+            self._twin = self.kernels.accelerate(self.network) if self.config.fast else self.network
+        if isinstance(self.network, ImageClassifier):  # the twin has no checks of its own
+            self.network.check_input(images)
+        logits: Tensor = self._twin(images)
+        return logits
 
     def check_finite(self, epoch: int, step: int) -> None:
         """Raise TrainingError if the epoch's mean loss is no longer finite."""
