@@ -124,6 +124,20 @@ def test_the_mask_of_relu_takes_no_part_in_the_saved_input() -> None:
         y.sum().backward()
 
 
+@pytest.mark.parametrize("name", list(module.FORWARD))
+@pytest.mark.parametrize("side", [1, 3])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_the_output_may_be_changed_in_place(name: str, side: int, channels: int) -> None:
+    x, weight = noise(2, 3, 6, 6), noise(channels, 3, side, side, seed=1)
+    kernels, reference = weight.clone().requires_grad_(), weight.clone().requires_grad_()
+    y = convolution(x, kernels, plan=ConvolutionPlan(name))
+    y.relu_().sum().backward()
+    expected = F.conv2d(x, reference).relu()
+    expected.sum().backward()
+    torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(kernels.grad, reference.grad, rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
