@@ -66,6 +66,7 @@ OPTIONS = [
     "memory_limit",
     "workers",
     "skip_corrupt",
+    "fast",
     "precision",
     "device",
     "threads",

@@ -34,15 +34,16 @@ def test_ten_views_equal_a_plain_loop(size: int, more_rows: int, more_columns: i
             assert torch.equal(views[n, v + 5], torch.stack(mirrored, dim=1))
     assert torch.equal(crop_views(images, size, 5), views[:, :5])
     assert torch.equal(crop_views(images, size, 1), views[:, :1])
+    assert torch.equal(crop_views(images, size, 2), views[:, [0, 5]])
 
 
-@pytest.mark.parametrize("views", [0, 2, 11, -1])
+@pytest.mark.parametrize("views", [0, 3, 11, -1])
 def test_other_numbers_of_views_are_refused(views: int) -> None:
     for call in (
         lambda: crop_views(torch.zeros(1, 1, 8, 8), 8, views),
         lambda: preprocess_for_views(Preprocess.plain(1, 8), views),
     ):
-        with pytest.raises(ConfigError, match=f"views is {views}; allowed: 1 .*5 .*10"):
+        with pytest.raises(ConfigError, match=f"views is {views}; allowed: 1 .*2 .*5 .*10"):
             call()
 
 
@@ -57,7 +58,7 @@ def test_images_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
 )
 def test_several_views_start_from_eight_sevenths(size: int, resize: int, side: int) -> None:
     preprocess = Preprocess.plain(3, size, resize)
-    assert preprocess_for_views(preprocess, 1) is preprocess
+    assert preprocess_for_views(preprocess, 1) is preprocess_for_views(preprocess, 2) is preprocess
     for views in (5, 10):
         wide = preprocess_for_views(preprocess, views)
         assert (wide.size, wide.resize) == (side, side)

@@ -38,7 +38,7 @@ def on_meta(name: str, **arguments: Any) -> ImageClassifier:
 def test_patterns() -> None:
     assert list_models("vgg*_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
     assert list_models("nothing*") == []
-    assert len(list_models()) == len(set(list_models())) == 36
+    assert len(list_models()) == len(set(list_models())) == 37
 
 
 def test_listing_needs_no_torch() -> None:
@@ -53,7 +53,11 @@ def test_entries_tell_the_truth(name: str) -> None:
     assert (network.input_size is not None) == entry.fixed_size
     assert network.architecture is not None
     assert network.architecture.name == name
-    expected = (1, 10) if name in [*BOOK, "densenet_d2l"] else (3, 10 if entry.input_size == 32 else 1000)
+    expected = (
+        (1, 10)
+        if name in [*BOOK, "densenet_d2l", "speednet"]
+        else (3, 10 if entry.input_size == 32 else 1000)
+    )
     assert (entry.in_channels, entry.num_classes) == expected
     documentation = inspect.getdoc(type(network)) or ""
     for part in ("Paper: ", "Idea: ", "Input: ", "Differs from the paper: ", str(entry.year)):
@@ -63,7 +67,7 @@ def test_entries_tell_the_truth(name: str) -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_a_network_is_rebuilt_from_what_it_remembers(name: str) -> None:
-    options: dict[str, Any] = {"dropout": 0.25, "auxiliary": True}
+    options: dict[str, Any] = {"dropout": 0.25, "auxiliary": True, "widths": [8, 16, 24]}
     given = {key: options[key] for key in model_entry(name).options}
     network = on_meta(name, in_channels=2, num_classes=4, input_size=224, seed=3, **given)
     assert network.architecture is not None
@@ -109,6 +113,8 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "size text": ("lenet", {"input_size": 28.0}, "input_size is 28.0"),
     "two spellings": ("lenet", {"in_channels": 1, "in_chans": 3}, "in_channels is 1 and in_chans 3"),
     "seed": ("lenet", {"seed": 1.5}, "seed is 1.5"),
+    "widths": ("speednet", {"widths": [8, 16]}, r"widths is \[8, 16\]; allowed: three whole numbers"),
+    "width": ("speednet", {"widths": [8, 16, 0]}, "allowed: three whole numbers from 1"),
     "auxiliary size": ("googlenet", {"auxiliary": True, "input_size": 64}, "needs at least 65 pixels"),
 }
 

@@ -43,7 +43,8 @@ def evaluate(
 
     batch_size: images per batch; None chooses by their size, so that memory stays bounded.
     hardware: where and in which precision; None is the network's own device, in float32.
-    views: 1 centre crop, 5 with the corners, 10 with mirror images; the probabilities are averaged.
+    views: 1 centre crop, 2 with its mirror image, 5 with the corners, 10 with their mirror images; the
+        probabilities are averaged.
     workers: processes that decode images that are still files; 0 decodes in this one.
     progress: called with (images done, images in all) after each batch.
 
@@ -101,6 +102,7 @@ def describe_protocol(preprocess: Preprocess, views: int, hardware: Hardware) ->
     """
     crops = {
         1: "single centre crop",
+        2: "2 views (centre, mirrored)",
         5: "5 views (centre, corners)",
         10: "10 views (centre, corners, mirrored)",
     }[views]

@@ -57,7 +57,8 @@ def create_model(
     - `input_size`: side of the images in pixels, by default that of its entry. It decides the shape of a fully
       connected head and of GoogLeNet's auxiliary heads; the other networks only check it against their minimum.
     - `seed`: the weights then depend on it alone, and no other random number moves.
-    - `options`: those that the entry declares: `dropout` (probability), `auxiliary` (True adds auxiliary heads).
+    - `options`: those that the entry declares: `dropout` (probability), `auxiliary` (True adds auxiliary heads),
+      `widths` (channels after each block of speednet).
 
     The result remembers what it was made from: `create_model(a.name, **a.arguments)` of its `architecture` builds
     the same network again. Raises UnknownNameError for a name, and ConfigError for an argument, that is not known

@@ -46,7 +46,7 @@ class TrainConfig:
     weight_decay: float | None = None
     """Decay of weights (biases and batch norm are left out); by default 5e-4 for sgd, 0.05 for adamw, 0 for muon."""
     bias_rate: float = 1.0
-    """Learning rate of biases as a multiple of that of weights, such as 64 for networks of batch norm without scales."""
+    """Learning rate of biases as a multiple of that of weights, such as 64 for batch norm without scales."""
     schedule: str = "one-cycle"
     """Learning rate over the run: constant, step, cosine, one-cycle, triangular or linear."""
     warmup_epochs: float = 0.0

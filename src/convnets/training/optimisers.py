@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from convnets.training.config import TrainConfig
+from convnets.training.muon import Muon
 
 __all__ = ["build_optimiser", "cap_weight_norms", "weight_penalty", "weights_of"]
 
@@ -18,17 +20,41 @@ def weights_of(network: nn.Module) -> list[nn.Parameter]:
 
 
 def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD or AdamW over the trainable parameters; weight decay on weights only (He et al. 2019, "Bag of tricks")."""
+    """SGD, AdamW or Muon over the trainable parameters; weight decay on weights only (He et al. 2019, "Bag of tricks").
+
+    A group's learning rate is the run's times its `rate`. Muon steps orthogonally on filters, weights of four axes;
+    a classifier's rows are not to be of one length.
+    """
+    muon = config.optimiser == "muon"
     weights = weights_of(network)
-    others = [p for p in network.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": weights, "weight_decay": config.decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+    filters = [p for p in weights if muon and p.ndim == 4]
+    biases, others = _biases_and_others(network, config)
+    groups: list[dict[str, Any]] = [
+        {"params": filters, "weight_decay": 0.0, "orthogonal": True},
+        {"params": [p for p in weights if not (muon and p.ndim == 4)], "weight_decay": config.decay},
+        {"params": others, "weight_decay": 0.0},
+        {"params": biases, "weight_decay": 0.0, "rate": config.bias_rate},
+    ]
+    groups = [{"rate": 1.0, **group} for group in groups if group["params"]]
     rate = config.peak_learning_rate
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
     if config.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=(config.momentum, 0.999), fused=fused)
     nesterov = config.nesterov and config.momentum > 0
+    if muon:
+        return Muon(groups, rate, momentum=config.momentum, nesterov=nesterov)
     return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
+
+
+def _biases_and_others(
+    network: nn.Module, config: TrainConfig
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Trainable parameters of one axis: biases where they have a rate of their own, and the others."""
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad and p.ndim < 2]
+    own = [config.bias_rate != 1 and name.rpartition(".")[2] == "bias" for name, _ in named]
+    biases = [p for (_, p), apart in zip(named, own, strict=True) if apart]
+    others = [p for (_, p), apart in zip(named, own, strict=True) if not apart]
+    return biases, others
 
 
 def weight_penalty(weights: Iterable[Tensor], l1: float, l2: float) -> Tensor:

@@ -20,6 +20,7 @@ def schedule_factor(config: TrainConfig, progress: float) -> float:
     - cosine: (1 + cos πp) / 2 (Loshchilov & Hutter 2017, without restarts)
     - one-cycle: cosine from 1/25 up to 1 in the first 30 %, then cosine down to 0 (Smith & Topin 2018)
     - triangular: straight up in the first 30 %, straight down to 0
+    - linear: straight down to 0
 
     >>> schedule_factor(TrainConfig(schedule="cosine"), 0.5)
     0.5
@@ -36,6 +37,8 @@ def schedule_factor(config: TrainConfig, progress: float) -> float:
         return progress / warmup
     if config.schedule == "cosine":
         return _half_cosine((progress - warmup) / (1 - warmup)) if warmup < 1 else 1.0
+    if config.schedule == "linear":
+        return (1 - progress) / (1 - warmup) if warmup < 1 else 1.0
     if config.schedule == "step":
         steps = config.step_epochs or (config.epochs // 2, config.epochs * 3 // 4)
         return float(config.step_factor ** sum(progress * config.epochs >= step for step in steps))

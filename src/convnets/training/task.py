@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import psutil
 from torch import Tensor, nn
@@ -40,7 +40,19 @@ Progress = Callable[[str, int, int | None], None]
 """What is being done, how much of it is done, and how much there is (None where nobody knows)."""
 
 _CROP_MARGIN = 8 / 7  # short side : crop, 256 : 224 as He et al. 2016 test
+_INITIALISING_SAMPLE = (
+    2_000  # images that filters are computed from; their patches are hundreds of times as many
+)
 _STATISTICS_SAMPLE = 10_000  # pictures that mean and std are measured on when the set is streamed
+
+
+@runtime_checkable
+class InitialisedFromImages(Protocol):
+    """A network with weights that are computed from the training images before the first step."""
+
+    def initialise_from(self, images: Tensor) -> None:
+        """Normalised float N×C×S×S; a network that did so before keeps its weights."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,9 @@ def prepare(
         preprocess = replace(preprocess, mean=mean, std=std)
     if config.initialiser is not None:
         initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
+    if isinstance(given, InitialisedFromImages):
+        sample = _sample(train, preprocess, config, _INITIALISING_SAMPLE)
+        given.initialise_from(preprocess(sample))
     return Task(
         given,
         preprocess,
@@ -266,8 +281,14 @@ def _validation_split(
 def _statistics(
     train: ImageSet, preprocess: Preprocess, config: TrainConfig
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if not train.resident:
-        step = max(1, len(train) // _STATISTICS_SAMPLE)
-        sample = train.subset(range(0, len(train), step))
-        train = decode_images(sample, preprocess, skip_corrupt=config.skip_corrupt)
-    return channel_statistics(train.pixels, preprocess.channels)
+    pixels = train.pixels if train.resident else _sample(train, preprocess, config, _STATISTICS_SAMPLE)
+    return channel_statistics(pixels, preprocess.channels)
+
+
+def _sample(train: ImageSet, preprocess: Preprocess, config: TrainConfig, size: int) -> Tensor:
+    """uint8 pixels of about `size` images at equal distances: a set may be sorted by class."""
+    step = max(1, len(train) // size)
+    sample = train.subset(range(0, len(train), step))
+    if not sample.resident:
+        sample = decode_images(sample, preprocess, skip_corrupt=config.skip_corrupt)
+    return sample.pixels
