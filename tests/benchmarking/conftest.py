@@ -55,6 +55,9 @@ class FakeProcess:
         self.batch_size = workload.batch_size
         self.log.append(f"prepare {kind} {side} {workload.precision}")
 
+    def kernels(self) -> dict[str, Any]:
+        return {"native": False, "obstacle": "there is no compiler"}
+
     def run(self, steps: int) -> Slice:
         self.log.append(f"run {self.side} {steps}")
         images = steps * self.batch_size

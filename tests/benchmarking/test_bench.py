@@ -69,6 +69,7 @@ def test_the_results_as_json_and_as_a_picture(workload: Make, fake_processes: An
     assert (ours["name"], len(ours["slices"])) == ("convnets", 3)
     assert ours["gflops"] == pytest.approx(6 * 416_520 * 2500 / 1e9)
     assert ours["share_of_peak"] == pytest.approx(ours["gflops"] / 100.0)
+    assert [each["kernels"] != {} for each in first["training"]["sides"]] == [True, False, False]
     judged = first["inference"]["sides"][0]
     assert judged["gflops"] == pytest.approx(2 * 416_520 * 2500 / 1e9)
     assert {"lenet, training", "lenet_bn, inference"} <= {what for what, _, _ in heard}
@@ -106,6 +107,7 @@ def test_the_table(workload: Make, fake_processes: Any) -> None:
         "1 %",
         "0 %",
     ]  # 6.2 of 400, 2.5 of 400, 0.25 of 100
+    assert result.notes()[-2] == "lenet: not all of its kernels were used, there is no compiler"
     assert result.notes()[-1] == "energy: not told by this machine"
 
 

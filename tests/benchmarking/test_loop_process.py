@@ -44,6 +44,7 @@ def test_a_side_with_a_loader_runs_and_stands_still_in_between(workload: Make) -
     with LoopProcess("softmax, training, standard") as process:
         process.prepare("training", "standard", workload("softmax", size=8, learning_rate=0.1))
         slices = [process.run(steps) for steps in (2, 3)]
+        assert process.kernels() == {}  # PyTorch's own, without a choice
         members = family(process.pid)
         assert len(members) == 5  # itself and the loader's four
         assert wait_until(lambda: all(each.status() == psutil.STATUS_STOPPED for each in members))

@@ -45,7 +45,7 @@ def test_a_side_as_json(slice_: Make) -> None:
         slice_(100, 2.0, cpu_seconds=3.0, peak_bytes=30, joules=40.0),
         slice_(100, 4.0, cpu_seconds=9.0, peak_bytes=20, joules=90.0),
     )
-    found = json.loads(json.dumps(Side("convnets", "bf16", 7, slices).to_dict()))
+    found = json.loads(json.dumps(Side("convnets", "bf16", 7, slices, {"native": True}).to_dict()))
     assert len(found.pop("slices")) == 3
     assert found == {
         "name": "convnets",
@@ -58,6 +58,7 @@ def test_a_side_as_json(slice_: Make) -> None:
         "cpu_seconds_per_image": 0.03,
         "peak_bytes": 30,
         "joules_per_image": 0.4,
+        "kernels": {"native": True},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -98,6 +99,9 @@ def test_a_real_run(convnets: Command, tmp_path: Path) -> None:
     assert lines[1].split()[:5] == ["network", "size", "batch", "loop", "images/s"]
     assert lines[2].split()[:5] == ["softmax", "8", "128", "convnets,", "fp32"]
     assert lines[-1] == f"results: {tmp_path / 'out'}"
+    ours = json.loads((tmp_path / "out" / "bench.json").read_text())["networks"][0]["training"]["sides"][0]
+    assert ours["kernels"]["event"] == "KernelsChosen"
+    assert len(ours["slices"]) == 1
     assert (tmp_path / "out" / "bench.svg").read_text().startswith("<svg")
 
 

@@ -133,8 +133,15 @@ def _measure(
             process.prepare(kind, side, workload if side == OWN else settled)
             steps[side] = choose_steps(process, seconds)
         slices = take_turns(runners, steps, rounds, lambda done, total: progress(what, done, total))
+        kernels = runners[OWN].kernels()
     return tuple(
-        Side(side, "fp32" if side == "standard" else settled.precision, steps[side], slices[side])
+        Side(
+            name=side,
+            precision="fp32" if side == "standard" else settled.precision,
+            steps=steps[side],
+            slices=slices[side],
+            kernels=kernels if side == OWN else {},
+        )
         for side in reversed(sides)
     )
 

@@ -91,6 +91,13 @@ class LoopProcess:
             loss=work["loss"],
         )
 
+    def kernels(self) -> dict[str, Any]:
+        """What the side computed with, where it had a choice; empty where it had none."""
+        self._resume()
+        chosen = self.ask({"kernels": True})
+        self.pause()
+        return chosen
+
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send one request and wait for its answer."""
         assert self._process.stdin is not None

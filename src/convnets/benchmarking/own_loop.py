@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -66,6 +66,11 @@ class OwnLoop:
         wait_for_device(self.hardware.device)
         seconds = time.perf_counter() - started
         return Work(self.learner.seen, seconds, self._walk.waited, self.learner.loss)
+
+    def kernels(self) -> dict[str, Any]:
+        """What the network was trained through, as the run's event says it; empty where that is PyTorch alone."""
+        chosen = self.learner.kernels.chosen()
+        return {} if chosen is None else chosen.to_dict()
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One update on float32 N×C×S×S; the mean loss before it."""

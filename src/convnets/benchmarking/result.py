@@ -149,6 +149,12 @@ class BenchResult:
             for side in c.training
             if (joules := side.joules_per_image) is not None
         ]
+        lines += [
+            f"{c.workload.network}: not all of its kernels were used, {obstacle}"
+            for c in self.comparisons
+            for side in c.training
+            if (obstacle := side.kernels.get("obstacle"))
+        ]
         lines.append(f"energy: {', '.join(energy)} mJ an image" if energy else f"energy: {_NOT_TOLD}")
         return lines
 

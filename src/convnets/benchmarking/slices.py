@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["Ratio", "Side", "Slice", "compare_sides"]
@@ -50,6 +50,8 @@ class Side:
     steps: int
     """Steps of each slice."""
     slices: tuple[Slice, ...]
+    kernels: Mapping[str, Any] = field(default_factory=dict)
+    """What it computed with, where it had a choice: native kernels or not, and those of each convolution."""
 
     def median(self, figure: Callable[[Slice], float]) -> float:
         """Median over the slices."""
@@ -87,6 +89,7 @@ class Side:
             "cpu_seconds_per_image": self.median(lambda each: each.cpu_seconds / each.images),
             "peak_bytes": max(each.peak_bytes for each in self.slices),
             "joules_per_image": self.joules_per_image,
+            "kernels": dict(self.kernels),
             "slices": [asdict(each) for each in self.slices],
         }
 

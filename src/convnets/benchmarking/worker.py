@@ -55,6 +55,8 @@ def _answer(requests: queue.SimpleQueue[dict[str, Any] | None], replies: TextIO)
         elif "side" in request:
             loop = _build(request["kind"], request["side"], request["workload"])
             _reply(replies, {})
+        elif "kernels" in request:
+            _reply(replies, getattr(loop, "kernels", dict)())
         else:
             assert loop is not None
             _reply(replies, loop.run(request["steps"]).to_dict())
