@@ -17,9 +17,7 @@ def applies(_shape: ConvolutionShape) -> bool:
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, shape: ConvolutionShape, relu: bool) -> Tensor:
     """N×C×H×W → N×O×H'×W'. oneDNN could apply `relu` itself, but its own turns NaN into zero and hides divergence."""
-    y = torch.convolution(
-        x, weight, bias, list(shape.stride), list(shape.padding), [1, 1], False, [0, 0], 1
-    )
+    y = torch.convolution(x, weight, bias, list(shape.stride), list(shape.padding), [1, 1], False, [0, 0], 1)
     return channels_last(y.relu_() if relu else y)
 
 

@@ -9,12 +9,14 @@ from convnets.errors import UnknownNameError
 from convnets.recipes.best import best_lenet_bn
 from convnets.recipes.notes import NOTES, notes_recipe
 from convnets.recipes.recipe import Recipe
+from convnets.recipes.speed import SPEED, speed_recipe
 
 __all__ = ["get_recipe", "list_recipes"]
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     **{f"notes/{network}": partial(notes_recipe, network) for network in NOTES},
     "best/lenet_bn": best_lenet_bn,
+    **{f"speed/{goal}": partial(speed_recipe, goal) for goal in SPEED},
 }
 
 

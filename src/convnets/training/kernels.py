@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 
+from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
 from convnets.core.hardware import Hardware
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
@@ -29,8 +30,13 @@ class Kernels:
         self._acceleration: Acceleration | None = None
         self._measured, self._seconds = 0, 0.0
 
-    def accelerate(self, network: nn.Module) -> nn.Module:
-        """The twin to train `network` through; the network itself on other devices and where none can be made."""
+    def accelerate(self, network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
+        """What to train `network` through: its twin, on CUDA what `choose_compilation` picks, or the network itself."""
+        if self.hardware.device.type == "cuda":
+            self._say("measuring ways to run this network on this GPU: some minutes")
+            compiled = choose_compilation(network, images)
+            self._say(f"training {compiled.way}")
+            return compiled.forward
         if self.hardware.device.type != "cpu":
             return network
         if compiler_command() is not None and not is_compiled():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -48,7 +49,9 @@ class Learner:
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernels = kernels or Kernels(hardware)
-        self._twin: nn.Module | None = None  # made at the first step: compiling its kernels may take a while
+        self._twin: Callable[[Tensor], Tensor] | None = (
+            None  # made at the first step: compiling its kernels may take a while
+        )
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
@@ -127,7 +130,7 @@ class Learner:
 
     def _forward(self, images: Tensor) -> Tensor:
         if self._twin is None:
-            self._twin = self.kernels.accelerate(self.network) if self.config.fast else self.network
+            self._twin = self.kernels.accelerate(self.network, images) if self.config.fast else self.network
         if isinstance(self.network, ImageClassifier):  # the twin has no checks of its own
             self.network.check_input(images)
         logits: Tensor = self._twin(images)

@@ -21,6 +21,8 @@ static ALWAYS_INLINE floats exponential(floats x) {
     return same_bits<floats>(same_bits<words>(p) + (same_bits<words>(shifted) << 23));
 }
 
+static ALWAYS_INLINE floats magnitude(floats x) { return same_bits<floats>(same_bits<words>(x) & 0x7fffffffu); }
+
 static ALWAYS_INLINE floats logistic(floats x) { return 1.0f / (1.0f + exponential(-x)); }
 
 static ALWAYS_INLINE floats hyperbolic_tangent(floats x) {
@@ -45,7 +47,7 @@ struct Normal {
 // The standard normal distribution: erfc(u)·e^(u²) is a polynomial in t = 1/(1 + 0.4u), so that one exponential
 // serves both and small tails keep their relative accuracy.
 static ALWAYS_INLINE Normal standard_normal(floats x) {
-    const floats size = same_bits<floats>(same_bits<words>(x) & 0x7fffffffu);
+    const floats size = magnitude(x);
     const floats bell = exponential(-0.5f * x * x);
     const floats t = 1.0f / (1.0f + 0.282842712f * size);  // u = |x|/√2
     floats p = broadcast(4.1253064e-2f);
@@ -79,8 +81,8 @@ struct Sigmoid {
     static constexpr bool monotone = true;
     static ALWAYS_INLINE floats value(floats x) { return logistic(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats s = logistic(x);
-        return g * (s * (1.0f - s));
+        const floats e = exponential(-magnitude(x)), r = 1.0f / (1.0f + e);
+        return g * (e * r * r);  // s·(1 − s) without its cancellation where s is near 1
     }
 };
 
@@ -88,8 +90,8 @@ struct Tanh {
     static constexpr bool monotone = true;
     static ALWAYS_INLINE floats value(floats x) { return hyperbolic_tangent(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats t = hyperbolic_tangent(x);
-        return g * (1.0f - t * t);
+        const floats e = exponential(-2.0f * magnitude(x)), r = 1.0f / (1.0f + e);
+        return g * (4.0f * e * r * r);
     }
 };
 

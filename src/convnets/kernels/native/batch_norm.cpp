@@ -9,11 +9,12 @@ namespace {
 template <class T> Floats near_the_mean(const T *x, int64_t rows, int64_t channels) {
     constexpr int64_t SAMPLES = 16;
     const int64_t samples = std::min(rows, SAMPLES);
-    return repeated(channels, [&](int64_t c) {
-        float sum = 0.0f;
-        for (int64_t s = 0; s < samples; ++s) sum += to_float(x[(s * rows / samples) * channels + c]);
-        return sum / static_cast<float>(samples);
-    });
+    std::vector<float> sum(channels);
+    for (int64_t sample = 0; sample < samples; ++sample) {
+        const T *row = x + (sample * rows / samples) * channels;
+        for (int64_t c = 0; c < channels; ++c) sum[c] += to_float(row[c]);
+    }
+    return repeated(channels, [&](int64_t c) { return sum[c] / static_cast<float>(samples); });
 }
 
 template <class T> void sum_distances(const T *x, int64_t n, const Floats &from, ChannelSums &sums, int64_t period) {

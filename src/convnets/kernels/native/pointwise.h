@@ -87,6 +87,8 @@ template <class Body> ALWAYS_INLINE void over_channels(int64_t n, int64_t period
     constexpr std::integral_constant<int, 4> four;
     constexpr std::integral_constant<int, 1> one;
     int64_t i = 0;
+    // several rows at once only where they are near: one stream through memory is what prefetching follows
+    if (period <= 192)
     for (; i + 4 * period <= n; i += 4 * period)
         for (int64_t j = 0; j < period; j += LANES) body(four, i + j, j, LANES);
     for (; i + period <= n; i += period)

@@ -64,7 +64,6 @@ template <class T> class PooledGradient {
     const Axis down, across;
     const int64_t pooled_length;
     RowRing ring;
-    Floats gradient;
     std::vector<PooledRow> rows;
 
     const float *pooled_row(int64_t row) {
@@ -82,10 +81,10 @@ public:
           down(vertical(call)),
           across(horizontal(call)),
           pooled_length(call.pooled_width * call.channels),
-          ring(call.kernel_height, pooled_length),
-          gradient(call.width * call.channels) {}
+          ring(call.kernel_height, pooled_length) {}
 
-    const float *of(int64_t image, int64_t h) {
+    // LANES floats past the end may be written.
+    void write(int64_t image, int64_t h, float *to) {
         rows.clear();
         for (int64_t p = down.first_window(h); p < down.last_window(h); ++p) {
             const int64_t row = image * call.pooled_height + p;
@@ -93,22 +92,29 @@ public:
             rows.push_back({pooled_row(row), winner, h - (p * down.stride - down.padding)});
         }
         if (call.pooling == MAX_POOLING)
-            max_gradient(rows, across, call.channels, gradient.data());
+            max_gradient(rows, across, call.channels, to);
         else
-            average_gradient(rows, across, down.kernel, call.channels, gradient.data());
-        return gradient.data();
+            average_gradient(rows, across, share_of(call), call.channels, to);
     }
 };
+
+constexpr int64_t BAND = 4096;  // floats that stay in the nearest cache
 
 template <class T, class A, bool SUMS>
 void first_pass_pooled(const PointwiseCall &call, const Normaliser &norm, int part, int parts, ChannelSums &sums) {
     const Share share(call.images * call.height, part, parts);
     const int64_t length = call.width * call.channels;
+    const int64_t band = std::max<int64_t>(1, BAND / length);
     PooledGradient<T> gradient(call);
+    Floats of_band(band * length);
     FirstPass<T, A, SUMS, float> pass(norm, sums);
-    for (int64_t row = share.begin; row < share.end; ++row)
-        pass(gradient.of(row / call.height, row % call.height), shifted<T>(call.x, row * length),
-             shifted<T>(call.residual, row * length), length, shifted<T>(call.grad_z, row * length));
+    for (int64_t row = share.begin; row < share.end; row += band) {
+        const int64_t rows = std::min(band, share.end - row);
+        for (int64_t i = 0; i < rows; ++i)
+            gradient.write((row + i) / call.height, (row + i) % call.height, &of_band[i * length]);
+        pass(of_band.data(), shifted<T>(call.x, row * length), shifted<T>(call.residual, row * length),
+             rows * length, shifted<T>(call.grad_z, row * length));
+    }
 }
 
 // Per channel, for the second pass: grad_x = (g − mean_g)·scale − (x − mean)·slope.

@@ -45,23 +45,26 @@ template <class T, class A> void pool_rows(const PointwiseCall &call, const Norm
     RowRing ring(call.kernel_height, length);
     Floats pooled(pooled_length);
     std::vector<uint8_t> winner(pooled_length + LANES);
-    std::vector<const float *> rows(call.kernel_height);
+    WindowRows rows;
     for (int64_t unit = share.begin; unit < share.end; ++unit) {
         const int64_t image = unit / call.pooled_height, p = unit % call.pooled_height;
-        for (int64_t k = 0; k < call.kernel_height; ++k) {
-            const int64_t h = p * down.stride - down.padding + k, row = image * call.height + h;
-            const auto fill = [&](float *to) {
+        rows.top = down.first(p) - (p * down.stride - down.padding);
+        rows.inside.clear();
+        for (int64_t h = down.first(p); h < down.last(p); ++h) {
+            const int64_t row = image * call.height + h;
+            rows.inside.push_back(ring.row(row, [&](float *to) {
                 const T *from = x + row * length, *added = residual ? residual + row * length : nullptr;
-                if (activate_last) return transform<Identity>(from, added, length, norm, to);
-                return transform<A>(from, added, length, norm, to);
-            };
-            rows[k] = h < 0 || h >= call.height ? nullptr : ring.row(row, fill);
+                const int64_t whole = (length + LANES - 1) / LANES * LANES;  // into the next row, if there is one
+                const int64_t n = row * length + whole <= call.elements() ? whole : length;
+                if (activate_last) return transform<Identity>(from, added, n, norm, to);
+                return transform<A>(from, added, n, norm, to);
+            }));
         }
         if (is_max) {
             max_of_rows(rows, across, call.channels, pooled.data(), winner.data());
             std::copy_n(winner.data(), pooled_length, call.winner + unit * pooled_length);
         } else {
-            average_of_rows(rows, across, call.channels, pooled.data());
+            average_of_rows(rows, across, share_of(call), call.channels, pooled.data());
         }
         T *y = static_cast<T *>(call.y) + unit * pooled_length;
         if (activate_last)

@@ -42,11 +42,18 @@ public:
     }
 };
 
-// One row of maxima and their places; rows[k] is the row under row k of the window, null where that is padding.
-void max_of_rows(const std::vector<const float *> &rows, const Axis &across, int64_t channels, float *to,
-                 uint8_t *winner);
-// One row of averages; padding counts as zeros.
-void average_of_rows(const std::vector<const float *> &rows, const Axis &across, int64_t channels, float *to);
+// The rows of the image under one row of windows; `top` rows of padding lie above them.
+struct WindowRows {
+    std::vector<const float *> inside;
+    int64_t top = 0;
+    int64_t height() const { return static_cast<int64_t>(inside.size()); }
+    const float *row(int64_t k) const { return inside[k]; }
+};
+
+// One row of maxima and their places in the windows.
+void max_of_rows(const WindowRows &rows, const Axis &across, int64_t channels, float *to, uint8_t *winner);
+// One row of averages; `share` is one over the places of a window, with padding.
+void average_of_rows(const WindowRows &rows, const Axis &across, float share, int64_t channels, float *to);
 
 // One pooled row whose windows hold the row of pixels at hand.
 struct PooledRow {
@@ -55,7 +62,12 @@ struct PooledRow {
     int64_t window_row;  // which row of its windows the row of pixels is
 };
 
-// Gradient of one row of pixels, gathered from the windows that hold them.
+// Gradient of one row of pixels from the pooled rows whose windows hold them.
 void max_gradient(const std::vector<PooledRow> &rows, const Axis &across, int64_t channels, float *to);
-void average_gradient(const std::vector<PooledRow> &rows, const Axis &across, int64_t kernel_height,
-                      int64_t channels, float *to);
+void average_gradient(const std::vector<PooledRow> &rows, const Axis &across, float share, int64_t channels,
+                      float *to);
+
+// One over the places of a window.
+inline float share_of(const PointwiseCall &call) {
+    return 1.0f / static_cast<float>(call.kernel_height * call.kernel_width);
+}

@@ -33,7 +33,7 @@ void forward(const Geometry& g, const T* x, const float* weight, const float* bi
     });
     const int64_t lanes = fold * g.filters, vectors = ceil_div(lanes, LANES), groups = ceil_div(g.out_width, fold);
     const int64_t steps = ceil_div(g.row_taps(fold), depth_of<E>), shift = fold * g.stride_width * g.channels;
-    const Kernel kernel = choose_kernel<E>(groups, vectors);
+    const Kernel kernel = choose_kernel<E, T>(groups, vectors);
     const int64_t wide = kernel.vectors * LANES, tiles = vectors / kernel.vectors;
     const int64_t pitch = (round_up(groups, kernel.blocks) - 1) * shift + steps * depth_of<E>;
     Scratch<float> packed = pack_forward<E>(g, fold, vectors, kernel, weight), start(vectors * LANES);
@@ -46,7 +46,6 @@ void forward(const Geometry& g, const T* x, const float* weight, const float* bi
 #pragma omp parallel num_threads(g.threads)
     {
         Scratch<E> rows(((band - 1) * g.stride_height + g.kernel_height) * pitch);
-        Scratch<float> tile(kernel.blocks * wide);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < g.images * bands; ++task) {
             const int64_t image = task / bands, first = task % bands * band;
@@ -61,24 +60,19 @@ void forward(const Geometry& g, const T* x, const float* weight, const float* bi
             job.rows = g.kernel_height, job.steps = steps;
             job.source_row = pitch * sizeof(E), job.source_block = shift * sizeof(E), job.source_step = 4;
             job.weights_row = steps * wide, job.weights_step = wide;
-            job.tile = tile.get();
+            job.pitch = lanes;
             for (int64_t t = 0; t < tiles; ++t) {
                 job.weights = packed.get() + t * g.kernel_height * steps * wide;
                 job.start = start.get() + t * wide;
-                const int64_t valid = std::min(wide, lanes - t * wide);
+                job.lanes = std::min(wide, lanes - t * wide);
                 for (int64_t out = first; out < last; ++out) {
                     const E* source = rows.get() + (out - first) * g.stride_height * pitch;
-                    T* to = y + (image * g.out_height + out) * out_row + t * wide;
+                    T* to = y + (image * g.out_height + out) * out_row;
+                    job.end = to + out_row;
                     for (int64_t group = 0; group < groups; group += kernel.blocks) {
                         job.source = reinterpret_cast<const char*>(source + group * shift);
+                        job.out = to + group * lanes + t * wide;
                         kernel.run(job);
-                        const int64_t stored = std::min(kernel.blocks, groups - group);
-                        for (int64_t p = 0; p < stored; ++p) {
-                            const int64_t at = (group + p) * lanes;
-                            const int64_t count = std::min(valid, out_row - at - t * wide);
-                            for (int64_t lane = 0; lane < count; lane += LANES)
-                                store_lanes(to + at + lane, tile.get() + p * wide + lane, count - lane);
-                        }
                     }
                 }
             }
@@ -108,9 +102,7 @@ template <class T> void add_planes(T* to, const float* from, int64_t planes, int
     for (int64_t i = 0; i < count; i += LANES) {
         vector sum = load(from + i);
         for (int64_t plane = 1; plane < planes; ++plane) sum += load(from + plane * size + i);
-        float lanes[LANES];
-        store(lanes, sum);
-        store_lanes(to + i, lanes, count - i);
+        store_lanes(to + i, sum, count - i);
     }
 }
 
@@ -120,15 +112,17 @@ template <class T, class E = element_of<T>>
 void input_gradient(const Geometry& g, const T* gy, const float* weight, T* gx) {
     const int64_t row_length = g.kernel_width * g.channels, vectors = ceil_div(row_length, LANES);
     const int64_t steps = ceil_div(g.filters, depth_of<E>), shift = g.stride_width * g.channels;
-    const Kernel kernel = choose_kernel<E>(g.out_width, vectors);
+    const Kernel kernel = choose_kernel<E, float>(g.out_width, vectors);
     const int64_t wide = kernel.vectors * LANES, tiles = vectors / kernel.vectors;
     Scratch<float> packed = pack_input_gradient<E>(g, vectors, kernel, weight), zeros(wide);
 
-    const int64_t planes = std::min(ceil_div(vectors * LANES, shift), g.out_width);
+    // with one tile a block's padding may reach into the plane's next one, which is written after it
+    const int64_t planes = std::min(ceil_div(tiles == 1 ? row_length : vectors * LANES, shift), g.out_width);
     const int64_t in_row = g.width * g.channels, left = g.pad_width * g.channels;
     const int64_t plane_size = std::max((g.out_width - 1) * shift + vectors * LANES, left + in_row + LANES);
-    const int64_t pitch = (round_up(g.out_width, kernel.blocks) - 1) * g.filters + steps * depth_of<E>;
     const int64_t out_row = g.out_width * g.filters, row_weights = steps * wide;
+    const bool in_place = std::is_same_v<T, E> && g.out_width % kernel.blocks == 0 && g.filters % depth_of<E> == 0;
+    const int64_t pitch = (round_up(g.out_width, kernel.blocks) - 1) * g.filters + steps * depth_of<E>;
     const int64_t band = std::clamp<int64_t>(
         (CACHE / int64_t(pitch * sizeof(E)) - ceil_div(g.kernel_height, g.stride_height)) * g.stride_height, 1, g.height);
     const int64_t bands = ceil_div(g.height, band);
@@ -142,13 +136,19 @@ void input_gradient(const Geometry& g, const T* gy, const float* weight, T* gx) 
             const int64_t reach = first + g.pad_height - g.kernel_height + 1;
             const int64_t top = reach <= 0 ? 0 : ceil_div(reach, g.stride_height);
             const int64_t bottom = std::min((last - 1 + g.pad_height) / g.stride_height + 1, g.out_height);
-            for (int64_t row = top; row < bottom; ++row)
-                copy_row<T, E>(rows.get() + (row - top) * pitch, pitch, gy + (image * g.out_height + row) * out_row, 0, out_row);
+            const E* source = rows.get();
+            if constexpr (std::is_same_v<T, E>)
+                if (in_place) source = gy + (image * g.out_height + top) * out_row;
+            for (int64_t row = top; row < bottom && !in_place; ++row) {
+                const T* from = gy + (image * g.out_height + row) * out_row;
+                copy_row<T, E>(rows.get() + (row - top) * pitch, pitch, from, 0, out_row);
+            }
             Product job{};
             job.steps = steps;
             job.source_row = -pitch * int64_t(sizeof(E)), job.source_block = g.filters * sizeof(E), job.source_step = 4;
             job.weights_row = g.stride_height * row_weights, job.weights_step = wide;
-            job.start = zeros.get(), job.tile = tile.get();
+            job.start = zeros.get(), job.out = tile.get(), job.end = tile.get() + kernel.blocks * wide;
+            job.pitch = job.lanes = wide;
             for (int64_t in = first; in < last; ++in) {
                 T* to = gx + (image * g.height + in) * in_row;
                 const int64_t padded = in + g.pad_height;
@@ -160,11 +160,11 @@ void input_gradient(const Geometry& g, const T* gy, const float* weight, T* gx) 
                     continue;
                 }
                 job.rows = (kernel_last - kernel_first) / g.stride_height + 1;
-                const E* source = rows.get() + ((padded - kernel_first) / g.stride_height - top) * pitch;
+                const E* from = source + ((padded - kernel_first) / g.stride_height - top) * pitch;
                 for (int64_t t = 0; t < tiles; ++t) {
                     job.weights = packed.get() + (t * g.kernel_height + kernel_first) * row_weights;
                     for (int64_t pixel = 0; pixel < g.out_width; pixel += kernel.blocks) {
-                        job.source = reinterpret_cast<const char*>(source + pixel * g.filters);
+                        job.source = reinterpret_cast<const char*>(from + pixel * g.filters);
                         kernel.run(job);
                         const int64_t stored = std::min(kernel.blocks, g.out_width - pixel);
                         int64_t plane = pixel % planes;

@@ -4,6 +4,7 @@
 // A broadcast word is one float, or a pair of bfloat16 that meets the pairs in the weights (two products in one
 // instruction, added in float32).
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -72,74 +73,59 @@ template <int N, class Body> inline ALWAYS_INLINE void each(const Body& body) {
     each(body, std::make_integer_sequence<int, N>{});
 }
 
+// Up to LANES sums into the output, rounded.
+template <class Out> inline ALWAYS_INLINE void store_lanes(Out* to, vector value, int64_t count) {
+#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+    const auto mask = static_cast<__mmask16>(count >= LANES ? 0xffffu : (1u << count) - 1u);
+    if constexpr (std::is_same_v<Out, float>) {
+        _mm512_mask_storeu_ps(to, mask, (__m512)value);
+    } else {
+        _mm256_mask_storeu_epi16(to, mask, (__m256i)_mm512_cvtneps_pbh((__m512)value));
+    }
+#else
+    float lanes[LANES];
+    store(lanes, value);
+    for (int64_t i = 0; i < std::min<int64_t>(count, LANES); ++i) to[i] = from_float<Out>(lanes[i]);
+#endif
+}
+
+template <class Out> inline ALWAYS_INLINE void store_all(Out* to, vector value) {
+    if constexpr (std::is_same_v<Out, float>) {
+        store(to, value);
+    } else {
+#if defined(__AVX512BF16__)
+        const auto rounded = _mm512_cvtneps_pbh((__m512)value);
+        std::memcpy(to, &rounded, sizeof rounded);
+#else
+        float lanes[LANES];
+        store(lanes, value);
+        for (int i = 0; i < LANES; ++i) to[i] = from_float<Out>(lanes[i]);
+#endif
+    }
+}
+
 struct Product {
     int64_t rows, steps;
-    int64_t source_row, source_block, source_step;  // bytes
-    int64_t weights_row, weights_step;              // floats
+    int64_t source_row, source_block, source_step, source_group;  // bytes
+    int64_t weights_row, weights_step;                            // floats
     const char* source;
     const float* weights;
     const float* start;  // [V · LANES], the sums before
-    float* tile;         // [P][V · LANES], the sums after
+    void* out;           // the sums after: `lanes` of each block, `pitch` elements apart, nothing from `end` on
+    const void* end;
+    int64_t pitch, lanes;
 };
-
-template <class E, int P, int V> void product(const Product& job) {
-    vector sum[P * V];
-    each<P * V>([&](auto i) ALWAYS_INLINE { sum[i] = load(job.start + (i % V) * LANES); });
-    const int64_t block = job.source_block, steps = job.steps;
-    for (int64_t row = 0; row < job.rows; ++row) {
-        const char* source = job.source + row * job.source_row;
-        const float* weights = job.weights + row * job.weights_row;
-        for (int64_t step = 0; step < steps; ++step) {
-            vector factor[V];
-            each<V>([&](auto v) ALWAYS_INLINE { factor[v] = load(weights + v * LANES); });
-            each<P * V>([&](auto i) ALWAYS_INLINE {
-                sum[i] = multiply_add<E>(sum[i], factor[i % V], source + (i / V) * block);
-            });
-            source += job.source_step;
-            weights += job.weights_step;
-        }
-    }
-    each<P * V>([&](auto i) ALWAYS_INLINE { store(job.tile + i * LANES, sum[i]); });
-}
 
 struct Kernel {
     void (*run)(const Product&);
-    int64_t blocks, vectors;
+    int64_t blocks, vectors, groups;
 };
 
-template <class E, int P, int V> void offer(int64_t wanted, Kernel& best, int64_t& cost) {
-    if constexpr (P * V <= SUMS) {
-        const int64_t turns = (wanted + P - 1) / P;
-        const int64_t this_cost = turns * (P * V < 4 ? 4 : P * V) + turns;
-        if (best.run == nullptr || this_cost <= cost) {
-            best = {product<E, P, V>, P, V};
-            cost = this_cost;
-        }
-    }
-}
+// The kernel with the fewest wasted sums for `wanted` blocks (pixels, taps) of `vectors` vectors each. Out is the
+// type of the result.
+template <class E, class Out> Kernel choose_kernel(int64_t wanted, int64_t vectors);
 
-// The kernel with the fewest wasted sums for `wanted` blocks (pixels, taps) of `vectors` vectors each.
-template <class E> Kernel choose_kernel(int64_t wanted, int64_t vectors) {
-    Kernel best{nullptr, 0, 0};
-    int64_t cost = 0;
-    if (vectors % 2 == 0) {
-        offer<E, 2, 2>(wanted, best, cost);
-        offer<E, 4, 2>(wanted, best, cost);
-        offer<E, 6, 2>(wanted, best, cost);
-        offer<E, 8, 2>(wanted, best, cost);
-        offer<E, 10, 2>(wanted, best, cost);
-        offer<E, 12, 2>(wanted, best, cost);
-        offer<E, 14, 2>(wanted, best, cost);
-    } else {
-        offer<E, 2, 1>(wanted, best, cost);
-        offer<E, 4, 1>(wanted, best, cost);
-        offer<E, 6, 1>(wanted, best, cost);
-        offer<E, 8, 1>(wanted, best, cost);
-        offer<E, 10, 1>(wanted, best, cost);
-        offer<E, 12, 1>(wanted, best, cost);
-        offer<E, 14, 1>(wanted, best, cost);
-    }
-    return best;
-}
+// The kernel for three groups of three blocks each.
+template <class E> Kernel three_by_three(int64_t vectors);
 
 }  // namespace small

@@ -41,44 +41,31 @@ template <class T, class E> void copy_row(E* to, int64_t pitch, const T* from, i
     std::memset(static_cast<void*>(to + left + count), 0, (pitch - left - count) * sizeof(E));
 }
 
-// The words that broadcasts read: `count` floats, or pairs of a bfloat16 with the one `distance` further on.
-inline void pair_words(float* to, const float* from, int64_t, int64_t count) {
-    std::memcpy(to, from, count * sizeof(float));
+#if defined(__AVX512BF16__)
+// Values i to i + 15 of the `count` of `from`, one in a lane's lower half; zeros outside.
+inline ALWAYS_INLINE __m512i load_part(const bfloat16* from, int64_t i, int64_t count) {
+    if (i >= 0 && i + 16 <= count) return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)(from + i)));
+    const int64_t first = std::clamp<int64_t>(-i, 0, 16), last = std::clamp<int64_t>(count - i, 0, 16);
+    const auto mask = static_cast<__mmask16>(((1u << last) - 1u) & ~((1u << first) - 1u));
+    return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from + i));
 }
 
-inline void pair_words(float* to, const bfloat16* from, int64_t distance, int64_t count) {
-    const bfloat16* other = from + distance;
-    for (int64_t i = 0; i < count; ++i) {
-        const uint32_t word = from[i].bits | static_cast<uint32_t>(other[i].bits) << 16;
-        std::memcpy(to + i, &word, sizeof word);
-    }
+// Values i to i + 15, each with the one `distance` further on in the upper half.
+inline ALWAYS_INLINE vector load_pairs(const bfloat16* from, int64_t i, int64_t distance, int64_t count) {
+    const __m512i upper = _mm512_slli_epi32(load_part(from, i + distance, count), 16);
+    return (vector)_mm512_or_si512(load_part(from, i, count), upper);
 }
 
-// Up to LANES sums into the output, rounded.
-inline void store_lanes(float* to, const float* from, int64_t count) {
-    if (count >= LANES) {
-        store(to, load(from));
-    } else {
-        for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+inline void pair_row(float* to, int64_t pitch, const bfloat16* from, int64_t left, int64_t count, int64_t distance) {
+    if (from == nullptr) {
+        std::memset(to, 0, pitch * sizeof(float));
+        return;
     }
+    int64_t i = 0;
+    for (; i + 16 <= pitch; i += 16) store(to + i, load_pairs(from, i - left, distance, count));
+    if (i < pitch) store_lanes(to + i, load_pairs(from, i - left, distance, count), pitch - i);
 }
-
-inline void store_lanes(bfloat16* to, const float* from, int64_t count) {
-#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-    const __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)load(from));
-    if (count >= LANES) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded);
-    } else {
-        _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << count) - 1u), rounded);
-    }
-#else
-    if (count >= LANES) {
-        for (int i = 0; i < LANES; ++i) to[i] = from_float<bfloat16>(from[i]);
-    } else {
-        for (int64_t i = 0; i < count; ++i) to[i] = from_float<bfloat16>(from[i]);
-    }
 #endif
-}
 
 // A value at a word of packed weights: depth_of<E> values of successive steps share a lane.
 template <class E> inline void put_weight(float* words, int64_t word, int64_t part, float value) {

@@ -20,8 +20,9 @@ template <class E> GradientPlan plan_weight_gradient(const Geometry& g) {
     });
     plan.lanes = plan.fold * g.filters, plan.vectors = ceil_div(plan.lanes, LANES);
     plan.steps = steps(plan.fold);
-    plan.kernel = choose_kernel<E>(g.row_taps(plan.fold), plan.vectors);
-    plan.taps = round_up(g.row_taps(plan.fold), plan.kernel.blocks);
+    plan.kernel = choose_kernel<E, float>(g.row_taps(plan.fold), plan.vectors);
+    if (g.kernel_height == 3 && g.row_taps(plan.fold) == 3) plan.kernel = three_by_three<E>(plan.vectors);
+    plan.taps = plan.kernel.groups == 3 ? 3 : round_up(g.row_taps(plan.fold), plan.kernel.blocks);
     plan.x_shift = plan.fold * g.stride_width * g.channels;
     plan.x_pitch = (plan.steps - 1) * depth_of<E> * plan.x_shift + plan.taps;
     plan.gy_length = (plan.steps * depth_of<E> - 1) * plan.lanes + plan.vectors * LANES;
@@ -32,54 +33,59 @@ template <class E> GradientPlan plan_weight_gradient(const Geometry& g) {
     return plan;
 }
 
-// Rows of gy as vectors (of pairs of neighbouring groups), and their sums for the bias.
-template <class E> void pack_gradient(const GradientPlan& plan, float* to, const E* row, float* bias) {
-    const char* one;
-    if constexpr (depth_of<E> == 2) {
-        static const bfloat16 ones[2] = {{0x3f80u}, {0x3f80u}};
-        one = reinterpret_cast<const char*>(ones);
+// A row of gy as vectors (of pairs of neighbouring groups), and their sums for the bias.
+template <class T, class E>
+void pack_gradient(const GradientPlan& plan, int64_t out_row, float* to, const T* row, float* bias) {
+    static const bfloat16 one_pair[2] = {{0x3f80u}, {0x3f80u}};
+    static const float one_float = 1.0f;
+    const void* one = depth_of<E> == 2 ? static_cast<const void*>(one_pair) : &one_float;
+    if constexpr (depth_of<E> == 1) copy_row<T, float>(to, plan.gy_length, row, 0, out_row);
+#if defined(__AVX512BF16__)
+    if constexpr (depth_of<E> == 2)
         for (int64_t step = 0; step < plan.steps; ++step)
-            for (int64_t lane = 0; lane < plan.vectors * LANES; lane += LANES)
-                pair_words(to + step * plan.gy_step + lane, row + 2 * step * plan.lanes + lane, plan.lanes, LANES);
-    } else {
-        static const float ones[1] = {1.0f};
-        one = reinterpret_cast<const char*>(ones);
-        std::memcpy(to, row, plan.gy_length * sizeof(float));
-    }
+            for (int64_t lane = 0; lane < plan.gy_step; lane += LANES)
+                store(to + step * plan.gy_step + lane,
+                      load_pairs(row, 2 * step * plan.lanes + lane, plan.lanes, out_row));
+#endif
     for (int64_t lane = 0; lane < plan.vectors * LANES; lane += LANES) {
-        vector sum = load(bias + lane);
-        for (int64_t step = 0; step < plan.steps; ++step)
-            sum = multiply_add<E>(sum, load(to + step * plan.gy_step + lane), one);
-        store(bias + lane, sum);
+        vector a = load(bias + lane), b{}, c{}, d{};  // taken in turns, as an addition takes several cycles
+        for (int64_t step = 0; step < plan.steps; ++step) {
+            const vector next =
+                multiply_add<E>(a, load(to + step * plan.gy_step + lane), static_cast<const char*>(one));
+            a = b, b = c, c = d, d = next;
+        }
+        store(bias + lane, (a + b) + (c + d));
     }
 }
 
 // Adds one image's gradient to `sums` [kernel row][tap][vectors · LANES] and `bias` [vectors · LANES].
 template <class T, class E>
 void add_image(const Geometry& g, const GradientPlan& plan, const T* x, const T* gy, float* x_words, float* gy_words,
-               E* row, float* tile, const float* zeros, float* sums, float* bias) {
+               float* tile, const float* zeros, float* sums, float* bias) {
     const int64_t in_row = g.width * g.channels, out_row = g.out_width * g.filters;
     const int64_t wide = plan.kernel.vectors * LANES, all = plan.vectors * LANES;
     Product job{};
     job.steps = plan.steps;
     job.source_row = g.stride_height * plan.x_pitch * 4, job.source_block = 4;
-    job.source_step = depth_of<E> * plan.x_shift * 4;
+    job.source_step = depth_of<E> * plan.x_shift * 4, job.source_group = plan.x_pitch * 4;
     job.weights_row = plan.gy_row, job.weights_step = plan.gy_step;
-    job.start = zeros, job.tile = tile;
+    job.start = zeros, job.out = tile, job.end = tile + plan.kernel.blocks * wide;
+    job.pitch = job.lanes = wide;
     for (int64_t first = 0; first < g.out_height; first += plan.band) {
         job.rows = std::min(plan.band, g.out_height - first);
         const int64_t needed = (job.rows - 1) * g.stride_height + g.kernel_height;
         for (int64_t i = 0; i < needed; ++i) {
             const int64_t at = first * g.stride_height + i - g.pad_height;
             const T* from = at < 0 || at >= g.height ? nullptr : x + at * in_row;
-            copy_row<T, E>(row, plan.x_pitch + plan.x_shift, from, g.pad_width * g.channels, in_row);
-            pair_words(x_words + i * plan.x_pitch, row, plan.x_shift, plan.x_pitch);
+            float* to = x_words + i * plan.x_pitch;
+            if constexpr (depth_of<E> == 1)
+                copy_row<T, float>(to, plan.x_pitch, from, g.pad_width * g.channels, in_row);
+            else
+                pair_row(to, plan.x_pitch, from, g.pad_width * g.channels, in_row, plan.x_shift);
         }
-        for (int64_t i = 0; i < job.rows; ++i) {
-            copy_row<T, E>(row, plan.gy_length, gy + (first + i) * out_row, 0, out_row);
-            pack_gradient<E>(plan, gy_words + i * plan.gy_row, row, bias);
-        }
-        for (int64_t kernel_row = 0; kernel_row < g.kernel_height; ++kernel_row)
+        for (int64_t i = 0; i < job.rows; ++i)
+            pack_gradient<T, E>(plan, out_row, gy_words + i * plan.gy_row, gy + (first + i) * out_row, bias);
+        for (int64_t kernel_row = 0; kernel_row < g.kernel_height; kernel_row += plan.kernel.groups)
             for (int64_t tap = 0; tap < plan.taps; tap += plan.kernel.blocks)
                 for (int64_t lane = 0; lane < all; lane += wide) {
                     job.source = reinterpret_cast<const char*>(x_words + kernel_row * plan.x_pitch + tap);
@@ -103,7 +109,6 @@ void weight_gradient(const Geometry& g, const T* x, const T* gy, float* gw, floa
 #pragma omp parallel num_threads(g.threads)
     {
         Scratch<float> x_words(x_rows * plan.x_pitch), gy_words(plan.band * plan.gy_row);
-        Scratch<E> row(std::max(plan.x_pitch + plan.x_shift, plan.gy_length));
         Scratch<float> tile(plan.kernel.blocks * plan.kernel.vectors * LANES), zeros(plan.kernel.vectors * LANES);
 #pragma omp for schedule(static)
         for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -111,7 +116,7 @@ void weight_gradient(const Geometry& g, const T* x, const T* gy, float* gw, floa
             for (int64_t image = chunk * part; image < std::min((chunk + 1) * part, g.images); ++image)
                 add_image<T, E>(g, plan, x + image * g.height * g.width * g.channels,
                                 gy + image * g.out_height * g.out_width * g.filters, x_words.get(), gy_words.get(),
-                                row.get(), tile.get(), zeros.get(), own, own + size - all);
+                                tile.get(), zeros.get(), own, own + size - all);
         }
     }
     for (int64_t chunk = 1; chunk < chunks; ++chunk)

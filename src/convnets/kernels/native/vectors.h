@@ -29,6 +29,13 @@ typedef uint8_t octets __attribute__((vector_size(LANES)));
 
 static ALWAYS_INLINE floats broadcast(float value) { return floats{} + value; }
 
+// All bits set in the first `count` lanes.
+static ALWAYS_INLINE integers first_lanes(int64_t count) {
+    integers lane{};
+    for (int32_t i = 0; i < LANES; ++i) lane[i] = i;
+    return lane < static_cast<int32_t>(count);
+}
+
 template <class To, class From> static ALWAYS_INLINE To same_bits(From from) {
     static_assert(sizeof(To) == sizeof(From), "only the type changes");
     To to;
