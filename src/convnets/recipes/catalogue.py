@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from convnets.errors import UnknownNameError
-from convnets.recipes.best import best_lenet_bn
+from convnets.recipes.best import BEST, best_recipe
 from convnets.recipes.notes import NOTES, notes_recipe
 from convnets.recipes.recipe import Recipe
 from convnets.recipes.speed import SPEED, speed_recipe
@@ -15,7 +15,7 @@ __all__ = ["get_recipe", "list_recipes"]
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     **{f"notes/{network}": partial(notes_recipe, network) for network in NOTES},
-    "best/lenet_bn": best_lenet_bn,
+    **{f"best/{network}": partial(best_recipe, network) for network in BEST},
     **{f"speed/{goal}": partial(speed_recipe, goal) for goal in SPEED},
 }
 

@@ -49,9 +49,8 @@ class Learner:
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernels = kernels or Kernels(hardware)
-        self._twin: Callable[[Tensor], Tensor] | None = (
-            None  # made at the first step: compiling its kernels may take a while
-        )
+        # made at the first step, since compiling its kernels may take a while
+        self._twin: Callable[[Tensor], Tensor] | None = None
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None

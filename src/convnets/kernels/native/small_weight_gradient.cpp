@@ -40,18 +40,21 @@ void pack_gradient(const GradientPlan& plan, int64_t out_row, float* to, const T
     static const float one_float = 1.0f;
     const void* one = depth_of<E> == 2 ? static_cast<const void*>(one_pair) : &one_float;
     if constexpr (depth_of<E> == 1) copy_row<T, float>(to, plan.gy_length, row, 0, out_row);
+    const auto pack = [&](int64_t step, int64_t lane) {
 #if defined(__AVX512BF16__)
-    if constexpr (depth_of<E> == 2)
-        for (int64_t step = 0; step < plan.steps; ++step)
-            for (int64_t lane = 0; lane < plan.gy_step; lane += LANES)
-                store(to + step * plan.gy_step + lane,
-                      load_pairs(row, 2 * step * plan.lanes + lane, plan.lanes, out_row));
+        if constexpr (depth_of<E> == 2)
+            store(to + step * plan.gy_step + lane, load_pairs(row, 2 * step * plan.lanes + lane, plan.lanes, out_row));
 #endif
-    for (int64_t lane = 0; lane < plan.vectors * LANES; lane += LANES) {
+    };
+    const int64_t lanes = plan.vectors * LANES;
+    for (int64_t step = 0; step < plan.steps && plan.vectors > 1; ++step)  // in the order of memory
+        for (int64_t lane = 0; lane < lanes; lane += LANES) pack(step, lane);
+    for (int64_t lane = 0; lane < lanes; lane += LANES) {
         vector a = load(bias + lane), b{}, c{}, d{};  // taken in turns, as an addition takes several cycles
         for (int64_t step = 0; step < plan.steps; ++step) {
-            const vector next =
-                multiply_add<E>(a, load(to + step * plan.gy_step + lane), static_cast<const char*>(one));
+            if (plan.vectors == 1) pack(step, lane);
+            const float* word = to + step * plan.gy_step + lane;
+            const vector next = multiply_add<E>(a, load(word), static_cast<const char*>(one));
             a = b, b = c, c = d, d = next;
         }
         store(bias + lane, (a + b) + (c + d));
