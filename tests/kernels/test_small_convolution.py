@@ -28,6 +28,7 @@ LAYERS = (
     (3, 6, 14, 14, 16, (5, 5), (1, 1), (0, 0)),
     (2, 6, 12, 12, 16, (5, 5), (1, 1), (0, 0)),
     (33, 1, 9, 9, 16, (3, 3), (1, 1), (1, 1)),
+    (2, 1, 28, 28, 32, (3, 3), (1, 1), (1, 1)),
     (2, 1, 48, 48, 64, (7, 7), (2, 2), (3, 3)),
     (1, 3, 99, 99, 96, (11, 11), (4, 4), (1, 1)),
     (2, 3, 130, 131, 16, (3, 3), (1, 1), (1, 1)),
@@ -42,6 +43,7 @@ LAYERS = (
 def _native() -> None:
     if compiled_kernels() is None:
         pytest.skip(f"no native kernels: {why_not_compiled()}")
+    torch.manual_seed(20)
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def _relative_error(found: Tensor, expected: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
-@pytest.mark.parametrize("layer", [*LAYERS, *_random_layers(60)], ids=str)
+@pytest.mark.parametrize("layer", [*LAYERS, *_random_layers(40)], ids=str)
 def test_against_float64(
     layer: tuple[int, int, int, int, int, Shape, Shape, Shape], dtype: torch.dtype, allowed: float
 ) -> None:

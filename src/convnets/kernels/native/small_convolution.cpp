@@ -7,7 +7,8 @@ namespace {
 
 // Weights [filter][kernel row][kernel column][channel] as [tile][kernel row][step][V · LANES] for `forward`.
 template <class E>
-Scratch<float> pack_forward(const Geometry& g, int64_t fold, int64_t vectors, const Kernel& kernel, const float* weight) {
+Scratch<float> pack_forward(const Geometry& g, int64_t fold, int64_t vectors, const Kernel& kernel,
+                            const float* weight) {
     const int64_t taps = g.row_taps(fold), steps = ceil_div(taps, depth_of<E>);
     const int64_t wide = kernel.vectors * LANES, lanes = fold * g.filters, shift = g.stride_width * g.channels;
     const int64_t row_length = g.kernel_width * g.channels;
@@ -50,7 +51,8 @@ void forward(const Geometry& g, const T* x, const float* weight, const float* bi
         for (int64_t task = 0; task < g.images * bands; ++task) {
             const int64_t image = task / bands, first = task % bands * band;
             const int64_t last = std::min(first + band, g.out_height);
-            const int64_t top = first * g.stride_height, needed = (last - 1 - first) * g.stride_height + g.kernel_height;
+            const int64_t top = first * g.stride_height;
+            const int64_t needed = (last - 1 - first) * g.stride_height + g.kernel_height;
             for (int64_t row = 0; row < needed; ++row) {
                 const int64_t at = top + row - g.pad_height;
                 const T* from = at < 0 || at >= g.height ? nullptr : x + (image * g.height + at) * row_size;
@@ -123,8 +125,8 @@ void input_gradient(const Geometry& g, const T* gy, const float* weight, T* gx) 
     const int64_t out_row = g.out_width * g.filters, row_weights = steps * wide;
     const bool in_place = std::is_same_v<T, E> && g.out_width % kernel.blocks == 0 && g.filters % depth_of<E> == 0;
     const int64_t pitch = (round_up(g.out_width, kernel.blocks) - 1) * g.filters + steps * depth_of<E>;
-    const int64_t band = std::clamp<int64_t>(
-        (CACHE / int64_t(pitch * sizeof(E)) - ceil_div(g.kernel_height, g.stride_height)) * g.stride_height, 1, g.height);
+    const int64_t fitting = CACHE / int64_t(pitch * sizeof(E)) - ceil_div(g.kernel_height, g.stride_height);
+    const int64_t band = std::clamp<int64_t>(fitting * g.stride_height, 1, g.height);
     const int64_t bands = ceil_div(g.height, band);
 #pragma omp parallel num_threads(g.threads)
     {

@@ -40,7 +40,7 @@ void pack_gradient(const GradientPlan& plan, int64_t out_row, float* to, const T
     static const float one_float = 1.0f;
     const void* one = depth_of<E> == 2 ? static_cast<const void*>(one_pair) : &one_float;
     if constexpr (depth_of<E> == 1) copy_row<T, float>(to, plan.gy_length, row, 0, out_row);
-    const auto pack = [&](int64_t step, int64_t lane) {
+    const auto pack = [&]([[maybe_unused]] int64_t step, [[maybe_unused]] int64_t lane) {
 #if defined(__AVX512BF16__)
         if constexpr (depth_of<E> == 2)
             store(to + step * plan.gy_step + lane, load_pairs(row, 2 * step * plan.lanes + lane, plan.lanes, out_row));
@@ -96,7 +96,8 @@ void add_image(const Geometry& g, const GradientPlan& plan, const T* x, const T*
                     plan.kernel.run(job);
                     for (int64_t p = 0; p < plan.kernel.blocks; ++p) {
                         float* sum = sums + (kernel_row * plan.taps + tap + p) * all + lane;
-                        for (int64_t i = 0; i < wide; i += LANES) store(sum + i, load(sum + i) + load(tile + p * wide + i));
+                        for (int64_t i = 0; i < wide; i += LANES)
+                            store(sum + i, load(sum + i) + load(tile + p * wide + i));
                     }
                 }
     }
