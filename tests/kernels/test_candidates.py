@@ -77,7 +77,7 @@ def run(direction: str, name: str, shape: ConvolutionShape) -> tuple[Tensor, ...
     if direction in ("forward", "relu"):
         return (FORWARD[name].run(x, weight, bias, shape, direction == "relu"),)
     if direction == "input_gradient":
-        return (INPUT_GRADIENT[name].run(gradient, weight, shape),)
+        return (INPUT_GRADIENT[name].run(gradient, x, weight, shape),)
     found, bias_gradient = WEIGHT_GRADIENT[name].run(gradient, x, shape)
     return (found,) if bias_gradient is None else (found, bias_gradient)
 
@@ -142,7 +142,7 @@ def test_im2col_in_parts_of_any_size(data: st.DataObject, limit: int) -> None:
         reference = references(shape)["weight_gradient"]
         torch.testing.assert_close(found, reference[0], rtol=1e-12, atol=1e-12)
         assert (of_bias is None) == (not shape.bias)
-    back = PatchProduct(limit).input_gradient(gradient, weight, shape)
+    back = PatchProduct(limit).input_gradient(gradient, x, weight, shape)
     torch.testing.assert_close(back, references(shape)["input_gradient"][0], rtol=1e-12, atol=1e-12)
 
 

@@ -30,8 +30,8 @@ __all__ = [
 Forward = Callable[[Tensor, Tensor, Tensor | None, ConvolutionShape, bool], Tensor]
 """(x, weight, bias, shape, relu) → y"""
 
-InputGradient = Callable[[Tensor, Tensor, ConvolutionShape], Tensor]
-"""(∂L/∂y, weight, shape) → ∂L/∂x"""
+InputGradient = Callable[[Tensor, Tensor, Tensor, ConvolutionShape], Tensor]
+"""(∂L/∂y, x, weight, shape) → ∂L/∂x; the values of `x` do not matter, but PyTorch asks for it"""
 
 WeightGradient = Callable[[Tensor, Tensor, ConvolutionShape], tuple[Tensor, Tensor | None]]
 """(∂L/∂y, x, shape) → ∂L/∂weight and, where shape.bias, ∂L/∂bias; in float32 where that costs nothing"""

@@ -59,8 +59,20 @@ def convolution(
         dtype=dtype,
         needs_input_gradient=x.requires_grad,
     )
+    if plan == ONEDNN and activation is None:
+        return _by_pytorch(x, weight, bias, shape)
     done: Tensor = _Convolution.apply(x, weight, bias, shape, plan, activation == "relu")  # type: ignore[no-untyped-call]
     return done
+
+
+def _by_pytorch(x: Tensor, weight: Tensor, bias: Tensor | None, shape: ConvolutionShape) -> Tensor:
+    """What `_Convolution` would do by oneDNN, without going through Python in the backward pass."""
+    dtype = shape.torch_dtype
+    stride, padding = list(shape.stride), list(shape.padding)
+    bias = None if bias is None else bias.to(dtype)
+    x, weight = channels_last(x.to(dtype)), weight.to(dtype)
+    y = torch.convolution(x, weight, bias, stride, padding, [1, 1], False, [0, 0], 1)
+    return channels_last(y)
 
 
 class _Convolution(torch.autograd.Function):
@@ -96,7 +108,7 @@ class _Convolution(torch.autograd.Function):
         for_x = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
             run = find(INPUT_GRADIENT, plan.input_gradient, shape)
-            for_x = run(gradient, weight, shape).to(ctx.input_dtype)
+            for_x = run(gradient, x, weight, shape).to(ctx.input_dtype)
         if ctx.needs_input_grad[1]:
             for_weight, for_bias = find(WEIGHT_GRADIENT, plan.weight_gradient, shape)(gradient, x, shape)
             for_weight = for_weight.to(ctx.weight_dtype)

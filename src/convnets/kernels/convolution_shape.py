@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -145,10 +146,22 @@ class ConvolutionShape:
             )
         if dtype not in _NAMES:
             raise InputError(f"a convolution got {dtype}; allowed: {', '.join(map(str, _NAMES))}")
-        batch, channels, height, width = x.shape
-        kernel = (weight.shape[2], weight.shape[3])
-        sizes = (batch, channels, height, width, weight.shape[0])
-        return cls(*sizes, kernel, stride, padding, bias, _NAMES[dtype], needs_input_gradient)
+        return _shape(x.shape, weight.shape, stride, padding, bias, dtype, needs_input_gradient)
+
+
+@lru_cache(maxsize=4096)  # every step of a training run asks for the same ones
+def _shape(
+    images: torch.Size,
+    weight: torch.Size,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    bias: bool,
+    dtype: torch.dtype,
+    needs_input_gradient: bool,
+) -> ConvolutionShape:
+    batch, channels, height, width = images
+    sizes = (batch, channels, height, width, weight[0], (weight[2], weight[3]))
+    return ConvolutionShape(*sizes, stride, padding, bias, _NAMES[dtype], needs_input_gradient)
 
 
 def channels_last(x: Tensor) -> Tensor:

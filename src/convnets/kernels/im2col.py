@@ -49,7 +49,7 @@ class PatchProduct:
         found = total.view(shape.out_channels, *shape.kernel, shape.in_channels).permute(0, 3, 1, 2)
         return found, sum_rows(rows) if shape.bias else None
 
-    def input_gradient(self, gradient: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
+    def input_gradient(self, gradient: Tensor, _x: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
         """∂L/∂y (N×O×H'×W') → ∂L/∂x (N×C×H×W)."""
         borders = [side - 1 - pad for side, pad in zip(shape.kernel, shape.padding, strict=True)]
         if shape.stride != (1, 1) or min(borders) < 0:

@@ -54,7 +54,7 @@ class Operands:
         if direction == "forward":
             return (FORWARD[name].run(self.x, self.weight, self.bias, self.shape, False),)
         if direction == "input_gradient":
-            return (INPUT_GRADIENT[name].run(self.gradient, self.weight, self.shape),)
+            return (INPUT_GRADIENT[name].run(self.gradient, self.x, self.weight, self.shape),)
         found, bias = WEIGHT_GRADIENT[name].run(self.gradient, self.x, self.shape)
         return (found,) if bias is None else (found, bias)
 

@@ -25,7 +25,7 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, shape: ConvolutionSh
     return y.view(shape.batch, *shape.output_size, shape.out_channels).permute(0, 3, 1, 2)
 
 
-def input_gradient(gradient: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
+def input_gradient(gradient: Tensor, _x: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
     """∂L/∂y (N×O×H'×W') → ∂L/∂x; pixels that a stride steps over get zero."""
     rows = rows_of(gradient) @ weight_matrix(weight)
     if shape.kernel != (1, 1):

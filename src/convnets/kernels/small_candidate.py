@@ -30,7 +30,7 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, shape: ConvolutionSh
     return y.relu_() if relu else y
 
 
-def input_gradient(gradient: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
+def input_gradient(gradient: Tensor, _x: Tensor, weight: Tensor, shape: ConvolutionShape) -> Tensor:
     """∂L/∂y (N×O×H'×W') → ∂L/∂x (N×C×H×W)."""
     sizes = (shape.batch, shape.in_channels, shape.height, shape.width)
     return small_input_gradient(gradient, weight, sizes, shape.stride, shape.padding)

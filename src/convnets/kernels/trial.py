@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ _MACS = 1_000_000_000  # for each thread: a hundredth of a second at the speed o
 _MIN_IMAGES = 8
 _MIN_ROUNDS, _MAX_ROUNDS = 3, 25
 _WORTH: Final = 0.95  # of oneDNN's time: what a choice must stay under, or noise would decide
+_OVERHEAD = 1.5e-4  # seconds that a convolution of our own spends in Python, which PyTorch's does not
 _SLOW_START = 0.02  # seconds: below, a first call says more of its preparations than of its speed
 
 
@@ -51,12 +53,13 @@ def measure(shape: ConvolutionShape, clock: Clock | None = None) -> ConvolutionP
         operands.fill()
         samples = {direction: _time(operands, direction, first[direction], clock) for direction in directions}
     chosen = {direction: choose(samples[direction]) for direction in directions}
+    seconds = {
+        direction: {name: min(times) * shape.batch / part.batch for name, times in found.items()}
+        for direction, found in samples.items()
+    }
     return ConvolutionPlan(
-        **chosen,
-        seconds={
-            direction: {name: min(times) * shape.batch / part.batch for name, times in found.items()}
-            for direction, found in samples.items()
-        },
+        **(chosen if _is_worthwhile(chosen, seconds) else {}),
+        seconds=seconds,
         dropped={direction: reasons for direction, reasons in dropped.items() if reasons},
     )
 
@@ -97,6 +100,16 @@ def _affordable_images(shape: ConvolutionShape, threads: int) -> int:
     return min(shape.batch, max(least, images - images % least))
 
 
+def _is_worthwhile(chosen: Mapping[str, str], seconds: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether the three directions together save more than it costs to leave PyTorch's own convolution."""
+    saved = 0.0
+    for direction, name in chosen.items():
+        if name != "onednn":
+            # where oneDNN is wrong, no saving is asked for
+            saved += seconds[direction].get("onednn", math.inf) - seconds[direction][name]
+    return saved > _OVERHEAD
+
+
 def _check(operands: Operands, direction: str, clock: Clock) -> tuple[dict[str, float], dict[str, str]]:
     """The time of the first run of each kernel that is right, and why others were dropped."""
     first: dict[str, float] = {}
@@ -123,7 +136,8 @@ def _time(
     samples: dict[str, list[float]] = {}
     running = []
     for name, seconds in first.items():
-        if name != "onednn" and seconds > max(_SLOW_START, 4 * min(first.values())):
+        if name != "onednn" and seconds > max(_OVERHEAD = 1.5e-4  # seconds that a convolution of our own spends in Python, which PyTorch's does not
+_SLOW_START, 4 * min(first.values())):
             samples[name] = [seconds]
         else:
             samples[name] = []
