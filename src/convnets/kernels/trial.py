@@ -136,8 +136,7 @@ def _time(
     samples: dict[str, list[float]] = {}
     running = []
     for name, seconds in first.items():
-        if name != "onednn" and seconds > max(_OVERHEAD = 1.5e-4  # seconds that a convolution of our own spends in Python, which PyTorch's does not
-_SLOW_START, 4 * min(first.values())):
+        if name != "onednn" and seconds > max(_SLOW_START, 4 * min(first.values())):
             samples[name] = [seconds]
         else:
             samples[name] = []
