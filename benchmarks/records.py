@@ -18,13 +18,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.environment import describe_environment
 from convnets.core.files import write_json
+from convnets.core.seeds import derive_seed
 from convnets.data.batches import Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.evaluation.evaluate import evaluate
+from convnets.models.catalogue import create_model
+from convnets.models.speednet import SpeedNet
 from convnets.recipes.catalogue import get_recipe
 from convnets.recipes.recipe import Recipe
 from convnets.training.config import TrainConfig
@@ -32,10 +37,14 @@ from convnets.training.learner import Learner
 from convnets.training.loop import fit
 from convnets.training.task import prepare
 
+RANDOM = "random first filters, fixed as the computed ones are"
+LEARNED = "random first filters, learned"
 ABLATIONS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "SGD (0.2, momentum 0.9) for Muon": {"optimiser": "sgd", "learning_rate": 0.2, "momentum": 0.9},
     "biases at the rate of weights": {"bias_rate": 1.0},
+    RANDOM: {},
+    LEARNED: {},
     "no label smoothing": {"label_smoothing": 0.0},
     "no mirror images in training": {"augment": ()},
     "one-cycle for the straight schedule": {"schedule": "one-cycle"},
@@ -44,10 +53,15 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def run_once(recipe: Recipe, config: TrainConfig, splits: Splits) -> dict[str, Any]:
+def run_once(recipe: Recipe, config: TrainConfig, splits: Splits, changed: str = "") -> dict[str, Any]:
     """Train once; seconds, and accuracy with one view and with its mirror image."""
-    started = time.perf_counter()
-    task = prepare(recipe.network, splits, config, arguments=dict(recipe.arguments))
+    started, used = time.perf_counter(), time.process_time()
+    network: nn.Module | str = recipe.network
+    if changed in (RANDOM, LEARNED):
+        network = without_whitening(recipe, config.seed, changed == LEARNED)
+    task = prepare(
+        network, splits, config, arguments=dict(recipe.arguments) if isinstance(network, str) else None
+    )
     learner = Learner(task.network, config, task.hardware)
     batches = Batches(
         task.train,
@@ -59,7 +73,7 @@ def run_once(recipe: Recipe, config: TrainConfig, splits: Splits) -> dict[str, A
         mixing=task.mixing,
     )
     fit(learner, batches, lambda _: None, 0, config, TrainingState(), lambda _: None, lambda _: None)
-    seconds = time.perf_counter() - started
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - used
     judged = splits.test if splits.test is not None else task.validation
     assert judged is not None
     accuracies = [
@@ -71,10 +85,20 @@ def run_once(recipe: Recipe, config: TrainConfig, splits: Splits) -> dict[str, A
     return {
         "seed": config.seed,
         "seconds": seconds,
+        "processor_seconds": processor_seconds,
         "accuracy": accuracies[0],
         "accuracy_with_flips": accuracies[1],
         "environment": describe_environment(task.hardware),
     }
+
+
+def without_whitening(recipe: Recipe, seed: int, learned: bool) -> nn.Module:
+    """The recipe's network with the first filters that PyTorch draws, trained with the others or not."""
+    network = create_model(recipe.network, seed=derive_seed(seed, "network"), **recipe.arguments)
+    assert isinstance(network, SpeedNet)
+    network.whitened.fill_(True)
+    network.whitening.weight.requires_grad_(learned)
+    return network
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -85,7 +109,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
 
-    return f"{spread('accuracy', 4)} | {spread('accuracy_with_flips', 4)} | {spread('seconds', 1)} s"
+    figures = f"{spread('accuracy', 4)} | {spread('accuracy_with_flips', 4)} | {spread('seconds', 1)} s"
+    return f"{figures} | {spread('processor_seconds', 1)} s"
 
 
 def main() -> None:
@@ -107,7 +132,7 @@ def main() -> None:
     for name, changes in ABLATIONS.items() if arguments.ablate else [("the recipe", {})]:
         rows = results.setdefault(name, [])
         for seed in range(arguments.seeds):
-            rows.append(run_once(recipe, replace(config, seed=seed, **changes), splits))
+            rows.append(run_once(recipe, replace(config, seed=seed, **changes), splits, name))
             shown = {key: value for key, value in rows[-1].items() if key != "environment"}
             print(json.dumps(shown), flush=True)
         print(f"{name} | n={len(rows)} | {summary(rows)}", flush=True)
