@@ -189,7 +189,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient(pooling: Pooling) -> None:
 
 def test_relu_at_zero_has_no_gradient() -> None:
     x = torch.zeros(2, 6, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
-    normalise_activate_pool(x, None, None, "relu", None).sum().backward()
+    normalise_activate_pool(x, None, torch.zeros_like(x), "relu", None).sum().backward()
     assert x.grad is not None
     assert not x.grad.any()
 
@@ -223,7 +223,7 @@ def test_extreme_values_keep_the_relative_error_of_the_activations() -> None:
         visible = expected.abs() > 1e-30
         if name == "gelu":  # x² in the exponent: rounding alone costs more in the tail
             visible &= x64 > -5
-        found = normalise_activate_pool(x, None, None, name, None).double()
+        found = normalise_activate_pool(x, None, torch.zeros_like(x), name, None).double()
         assert float(((found - expected) / expected)[visible].abs().max()) < 1.5e-6, name
 
 
@@ -235,7 +235,8 @@ def test_other_layouts_are_right_too() -> None:
         torch.randn(4, 12, 8, 10)[::2, ::2],
     ):
         check(x.detach(), norm_of(6), None, "relu", Pooling("max", 2))
-    y = normalise_activate_pool(torch.randn(2, 6, 8, 8, requires_grad=True), None, None, "relu", None)
+    x = torch.randn(2, 6, 8, 8, requires_grad=True)
+    y = normalise_activate_pool(x, None, None, "relu", Pooling("max", 2))
     y.sum().backward()  # a gradient expanded from one number
 
 
@@ -323,7 +324,7 @@ def test_unknown_activations_are_refused() -> None:
 def test_differentiable_only_once() -> None:
     native_only()
     x = maps(2, 3, 4, 4).requires_grad_()
-    y = normalise_activate_pool(x, None, None, "tanh", None)
+    y = normalise_activate_pool(x, None, torch.zeros_like(x), "tanh", None)
     (grad,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()

@@ -47,7 +47,10 @@ def normalise_activate_pool(
     """
     if activation not in ACTIVATIONS:
         raise UnknownNameError("activation", str(activation), [str(name) for name in ACTIVATIONS])
-    if compiled_kernels() is None or not is_supported(x, norm, residual, pooling):
+    lone = (
+        norm is None and residual is None and pooling is None
+    )  # nothing to fuse, and PyTorch's call is shorter
+    if lone or compiled_kernels() is None or not is_supported(x, norm, residual, pooling):
         return plain(x, norm, residual, activation, pooling)
     if norm is not None and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
@@ -144,7 +147,7 @@ class _NormaliseActivatePool(torch.autograd.Function):
             call.set_norm(weight, bias, mean, inverse_std)
             call.set_running(norm)
         call.set_tensors(x=x, residual=residual, y=y, winner=winner)
-        _library().pointwise_forward(call)
+        _library().pointwise_forward(ctypes.byref(call))
         ctx.activation, ctx.pooling, ctx.shape = activation, pooling, x.shape
         linear = (
             activation is None
@@ -182,7 +185,7 @@ class _NormaliseActivatePool(torch.autograd.Function):
         grad_bias = torch.empty_like(bias) if needs_bias else None
         call.set_tensors(x=x, residual=residual, winner=winner, grad_y=grad_y, grad_x=grad_x, grad_z=grad_z)
         call.set_tensors(grad_weight=grad_weight, grad_bias=grad_bias)
-        _library().pointwise_backward(call)
+        _library().pointwise_backward(ctypes.byref(call))
         return (
             grad_x if needs_x else None,
             grad_weight,
@@ -197,8 +200,6 @@ class _NormaliseActivatePool(torch.autograd.Function):
 def _library() -> ctypes.CDLL:
     library = compiled_kernels()
     assert library is not None, "only reached where the library is there"
-    for function in (library.pointwise_forward, library.pointwise_backward):
-        function.argtypes, function.restype = [ctypes.POINTER(PointwiseCall)], None
     return library
 
 

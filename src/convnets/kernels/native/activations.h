@@ -1,34 +1,53 @@
 // The activations and their derivatives on vectors. The C library's exp, tanh and erf do not vectorise: the
-// polynomials here are minimax fits of our own, with a relative error below 1e-6 (tests/kernels hold them to that).
+// polynomials here are minimax fits of our own, with a relative error below 1e-6 in float32 (tests/kernels hold them to that).
 #pragma once
 #include "vectors.h"
 
+// T is the type that results are rounded to: for bfloat16, which keeps 8 bits, errors of 2^-13 are invisible.
+
+template <class T> constexpr bool is_rough = std::is_same_v<T, bfloat16>;
+
 // e^x: 2^n · 2^f with a whole n and |f| ≤ 1/2; x is clamped to where the result is a normal float.
-static ALWAYS_INLINE floats exponential(floats x) {
+template <class T> static ALWAYS_INLINE floats exponential(floats x) {
     x = x > 88.0f ? broadcast(88.0f) : x;  // a NaN passes both comparisons
     x = x < -87.0f ? broadcast(-87.0f) : x;
     const float to_integer = 12582912.0f;  // 1.5·2^23: adding it rounds to a whole number in the lowest bits
     const floats shifted = x * 1.44269504f + to_integer;
     const floats whole = shifted - to_integer;
-    const floats f = (x * 1.44269504f - whole) + x * 1.925963e-8f;  // log2(e) in two parts
-    floats p = broadcast(1.5345812e-4f);
-    p = p * f + 1.3399931e-3f;
-    p = p * f + 9.618489e-3f;
-    p = p * f + 5.5503286e-2f;
-    p = p * f + 2.4022646e-1f;
-    p = p * f + 6.931472e-1f;
-    p = p * f + 1.0f;
+    floats f = x * 1.44269504f - whole, p;
+    if (is_rough<T>) {
+        p = broadcast(5.517167e-2f);
+        p = p * f + 2.4261113e-1f;
+        p = p * f + 6.9326097e-1f;
+        p = p * f + 9.9992806e-1f;
+    } else {
+        f += x * 1.925963e-8f;  // the rest of log2(e)
+        p = broadcast(1.5345812e-4f);
+        p = p * f + 1.3399931e-3f;
+        p = p * f + 9.618489e-3f;
+        p = p * f + 5.5503286e-2f;
+        p = p * f + 2.4022646e-1f;
+        p = p * f + 6.931472e-1f;
+        p = p * f + 1.0f;
+    }
     return same_bits<floats>(same_bits<words>(p) + (same_bits<words>(shifted) << 23));
+}
+
+template <class T> static ALWAYS_INLINE floats reciprocal(floats x) {
+#if defined(__AVX512F__) && defined(__AVX512BF16__)
+    if (is_rough<T>) return same_bits<floats>(_mm512_rcp14_ps(same_bits<__m512>(x)));
+#endif
+    return 1.0f / x;
 }
 
 static ALWAYS_INLINE floats magnitude(floats x) { return same_bits<floats>(same_bits<words>(x) & 0x7fffffffu); }
 
-static ALWAYS_INLINE floats logistic(floats x) { return 1.0f / (1.0f + exponential(-x)); }
+template <class T> static ALWAYS_INLINE floats logistic(floats x) { return reciprocal<T>(1.0f + exponential<T>(-x)); }
 
-static ALWAYS_INLINE floats hyperbolic_tangent(floats x) {
+template <class T> static ALWAYS_INLINE floats hyperbolic_tangent(floats x) {
     const words sign = same_bits<words>(x) & 0x80000000u;
     const floats size = same_bits<floats>(same_bits<words>(x) ^ sign);
-    const floats large = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
+    const floats large = 1.0f - 2.0f * reciprocal<T>(exponential<T>(2.0f * size) + 1.0f);
     const floats u = x * x;  // near zero the formula above would cancel
     floats p = broadcast(-5.717045e-3f);
     p = p * u + 2.0650588e-2f;
@@ -46,10 +65,10 @@ struct Normal {
 
 // The standard normal distribution: erfc(u)·e^(u²) is a polynomial in t = 1/(1 + 0.4u), so that one exponential
 // serves both and small tails keep their relative accuracy.
-static ALWAYS_INLINE Normal standard_normal(floats x) {
+template <class T> static ALWAYS_INLINE Normal standard_normal(floats x) {
     const floats size = magnitude(x);
-    const floats bell = exponential(-0.5f * x * x);
-    const floats t = 1.0f / (1.0f + 0.282842712f * size);  // u = |x|/√2
+    const floats bell = exponential<T>(-0.5f * x * x);
+    const floats t = reciprocal<T>(1.0f + 0.282842712f * size);  // u = |x|/√2
     floats p = broadcast(4.1253064e-2f);
     p = p * t - 1.4031935e-1f;
     p = p * t + 8.398752e-2f;
@@ -77,38 +96,38 @@ struct ReLU {
     static ALWAYS_INLINE floats slope(floats x, floats g) { return x <= 0.0f ? floats{} : g; }
 };
 
-struct Sigmoid {
+template <class T> struct Sigmoid {
     static constexpr bool monotone = true;
-    static ALWAYS_INLINE floats value(floats x) { return logistic(x); }
+    static ALWAYS_INLINE floats value(floats x) { return logistic<T>(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats e = exponential(-magnitude(x)), r = 1.0f / (1.0f + e);
+        const floats e = exponential<T>(-magnitude(x)), r = reciprocal<T>(1.0f + e);
         return g * (e * r * r);  // s·(1 − s) without its cancellation where s is near 1
     }
 };
 
-struct Tanh {
+template <class T> struct Tanh {
     static constexpr bool monotone = true;
-    static ALWAYS_INLINE floats value(floats x) { return hyperbolic_tangent(x); }
+    static ALWAYS_INLINE floats value(floats x) { return hyperbolic_tangent<T>(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats e = exponential(-2.0f * magnitude(x)), r = 1.0f / (1.0f + e);
+        const floats e = exponential<T>(-2.0f * magnitude(x)), r = reciprocal<T>(1.0f + e);
         return g * (4.0f * e * r * r);
     }
 };
 
-struct GELU {
+template <class T> struct GELU {
     static constexpr bool monotone = false;
-    static ALWAYS_INLINE floats value(floats x) { return x * standard_normal(x).cumulative; }
+    static ALWAYS_INLINE floats value(floats x) { return x * standard_normal<T>(x).cumulative; }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const Normal normal = standard_normal(x);
+        const Normal normal = standard_normal<T>(x);
         return g * (normal.cumulative + x * normal.density);
     }
 };
 
-struct SiLU {
+template <class T> struct SiLU {
     static constexpr bool monotone = false;
-    static ALWAYS_INLINE floats value(floats x) { return x * logistic(x); }
+    static ALWAYS_INLINE floats value(floats x) { return x * logistic<T>(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats s = logistic(x);
+        const floats s = logistic<T>(x);
         return g * (s * (1.0f + x * (1.0f - s)));
     }
 };

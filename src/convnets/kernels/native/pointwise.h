@@ -150,10 +150,10 @@ template <class Work> void with_types(const PointwiseCall &call, Work work) {
         switch (call.activation) {
             case 0: return work(element, Identity{});
             case 1: return work(element, ReLU{});
-            case 2: return work(element, Sigmoid{});
-            case 3: return work(element, Tanh{});
-            case 4: return work(element, GELU{});
-            case 5: return work(element, SiLU{});
+            case 2: return work(element, Sigmoid<decltype(element)>{});
+            case 3: return work(element, Tanh<decltype(element)>{});
+            case 4: return work(element, GELU<decltype(element)>{});
+            case 5: return work(element, SiLU<decltype(element)>{});
         }
     };
     if (call.is_bfloat16) return with_element(bfloat16{});

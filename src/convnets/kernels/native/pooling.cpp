@@ -110,7 +110,7 @@ template <int K, bool MAX, bool ADD> struct Spread {
     }
 
     ALWAYS_INLINE void window(int64_t p, int64_t from, int64_t end) const {
-        if (ADD || channels % LANES == 0) return pixels(p, from, end);
+        if (ADD || channels <= LANES || channels % LANES == 0) return pixels(p, from, end);
         for (int64_t i = from; i < end; ++i) pixels(p, i, i + 1);  // each before the one that it runs into
     }
 
