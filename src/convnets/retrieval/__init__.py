@@ -1,0 +1,1 @@
+"""Retrieval: images as vectors, and the images that are near."""
