@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import UnknownNameError, UsageError
+from convnets.layers.convolution import Convolution
 from convnets.layers.initialise import INITIALISERS, initialise
+from convnets.layers.initialisers import normal_
+from convnets.layers.linear import Linear
 
 FAN_IN, FAN_OUT = 32 * 9, 64 * 9  # of the convolution below
 
@@ -56,6 +59,24 @@ def test_orthogonal_rows() -> None:
     torch.testing.assert_close(rows @ rows.T, 2 * torch.eye(64), atol=1e-5, rtol=0)
 
 
+def test_dirac_lets_channels_through_in_each_group() -> None:
+    x = torch.rand(2, 4, 5, 5)
+    conv = nn.Conv2d(4, 4, kernel_size=3, padding=1, groups=2, bias=False)
+    initialise(conv, "dirac")
+    assert torch.equal(conv(x), x)
+
+
+def test_a_rule_of_ones_own() -> None:
+    network = nn.Sequential(nn.Linear(50, 60), nn.ReLU(), Convolution(1, 2, 3), Linear(3, 2))
+    initialise(network, lambda weight, generator: normal_(weight, 5.0, generator=generator), seed=0)
+    drawn = network[0].weight
+    assert isinstance(drawn, Tensor)
+    assert float(drawn.std()) == pytest.approx(5, rel=0.05)
+    assert all(
+        float(weight.detach().std()) > 1 for name, weight in network.named_parameters() if "weight" in name
+    )
+
+
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_only_weights_of_convolutions_and_linear_layers_change(name: str) -> None:
     network = nn.Sequential(
@@ -76,7 +97,7 @@ def test_a_seed_decides_and_moves_no_other_random_number(name: str) -> None:
     first, again = drawn_linear(name, 0), drawn_linear(name, 0)
     assert torch.equal(torch.rand(2), expected)
     assert torch.equal(first, again)
-    if name != "constant":
+    if name not in ("constant", "dirac"):
         assert not torch.equal(first, drawn_linear(name, 1))
 
 

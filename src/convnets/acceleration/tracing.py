@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from torch import fx, nn
 
-__all__ = ["find_obstacle", "trace"]
+__all__ = ["Calls", "find_obstacle", "trace"]
 
 # Classes whose forward is known to take the same path for every batch. Another class might decide by a random
 # number or by its input, and tracing would freeze that decision.
 _KNOWN = ("torch.nn.", "convnets.")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class Calls(fx.Tracer):
+    """Follows the calls of a network down to PyTorch's own layers and those of `convnets.layers`.
+
+    The latter decide by shapes and by their mode, which are only known when they run.
+    """
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether `m` stays one call."""
+        written_out = type(m).__module__.startswith("convnets.layers.") and not any(m.children())
+        return written_out or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(network: nn.Module) -> fx.GraphModule:
@@ -19,7 +31,7 @@ def trace(network: nn.Module) -> fx.GraphModule:
     >>> [str(node) for node in trace(network).graph.nodes]
     ['input_1', '_0', '_1', 'output']
     """
-    return fx.GraphModule(network, fx.Tracer().trace(network))
+    return fx.GraphModule(network, Calls().trace(network))
 
 
 def find_obstacle(network: nn.Module) -> str | None:

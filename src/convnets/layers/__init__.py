@@ -1,1 +1,65 @@
-"""Floor 1: operations written out to be read, and the initialisers of weights."""
+"""Floor 1: operations written out to be read, blocks of the classic networks, and the initialisers of weights.
+
+>>> from convnets.layers import BatchNorm, Residual, initialise
+"""
+
+from convnets.layers.activations import RescaledSigmoid, rescaled_sigmoid
+from convnets.layers.blocks import DenseBlock, Inception, Residual, nin_block, transition, vgg_block
+from convnets.layers.containers import Sequential
+from convnets.layers.convolution import Convolution, cross_correlation, pointwise_convolution
+from convnets.layers.cross_entropy import cross_entropy
+from convnets.layers.dropout import Dropout, dropout
+from convnets.layers.initialise import INITIALISERS, initialise
+from convnets.layers.linear import Linear, linear
+from convnets.layers.normalisation import BatchNorm, batch_norm
+from convnets.layers.pooling import (
+    AdaptiveAveragePool,
+    AveragePool,
+    GlobalAveragePool,
+    MaxPool,
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+)
+from convnets.layers.softmax import Softmax, log_softmax, log_sum_exp, softmax
+
+__all__ = [
+    "INITIALISERS",
+    "AdaptiveAveragePool",
+    "AveragePool",
+    "BatchNorm",
+    "Convolution",
+    "DenseBlock",
+    "Dropout",
+    "GlobalAveragePool",
+    "Inception",
+    "Linear",
+    "MaxPool",
+    "RescaledSigmoid",
+    "Residual",
+    "Sequential",
+    "Softmax",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
+    "average_pool",
+    "batch_norm",
+    "cross_correlation",
+    "cross_entropy",
+    "dropout",
+    "global_average_pool",
+    "global_max_pool",
+    "initialise",
+    "linear",
+    "log_softmax",
+    "log_sum_exp",
+    "max_pool",
+    "nin_block",
+    "pointwise_convolution",
+    "rescaled_sigmoid",
+    "softmax",
+    "transition",
+    "vgg_block",
+]

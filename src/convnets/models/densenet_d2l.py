@@ -5,49 +5,16 @@ N images, C channels, H height, W width, D features of an embedding, K classes; 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from convnets.layers.blocks import DenseBlock, transition
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
-__all__ = ["DenseBlock", "DenseNetD2L", "convolution", "transition"]
+__all__ = ["DenseBlock", "DenseNetD2L", "transition"]
 
 GROWTH = 32
 CONVOLUTIONS = 4
-
-
-def convolution(in_channels: int, growth: int) -> nn.Sequential:
-    """Batch norm, ReLU, 3×3 convolution to `growth` new channels, in this order: "pre-activation"."""
-    return nn.Sequential(
-        nn.BatchNorm2d(in_channels), nn.ReLU(), nn.Conv2d(in_channels, growth, kernel_size=3, padding=1)
-    )
-
-
-class DenseBlock(nn.Module):
-    """Convolutions that each see the outputs of all before them: N×C×H×W → N×(C + convolutions·growth)×H×W."""
-
-    def __init__(self, convolutions: int, in_channels: int, growth: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            convolution(in_channels + i * growth, growth) for i in range(convolutions)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Concatenate each convolution's output to its input."""
-        for layer in self.layers:
-            x = torch.cat([x, layer(x)], dim=1)
-        return x
-
-
-def transition(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Fewer channels by a 1×1 convolution and half the size by average pooling, lest the blocks outgrow memory."""
-    return nn.Sequential(
-        nn.BatchNorm2d(in_channels),
-        nn.ReLU(),
-        nn.Conv2d(in_channels, out_channels, kernel_size=1),
-        nn.AvgPool2d(kernel_size=2, stride=2),
-    )
 
 
 class DenseNetD2L(ImageClassifier):

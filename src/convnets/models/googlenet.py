@@ -5,10 +5,10 @@ N images, C channels, H height, W width, D features of an embedding, K classes; 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from convnets.errors import InputError, UsageError
+from convnets.layers.blocks import Inception
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes, Window, side_after
 
@@ -31,41 +31,6 @@ INCEPTION_ROWS: dict[str, Row] = {
 
 # kernel, stride, padding of what shrinks the maps before blocks 4a to 4e, and of an auxiliary head's pooling
 AUXILIARY_WINDOWS: tuple[Window, ...] = ((7, 2, 3), (3, 2, 1), (3, 2, 1), (3, 2, 1), (5, 3, 0))
-
-
-class Inception(nn.Module):
-    """Four paths over the same input, whose outputs are concatenated along the channels.
-
-    N×`in_channels`×H×W → N×(one + three[1] + five[1] + pooled)×H×W. The 1×1 convolutions before the large ones cut
-    the channels down first, which is what makes the block cheap.
-    """
-
-    def __init__(
-        self, in_channels: int, one: int, three: tuple[int, int], five: tuple[int, int], pooled: int
-    ) -> None:
-        super().__init__()
-        self.path1 = nn.Sequential(nn.Conv2d(in_channels, one, kernel_size=1), nn.ReLU())
-        self.path2 = nn.Sequential(
-            nn.Conv2d(in_channels, three[0], kernel_size=1),
-            nn.ReLU(),
-            nn.Conv2d(three[0], three[1], kernel_size=3, padding=1),
-            nn.ReLU(),
-        )
-        self.path3 = nn.Sequential(
-            nn.Conv2d(in_channels, five[0], kernel_size=1),
-            nn.ReLU(),
-            nn.Conv2d(five[0], five[1], kernel_size=5, padding=2),
-            nn.ReLU(),
-        )
-        self.path4 = nn.Sequential(
-            nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-            nn.Conv2d(in_channels, pooled, kernel_size=1),
-            nn.ReLU(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Concatenate the four paths."""
-        return torch.cat([self.path1(x), self.path2(x), self.path3(x), self.path4(x)], dim=1)
 
 
 class AuxiliaryHead(nn.Sequential):

@@ -7,27 +7,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convnets.layers.blocks import nin_block
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
 __all__ = ["NiN", "nin_block"]
-
-
-def nin_block(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int
-) -> nn.Sequential:
-    """A convolution and two 1×1 convolutions, each with ReLU.
-
-    The 1×1 convolutions are a small fully connected network that every pixel runs through on its own.
-    """
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding),
-        nn.ReLU(),
-        nn.Conv2d(out_channels, out_channels, kernel_size=1),
-        nn.ReLU(),
-        nn.Conv2d(out_channels, out_channels, kernel_size=1),
-        nn.ReLU(),
-    )
 
 
 class NiN(ImageClassifier):

@@ -5,40 +5,13 @@ N images, C channels, H height, W width, D features of an embedding, K classes; 
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from convnets.layers.blocks import Residual
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
 __all__ = ["ResNet18D2L", "Residual"]
-
-
-class Residual(nn.Module):
-    """Two 3×3 convolutions that learn what to add to their input: relu(x + f(x)).
-
-    N×`in_channels`×H×W → N×`out_channels`×H/stride×W/stride. Where the shape changes, a 1×1 convolution without
-    batch norm brings the input to it.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1)
-        self.bn2 = nn.BatchNorm2d(out_channels)
-        same_shape = in_channels == out_channels and stride == 1
-        self.skip = (
-            nn.Identity()
-            if same_shape
-            else nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """relu(x + f(x))."""
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return F.relu(self.skip(x) + y)
 
 
 class ResNet18D2L(ImageClassifier):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from convnets.layers.blocks import vgg_block
 from convnets.layers.initialise import initialise
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
@@ -34,25 +35,6 @@ A: Column = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 B: Column = ((2, 64), (2, 128), (2, 256), (2, 512), (2, 512))
 D: Column = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 E: Column = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-
-
-def vgg_block(
-    convolutions: int, in_channels: int, out_channels: int, *, batch_norm: bool = False
-) -> nn.Sequential:
-    """`convolutions` times (3×3 convolution, batch norm where asked, ReLU), then 2×2 max-pooling.
-
-    N×`in_channels`×H×W → N×`out_channels`×H/2×W/2: two 3×3 convolutions see as far as one 5×5, with fewer weights
-    and one more non-linearity.
-    """
-    layers: list[nn.Module] = []
-    for _ in range(convolutions):
-        layers.append(nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1))
-        if batch_norm:
-            layers.append(nn.BatchNorm2d(out_channels))
-        layers.append(nn.ReLU())
-        in_channels = out_channels
-    layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-    return nn.Sequential(*layers)
 
 
 class VGG(ImageClassifier):
