@@ -5,10 +5,12 @@ ConvnetsError
 │   ├── UnknownNameError  a name that is not in the list of names; says the nearest ones
 │   ├── ConfigError       an option of a run with a value, or a key, that is not allowed
 │   └── InputError        a tensor or picture whose shape, type or range does not fit the network
+│       └── LayerError    the same, found by running it: names the layer that it breaks
 ├── DataError             a data set, picture or download that cannot be used; exit status 1
 │   ├── ImageDecodeError  one picture that cannot be decoded
 │   └── DownloadError     no mirror delivered the file
 ├── ModelFolderError      a model folder that is missing, damaged or of another network
+├── ImageIndexError       an image index that is missing, damaged, or of another network
 ├── RunError              a run directory that cannot be written, read or resumed
 ├── TrainingError         training cannot go on, such as a loss that is no longer finite
 └── DeviceError           a device that this machine does not have
@@ -28,7 +30,9 @@ __all__ = [
     "DeviceError",
     "DownloadError",
     "ImageDecodeError",
+    "ImageIndexError",
     "InputError",
+    "LayerError",
     "ModelFolderError",
     "RunError",
     "TrainingError",
@@ -68,6 +72,17 @@ class InputError(UsageError):
     """A tensor or picture whose shape, type or range does not fit the network."""
 
 
+class LayerError(InputError):
+    """A shape that a layer cannot take; the message names the layer, the shape it got and the one it needs."""
+
+    def __init__(self, message: str, layer: str, partial: object = None) -> None:
+        super().__init__(message)
+        self.layer = layer
+        """Path of the layer in the network; empty for the network's own forward."""
+        self.partial = partial
+        """What is known of the layers before it, such as a NetworkSummary up to the failure."""
+
+
 class DataError(ConvnetsError):
     """A data set, picture or download that cannot be used."""
 
@@ -82,6 +97,10 @@ class DownloadError(DataError):
 
 class ModelFolderError(ConvnetsError):
     """A model folder that is missing, damaged, or of another network."""
+
+
+class ImageIndexError(ConvnetsError):
+    """An image index that is missing, damaged, unfinished, or was built by another network."""
 
 
 class RunError(ConvnetsError):
