@@ -63,7 +63,7 @@ def xavier_uniform_(weight: Tensor, gain: float = 1.0, *, generator: Generator |
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", equation 16.
     """
-    bound = math.sqrt(3.0) * gain * math.sqrt(2.0 / sum(fans(weight)))
+    bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / sum(fans(weight))))
     return weight.uniform_(-bound, bound, generator=generator)
 
 

@@ -15,7 +15,7 @@ def log_sum_exp(x: Tensor, dim: int = -1) -> Tensor:
     no exponent is above 0.
 
     >>> log_sum_exp(torch.tensor([1000.0, 1000.0]))  # 1000 + log 2
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     largest = x.detach().amax(dim, keepdim=True)
     largest = torch.where(largest.isfinite(), largest, torch.zeros_like(largest))  # inf − inf is no number
