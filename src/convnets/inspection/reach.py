@@ -1,0 +1,145 @@
+"""Reach: which pixels, along one axis of the image, the units of a tensor can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Reach", "Window", "image_reach", "join", "select", "transposed", "united", "windowed"]
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """For each unit along one dimension of a tensor, the interval of pixels that it sees; both ends are included.
+
+    `low` and `high` go on into the padding, as if the image had no border: fields are measured with them. `first`
+    and `last` are pixels of the image; where a unit sees padding only, `first` is above `last`.
+    """
+
+    dim: int | None
+    """The dimension of the tensor along which units differ; None where all see the same, and arrays have length 1."""
+    low: Numbers
+    high: Numbers
+    first: Numbers
+    last: Numbers
+    jump: float
+    """Pixels from one unit to the next, by the strides so far."""
+
+    def map(self, change: Callable[[Numbers], Numbers], **changed: Any) -> Reach:
+        """The same with `change` applied to the four arrays."""
+        arrays = {name: change(getattr(self, name)) for name in ("low", "high", "first", "last")}
+        return replace(self, **arrays, **changed)
+
+    def hull(self) -> Reach:
+        """All units together: what anything sees that looks at the whole of this dimension."""
+        ends = {name: getattr(self, name).min(keepdims=True) for name in ("low", "first")}
+        ends |= {name: getattr(self, name).max(keepdims=True) for name in ("high", "last")}
+        return replace(self, dim=None, **ends)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window along one axis."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+
+def image_reach(dim: int, side: int) -> Reach:
+    """Of the image itself: each pixel sees itself.
+
+    >>> image_reach(dim=2, side=3).first
+    array([0., 1., 2.])
+    """
+    pixels = np.arange(side, dtype=np.float64)
+    return Reach(dim, pixels, pixels, pixels, pixels, 1.0)
+
+
+def windowed(reach: Reach, window: Window, units: int) -> Reach:
+    """What the `units` outputs of a convolution or pooling see along its axis.
+
+    Output i looks at inputs i·stride − padding + t·dilation for t = 0 … kernel − 1.
+
+    >>> seen = windowed(image_reach(2, 8), Window(kernel=3, stride=2, padding=1), units=4)
+    >>> seen.low, seen.first
+    (array([-1.,  1.,  3.,  5.]), array([0., 1., 3., 5.]))
+    """
+    taps = np.arange(window.kernel) * window.dilation
+    places = np.arange(units)[:, None] * window.stride - window.padding + taps
+    return _looked_at(reach, places, np.ones_like(places, dtype=bool), reach.jump * window.stride)
+
+
+def transposed(reach: Reach, window: Window, units: int) -> Reach:
+    """What the outputs of a transposed convolution see: o takes input i where o = i·stride − padding + t·dilation."""
+    taps = np.arange(window.kernel) * window.dilation
+    offsets = np.arange(units)[:, None] + window.padding - taps
+    places, rest = np.divmod(offsets, window.stride)
+    return _looked_at(reach, places, rest == 0, reach.jump / window.stride)
+
+
+def select(reach: Reach, places: Sequence[Sequence[int]], jump: float) -> Reach:
+    """What units see of which each looks at the given inputs; places outside the tensor are padding."""
+    longest = max(len(each) for each in places)
+    table = np.array([[*each, *[each[-1]] * (longest - len(each))] for each in places])
+    return _looked_at(reach, table, np.ones_like(table, dtype=bool), jump)
+
+
+def _looked_at(reach: Reach, places: NDArray[Any], used: NDArray[Any], jump: float) -> Reach:
+    """`places` is units×taps; `used` says which of the taps there are."""
+    if reach.dim is None:
+        return replace(reach, jump=jump)
+    count = len(reach.low)
+    inside = np.clip(places, 0, count - 1)
+    beyond = (places - inside) * reach.jump  # outside, units go on as they do inside
+    valid = used & (places == inside)
+
+    def ends(values: Numbers, where: NDArray[Any], empty: float) -> Numbers:
+        return np.where(where, values[inside] + (0 if where is valid else beyond), empty)
+
+    return Reach(
+        reach.dim,
+        low=ends(reach.low, used, np.inf).min(1),
+        high=ends(reach.high, used, -np.inf).max(1),
+        first=ends(reach.first, valid, np.inf).min(1),
+        last=ends(reach.last, valid, -np.inf).max(1),
+        jump=jump,
+    )
+
+
+def united(reaches: Sequence[Reach]) -> Reach:
+    """What units see that take from several tensors, unit by unit."""
+    dims = {each.dim for each in reaches if each.dim is not None}
+    if len(dims) > 1:  # along other dimensions in each: together they see all
+        return united([each.hull() for each in reaches])
+    return Reach(
+        next(iter(dims), None),
+        low=_extreme(np.minimum, [each.low for each in reaches]),
+        high=_extreme(np.maximum, [each.high for each in reaches]),
+        first=_extreme(np.minimum, [each.first for each in reaches]),
+        last=_extreme(np.maximum, [each.last for each in reaches]),
+        jump=max(each.jump for each in reaches),
+    )
+
+
+def _extreme(choose: Callable[[Numbers, Numbers], Numbers], arrays: Sequence[Numbers]) -> Numbers:
+    result = arrays[0]
+    for each in arrays[1:]:
+        result = choose(result, each)
+    return result
+
+
+def join(reaches: Sequence[Reach]) -> Reach:
+    """The units of several tensors, one after the other."""
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in reaches])
+        for name in ("low", "high", "first", "last")
+    }
+    return Reach(reaches[0].dim, **arrays, jump=max(each.jump for each in reaches))
