@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from convnets.checkpoints.model_config import sealed
 from convnets.training.run import Run
 
 
 def _config(folder: Path, **changes: Any) -> None:
     path = folder / "model" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | changes)))
 
 
 def _weights(folder: Path) -> Path:
@@ -57,7 +58,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: _config(f, architecture={"name": "lenet_xx", "arguments": {}}),
         "unknown network 'lenet_xx'; nearest: lenet",
     ),
-    "newer format": (lambda f: _config(f, format_version=99), "has format version 99; this convnets reads 1"),
+    "newer format": (
+        lambda f: _config(f, format_version=99),
+        "has format version 99; this convnets reads 1 to 2; install a newer one",
+    ),
     "not our JSON": (lambda f: (f / "model" / "config.json").write_text("{}"), "is not the configuration of"),
     "no JSON": (lambda f: (f / "model" / "config.json").write_text("{"), "config.json is not JSON"),
     "metrics of another kind": (lambda f: _config(f, metrics=[1]), "lacks or mistypes"),

@@ -1,12 +1,11 @@
 """The model folder: `config.json` + `model.safetensors`, enough to evaluate, predict and go on from.
 
 config.json holds the architecture and its arguments, class names, preprocess, metrics with their protocol,
-versions, and the size and SHA-256 of the weights. Nothing in it is ever executed.
+versions, the size and SHA-256 of the weights, and its own SHA-256. Nothing in it is ever executed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from convnets.checkpoints.migration import FORMAT_VERSION
+from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
+from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.environment import versions
 from convnets.core.files import atomic_path, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
@@ -24,8 +26,8 @@ from convnets.models.catalogue import create_model
 
 __all__ = ["CONFIG_FILE", "FORMAT_VERSION", "WEIGHTS_FILE", "TrainedModel", "load_model", "save_model"]
 
-FORMAT_VERSION = 1
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+_MISMATCHES_SHOWN = 3
+_READ_ATTEMPTS = 3
 
 
 @dataclass
@@ -47,14 +49,15 @@ class TrainedModel:
 
 
 def save_model(folder: Path, model: TrainedModel) -> Path:
-    """Write the model folder: both files are complete on disk before either takes its name.
+    """Write the model folder; whatever interrupts that, the folder holds the model from before or the new one.
 
     Returns the folder. An existing model there is replaced.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    before = _replaced_config(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
-    with atomic_path(folder / CONFIG_FILE) as config, atomic_path(folder / WEIGHTS_FILE) as weights:
+    with atomic_path(folder / WEIGHTS_FILE) as weights:
         safetensors.torch.save_file(_without_sharing(tensors), str(weights), metadata={"format": "pt"})
         content = {
             "format": "convnets-model",
@@ -70,8 +73,22 @@ def save_model(folder: Path, model: TrainedModel) -> Path:
                 "sha256": sha256_of_file(weights),
             },
         }
-        write_json(config, content)
+        if (
+            before is not None
+        ):  # two files cannot be renamed at once: until both are, the first knows both weights
+            write_json(folder / CONFIG_FILE, sealed({**content, "before": before}))
+    write_json(folder / CONFIG_FILE, sealed(content))
     return folder
+
+
+def _replaced_config(folder: Path) -> dict[str, Any] | None:
+    """The configuration of the model that is there, if it is one."""
+    try:
+        config = _matching(folder, read_config(folder))
+    except ModelFolderError:
+        return None
+    config.pop("before", None)
+    return config
 
 
 def _without_sharing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -94,82 +111,133 @@ def load_model(
     Raises ModelFolderError when a file is missing, damaged, of a newer format, or does not fit the network.
     """
     folder = Path(folder)
-    config = _read_config(folder)
-    tensors = _read_weights(folder, config)
+    config, tensors = _read(folder)
     try:
-        classes = tuple(str(name) for name in config["classes"])
+        classes = _class_names(config["classes"])
         preprocess = Preprocess.from_dict(config["preprocess"])
         metrics = {**(config.get("metrics") or {})}
-        built = network if network is not None else _build(config["architecture"], folder)
+        if network is None:
+            network = _build(config["architecture"], tensors, folder)
+        _check_fit(network, tensors, classes, folder)
+    except ModelFolderError:
+        raise
     except (KeyError, TypeError) as error:
         raise ModelFolderError(
-            f"{folder / CONFIG_FILE}: lacks or mistypes {error}; save the model again"
+            f"{folder / CONFIG_FILE}: lacks or mistypes {str(error)[:80]}; save the model again"
         ) from None
     except UsageError as error:
         raise ModelFolderError(f"{folder / CONFIG_FILE}: {error}") from None
-    _fill(built, tensors, folder)
-    return TrainedModel(built.to(device).eval(), classes, preprocess, metrics)
+    network.load_state_dict(tensors)
+    return TrainedModel(network.to(device).eval(), classes, preprocess, metrics)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG_FILE
-    if folder.is_file():
-        raise ModelFolderError(
-            f"{folder} is a file; give the model folder that holds {CONFIG_FILE} and {WEIGHTS_FILE}"
-        )
-    if not path.is_file():
-        found = "does not exist" if not folder.exists() else f"holds no {CONFIG_FILE}"
-        raise ModelFolderError(f"{folder} {found}; give a run or a model folder")
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ModelFolderError(f"{path} is not JSON ({str(error)[:80]}); save the model again") from None
-    if not isinstance(config, dict) or config.get("format") != "convnets-model":
-        raise ModelFolderError(f"{path} is not the configuration of a convnets model")
-    version = config.get("format_version")
-    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
-        remedy = f"this convnets reads 1 to {FORMAT_VERSION}; install a newer one"
-        raise ModelFolderError(f"{path} has format version {version!r}; {remedy}")
-    return config
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and weights that belong together, also while a training run replaces them again and again."""
+    for _ in range(_READ_ATTEMPTS):
+        before = _identity(folder)
+        try:
+            config = _matching(folder, read_config(folder))
+            tensors = read_tensors(folder / WEIGHTS_FILE)
+        except (ModelFolderError, OSError) as error:
+            if _identity(folder) != before:
+                continue
+            if isinstance(error, ModelFolderError):
+                raise
+            raise ModelFolderError(f"{error.filename} cannot be read ({error.strerror})") from None
+        if _identity(folder) == before:
+            return config, tensors
+    raise ModelFolderError(f"{folder} was being written while it was read; try again")
 
 
-def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
-    path, stated = folder / WEIGHTS_FILE, config.get("weights")
-    if not isinstance(stated, dict) or not path.is_file():
+def _identity(folder: Path) -> list[tuple[int, ...]]:
+    """What changes when one of the files is replaced or written to."""
+    found: list[tuple[int, ...]] = []
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        try:
+            state = (folder / name).stat()
+        except OSError:
+            found.append((0,))
+        else:
+            found.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+    return found
+
+
+def _matching(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Of the configuration and the one it was about to replace, that whose weights are there."""
+    path = folder / WEIGHTS_FILE
+    if not isinstance(config.get("weights"), dict) or not path.is_file():
         raise ModelFolderError(f"{path} is missing; copy the whole model folder")
-    size = path.stat().st_size
-    if size != stated.get("bytes"):
-        raise ModelFolderError(
-            f"{path} is damaged: {size} of {stated.get('bytes')} bytes; copy or save it again"
-        )
-    if sha256_of_file(path) != stated.get("sha256"):
-        raise ModelFolderError(
-            f"{path} is damaged: its SHA-256 is not the one in {CONFIG_FILE}; copy or save it again"
-        )
-    try:
-        return safetensors.torch.load_file(path)
-    except Exception as error:  # noqa: BLE001  the parser's exceptions are not one family; none may pass as ours
-        raise ModelFolderError(f"{path} is not a safetensors file ({str(error)[:80]})") from None
+    size, known = path.stat().st_size, [config]
+    if isinstance(config.get("before"), dict) and isinstance(config["before"].get("weights"), dict):
+        known.append(config["before"])
+    of_size = [each for each in known if each["weights"].get("bytes") == size]
+    if not of_size:
+        stated = config["weights"].get("bytes")
+        raise ModelFolderError(f"{path} is damaged: {size} of {stated!r:.40} bytes; copy or save it again")
+    found = sha256_of_file(path)
+    for each in of_size:
+        if each["weights"].get("sha256") == found:
+            return each
+    raise ModelFolderError(
+        f"{path} is damaged: its SHA-256 is not the one in {CONFIG_FILE}; copy or save it again"
+    )
 
 
-def _build(architecture: Any, folder: Path) -> nn.Module:
+def _class_names(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("'classes', which is a list of names")
+    return tuple(names)
+
+
+def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
+    """The network that the configuration names, built only when the weights are its own.
+
+    The shapes are compared on PyTorch's meta device first, where a network takes no memory whatever its size.
+    """
     if architecture is None:
         raise ModelFolderError(
             f"{folder} holds a network from outside the catalogue; pass it: load_model(…, network=…)"
         )
-    return create_model(architecture["name"], **architecture["arguments"])
+    name, arguments = architecture["name"], architecture["arguments"]
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        raise TypeError("'architecture', which is a name and its arguments")
+    try:
+        with torch.device("meta"):
+            plan = create_model(name, **arguments)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  PyTorch answers sizes beyond any machine with this or that
+        raise ModelFolderError(
+            f"{folder / CONFIG_FILE}: {name!r:.60} cannot be built from its arguments ({str(error)[:80]})"
+        ) from None
+    _check_shapes(plan, tensors, folder)
+    return create_model(name, **arguments)
 
 
-def _fill(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Raise ModelFolderError, listing the first mismatches, unless names, shapes and kinds of number are equal."""
     own = network.state_dict()
     wrong = [f"{name} is missing" for name in own if name not in tensors]
-    wrong += [f"{name} is not in the network" for name in tensors if name not in own]
-    wrong += [
-        f"{name} is {tuple(tensors[name].shape)}, needs {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
+    wrong += [f"{name[:80]} is not in the network" for name in tensors if name not in own]
+    for name, value in own.items():
+        given = tensors.get(name, value)
+        if given.shape != value.shape:
+            wrong.append(f"{name} is {tuple(given.shape)}, needs {tuple(value.shape)}")
+        elif given.is_floating_point() != value.is_floating_point():
+            wrong.append(f"{name} is {given.dtype}, needs {value.dtype}")
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise ModelFolderError(f"{folder}: weights of another network: {'; '.join(wrong[:3])}{more}")
-    network.load_state_dict(tensors)
+        more = f" and {len(wrong) - _MISMATCHES_SHOWN} more" if len(wrong) > _MISMATCHES_SHOWN else ""
+        first = "; ".join(wrong[:_MISMATCHES_SHOWN])
+        raise ModelFolderError(f"{folder}: weights of another network: {first}{more}")
+
+
+def _check_fit(
+    network: nn.Module, tensors: Mapping[str, Tensor], classes: tuple[str, ...], folder: Path
+) -> None:
+    _check_shapes(network, tensors, folder)
+    told_apart = getattr(network, "num_classes", len(classes))
+    if told_apart != len(classes):
+        raise ModelFolderError(
+            f"{folder}: the network tells {told_apart} classes apart, {CONFIG_FILE} names {len(classes)}; "
+            "they must be equal: save the model again"
+        )
