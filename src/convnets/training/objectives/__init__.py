@@ -1,0 +1,1 @@
+"""Objectives: losses on vectors, which draw images of a class together and push the others away."""
