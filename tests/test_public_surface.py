@@ -21,6 +21,7 @@ NAMES = [
     "errors",
     "evaluate",
     "get_recipe",
+    "inspect",
     "list_data",
     "list_models",
     "list_recipes",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from convnets.data.sources import load_data as load_data
     from convnets.evaluation.evaluate import evaluate as evaluate
     from convnets.evaluation.evaluation import Evaluation as Evaluation
+    from convnets.inspection.summary import inspect as inspect
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
@@ -53,6 +54,7 @@ _HOME = {
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "get_recipe": "convnets.recipes.catalogue",
+    "inspect": "convnets.inspection.summary",
     "list_data": "convnets.data.sources",
     "list_models": "convnets.models.catalogue",
     "list_recipes": "convnets.recipes.catalogue",

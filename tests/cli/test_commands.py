@@ -28,18 +28,35 @@ def test_models(convnets: Command) -> None:
     assert (entry["name"], entry["year"], entry["input_size"], entry["min_size"]) == ("lenet", 1998, 28, 12)
 
 
-def test_summary(convnets: Command) -> None:
-    assert convnets("summary", "lenet").out.endswith("61,706 parameters\n")
+def test_summary(convnets: Command, digits_run: Run, tmp_path: Path) -> None:
+    out = convnets("summary", "lenet").out
+    assert "61,706 parameters" in out
+    assert "416,520 MACs, 833,040 FLOPs" in out
     options = ("--in-channels", 3, "--num-classes", 7, "--size", 40)
     found = convnets("summary", "lenet", *options, "--json").json
     assert found["input_shape"] == [3, 40, 40]
     assert found["layers"][-1]["output_shape"] == [1, 7]
-    assert convnets("summary", "resnet18", "--size", 64, "--json").json["layers"][0]["output_shape"] == [
-        1,
-        64,
-        32,
-        32,
-    ]
+    stem = convnets("summary", "resnet18", "--size", 64, "--json").json["layers"][0]
+    assert (stem["name"], stem["output_shape"]) == ("stem", [1, 64, 16, 16])
+    page = tmp_path / "pages" / "mine.html"
+    assert convnets("summary", digits_run.path, "--html", page).out.endswith(f"page: {page}\n")
+    assert "Content-Security-Policy" in page.read_text()
+
+
+def test_summary_of_another_image(convnets: Command) -> None:
+    rectangle = convnets("summary", "resnet18_d2l", "--input", "1x64x32", "--json").json
+    assert rectangle["layers"][0]["output_shape"] == [1, 64, 16, 8]
+    ended = convnets("summary", "lenet", "--input", 64)
+    assert ended.status == 2
+    assert "fails" in ended.out
+    assert ended.err.startswith(
+        "convnets: error: lenet, input 1×64×64: layer hidden.1 (Linear) got 1×3136; it needs N×400"
+    )
+    table = convnets("summary", "lenet", "--sizes", "24,28:32:2").out.splitlines()
+    assert [line.split()[0] for line in table[2:6]] == ["1×24×24", "1×28×28", "1×30×30", "1×32×32"]
+    assert "layer hidden.1 (Linear) got 1×256; it needs N×400" in table[2]
+    rows = convnets("summary", "lenet", "--sizes", "28,32", "--json").json["rows"]
+    assert [(row["macs"], row["breaks_at"]) for row in rows] == [(416_520, None), (None, "hidden.1")]
 
 
 def test_data_list(convnets: Command) -> None:

@@ -12,10 +12,11 @@ from convnets.cli.bench import bench
 from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.evaluate import evaluate
-from convnets.cli.models import models, summary
+from convnets.cli.models import models
 from convnets.cli.output import mute
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
+from convnets.cli.summary import summary
 from convnets.cli.train import train
 from convnets.errors import ConvnetsError, UsageError
 

@@ -1,4 +1,4 @@
-"""Summary: the layers of a network in the order they run, with output shapes and parameters."""
+"""Inspect: the layers of any network in the order they run, with shapes, parameters, work and memory."""
 
 from __future__ import annotations
 
@@ -6,101 +6,147 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from convnets.errors import InputError
+from convnets.errors import LayerError
+from convnets.inspection.failure import Failure, describe_failure
+from convnets.inspection.layer_cost import LayerCost, layer_costs
+from convnets.inspection.passes import Passes, run_passes
+from convnets.inspection.summary_html import summary_html
+from convnets.inspection.summary_text import summary_text
 
-__all__ = ["LayerSummary", "NetworkSummary", "summarise"]
-
-
-@dataclass(frozen=True)
-class LayerSummary:
-    """One layer that has no layers inside, each time it runs."""
-
-    name: str
-    """Its path in the network, such as stage2.0.conv1."""
-    kind: str
-    """Name of its class."""
-    output_shape: tuple[int, ...]
-    """For a batch of one: 1×C×H×W or 1×D."""
-    parameters: int
+__all__ = ["NetworkSummary", "inspect"]
 
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """All layers, and the totals of the network."""
+    """All layers, and the totals of the network. Work and memory are for one image."""
 
     network: str
+    """The catalogue's name, or that of its class."""
     input_shape: tuple[int, ...]
-    """C×H×W of one image."""
-    layers: tuple[LayerSummary, ...]
+    """C×H×W of one image; of other inputs the first one's whole shape."""
+    layers: tuple[LayerCost, ...]
+    """Blocks and layers in the order in which they begin to run, then what is never called."""
+    output_shape: tuple[int, ...] | None
+    """Of the first tensor that it gives, with N; None where it failed or gives none."""
     parameters: int
+    """Numbers in its weights, shared ones counted once."""
     trainable_parameters: int
+    macs: int
+    """Multiply-accumulates of convolutions and matrix products, padding included."""
+    bias_operations: int
+    norm_operations: int
+    pooling_operations: int
+    elementwise_operations: int
+    weight_bytes: int
+    """Memory of parameters and buffers."""
+    peak_bytes: int
+    """Most bytes of activations alive at one time in evaluation mode, the image among them."""
+    kept_bytes: int | None
+    """Bytes that autograd keeps for the backward pass, in training mode; None where that was not recorded."""
+    kept_bytes_per_batch: int | None
+    """Bytes that it keeps beside them however many images there are, such as batch norm's statistics."""
+    uncounted: tuple[tuple[str, str], ...] = ()
+    """Operators for whose work there is no rule, each with the layer that calls it: the totals lack them."""
+    failure: Failure | None = None
+    """Where it broke; the layers then end there, and the totals are those up to there."""
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of convolutions and matrix products: 2 for each MAC."""
+        return 2 * self.macs
+
+    @property
+    def frozen_parameters(self) -> int:
+        """Parameters that require no gradient."""
+        return self.parameters - self.trainable_parameters
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; FLOPs stand beside the MACs."""
+        content = asdict(self)
+        layers = [{**asdict(layer), "flops": layer.flops} for layer in self.layers]
+        return {**content, "flops": self.flops, "layers": layers}
+
+    def text(self, depth: int | None = None, *, items: bool = False) -> str:
+        """A table with its convention below.
+
+        - `depth`: 1 collapses it to the top-level parts, 2 shows one level more …; None shows everything
+        - `items`: also biases, norms, pooling and element-wise operations of every layer
+        """
+        return summary_text(self, depth, items=items)
 
     def __str__(self) -> str:
-        rows = [("layer", "kind", "output", "parameters")]
-        rows += [(e.name, e.kind, _times(e.output_shape[1:]), f"{e.parameters:,}") for e in self.layers]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [f"{self.network}, input {_times(self.input_shape)}"]
-        lines += [
-            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows
-        ]
-        total = f"{self.parameters:,} parameters"
-        if self.trainable_parameters != self.parameters:
-            total += f", {self.trainable_parameters:,} of them trainable"
-        return "\n".join([*lines, total])
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        """The table for a notebook."""
+        return summary_html(self)
 
 
-def _times(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape))
+def inspect(
+    network: nn.Module,
+    input_size: int | Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    training: bool = True,
+) -> NetworkSummary:
+    """Take a network apart: what comes out of each layer, its weights, its work and its memory.
 
+    Nothing is computed and nothing allocated: shapes go through on the meta device, wherever the weights are. The
+    network stays as found. Only a network that looks at values to decide what to run (`if x.max() > 0`) is copied
+    and runs on zeros.
 
-def summarise(network: nn.Module, input_shape: Sequence[int]) -> NetworkSummary:
-    """Run one image of C×H×W = `input_shape` through `network` and write down what each layer gives.
+    Args:
+        network: any module.
+        input_size: C×H×W of one image (or C×L, C×D×H×W …); a single number is the side of a square image for a
+            network of the catalogue, None the size that it is published with.
+        inputs: what to call the network with instead of an image, batch axis included; work and memory are then
+            those of the whole call.
+        training: also record what autograd keeps, which takes two more passes, with 2 and 3 images.
 
-    Works on any device, the meta device included, where nothing is computed. The network's mode stays as found.
+    Raises LayerError, an InputError, where a layer cannot take the shape that it gets: it names the layer, the shape
+    and the one it needs, and its `partial` is the NetworkSummary up to there. Raises InputError for a size that is
+    none.
 
-    >>> print(summarise(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), (1, 2, 2)))
-    Sequential, input 1×2×2
-    layer  kind     output  parameters
-    0      Flatten       4           0
-    1      Linear        2          10
-    10 parameters
+    >>> found = inspect(nn.Sequential(nn.Conv2d(1, 6, kernel_size=5), nn.ReLU()), (1, 8, 8))
+    >>> found.macs, found.flops, found.bias_operations, found.elementwise_operations
+    (2400, 4800, 96, 96)
+    >>> found.layers[0].output_shape, found.layers[0].parameters
+    ((1, 6, 4, 4), 156)
     """
-    if len(input_shape) != 3:
-        raise InputError(f"input shape is {tuple(input_shape)}; allowed: C×H×W, such as (1, 28, 28)")
-    layers: list[LayerSummary] = []
-    names = {module: name for name, module in network.named_modules()}
-    weight = next(network.parameters(), None)
-    image = torch.zeros(1, *input_shape, device=None if weight is None else weight.device)
+    passes = run_passes(network, input_size, inputs, training=training)
+    found = _summary(network, passes)
+    if found.failure is not None:
+        shape = "×".join(map(str, found.input_shape))
+        raise LayerError(
+            f"{found.network}, input {shape}: {found.failure}", layer=found.failure.layer, partial=found
+        )
+    return found
 
-    def note(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            count = sum(p.numel() for p in module.parameters())
-            layers.append(LayerSummary(names[module], type(module).__name__, tuple(output.shape), count))
 
-    leaves = [module for module in network.modules() if not any(module.children())]
-    hooks = [module.register_forward_hook(note) for module in leaves]
-    modes = {module: module.training for module in network.modules()}
-    try:
-        with torch.no_grad():
-            network.eval()(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, mode in modes.items():
-            module.training = mode
+def _summary(network: nn.Module, passes: Passes) -> NetworkSummary:
+    root, work = passes.evaluation.root, passes.evaluation.root.work()
     known = getattr(network, "architecture", None)
-    parameters = list(network.parameters())
+    weights = list(network.parameters())
+    tensors = {id(each): each for each in [*weights, *network.buffers()]}
+    failed = passes.evaluation.failure is not None
     return NetworkSummary(
         network=type(network).__name__ if known is None else known.name,
-        input_shape=tuple(input_shape),
-        layers=tuple(layers),
-        parameters=sum(p.numel() for p in parameters),
-        trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+        input_shape=passes.input_shape,
+        layers=layer_costs(root, passes.kept, whole=not failed),
+        output_shape=root.output_shape,
+        parameters=sum(p.numel() for p in weights),
+        trainable_parameters=sum(p.numel() for p in weights if p.requires_grad),
+        macs=work.macs,
+        bias_operations=work.bias,
+        norm_operations=work.norm,
+        pooling_operations=work.pooling,
+        elementwise_operations=work.elementwise,
+        weight_bytes=sum(each.numel() * each.element_size() for each in tensors.values()),
+        peak_bytes=root.peak_bytes,
+        kept_bytes=passes.kept_bytes,
+        kept_bytes_per_batch=passes.kept_bytes_per_batch,
+        uncounted=tuple((name, call.name) for call in root.walk() for name in call.uncounted),
+        failure=describe_failure(passes.evaluation, passes.image) if failed else None,
     )
