@@ -63,12 +63,18 @@ class FolderPictures:
         """Picture `index`, upright, in mode L or RGB; raises ImageDecodeError."""
         path = self.root / self.paths[index]
         name = printable(str(path))
+        _check_size(path, name)
+        return open_picture(path, name)
+
+    def read(self, index: int) -> bytes:
+        """The file of picture `index` as it is; raises ImageDecodeError."""
+        path = self.root / self.paths[index]
+        name = printable(str(path))
+        _check_size(path, name)
         try:
-            size = path.stat().st_size
+            return path.read_bytes()
         except OSError as error:
             raise ImageDecodeError(f"{name}: cannot be read ({error.strerror})") from None
-        refuse_huge(size, name)
-        return open_picture(path, name)
 
     def subset(self, indices: Sequence[int]) -> FolderPictures:
         """The pictures at `indices`, in that order."""
@@ -82,6 +88,14 @@ class FolderPictures:
             with (self.root / path).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+
+def _check_size(path: Path, name: str) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ImageDecodeError(f"{name}: cannot be read ({error.strerror})") from None
+    refuse_huge(size, name)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, list[str], int]]:

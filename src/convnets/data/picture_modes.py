@@ -8,6 +8,7 @@ from PIL import Image
 __all__ = ["to_grey_or_rgb"]
 
 _GREY = ("1", "L", "LA", "La")
+_ROWS = 64
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -37,9 +38,13 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 def _scaled(picture: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: one scale for every picture of a mode, so that brightness keeps its meaning."""
-    values = np.asarray(picture, dtype=np.float64)
+    values = np.asarray(picture)
     top = 1.0 if picture.mode == "F" else 65535.0
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= top):
         raise ValueError(f"mode {picture.mode} with values from {low:g} to {high:g}; allowed: 0 to {top:g}")
-    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    for row in range(0, len(values), _ROWS):  # a few rows at a time: float64 of all would take eight times as much
+        block = values[row : row + _ROWS].astype(np.float64)
+        scaled[row : row + _ROWS] = np.rint(block * (255.0 / top))
+    return Image.fromarray(scaled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,15 @@ from convnets.data.picture_modes import to_grey_or_rgb
 from convnets.data.pillow_warnings import quiet_pillow
 from convnets.errors import ImageDecodeError
 
-__all__ = ["FORMATS", "MAX_PICTURE_BYTES", "MAX_PIXELS", "open_picture", "refuse_huge"]
+__all__ = [
+    "FORMATS",
+    "MAX_PICTURE_BYTES",
+    "MAX_PIXELS",
+    "DecodedPicture",
+    "decode_picture",
+    "open_picture",
+    "refuse_huge",
+]
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 """Pillow's names of the formats that are read; no other plugin sees a file."""
@@ -40,6 +49,18 @@ _UPRIGHT = {
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class DecodedPicture:
+    """A picture, and what its file says of itself."""
+
+    picture: Image.Image
+    """Upright, in mode L (grey) or RGB, 8 bits a channel."""
+    format: str
+    """One of FORMATS, or Pillow's name of a variant of it, such as MPO."""
+    frames: int
+    """More than 1 in an animation, of which the first is taken."""
+
+
 def open_picture(source: Path | bytes | BinaryIO, name: str, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one picture: its first frame, turned upright by its EXIF tag, in mode L (grey) or RGB, 8 bits a channel.
 
@@ -53,12 +74,24 @@ def open_picture(source: Path | bytes | BinaryIO, name: str, *, max_pixels: int 
     >>> picture.mode, picture.size
     ('RGB', (4, 2))
     """
+    decoded = decode_picture(source, name, max_pixels=max_pixels)
+    if decoded.frames > 1:
+        _logger.warning("%s: animated, %d frames; the first one is used", name, decoded.frames)
+    return decoded.picture
+
+
+def decode_picture(
+    source: Path | bytes | BinaryIO, name: str, *, max_pixels: int = MAX_PIXELS
+) -> DecodedPicture:
+    """As `open_picture`, with what else the file says of itself; nothing is logged. Raises ImageDecodeError."""
     try:
         with _opened(source) as file, quiet_pillow(), Image.open(file, formats=FORMATS) as picture:
             _check_size(picture.size, name, max_pixels)
-            _say_when_animated(picture, name)
+            frames = getattr(picture, "n_frames", 1) if picture.format in ("GIF", "PNG", "WEBP") else 1
+            format_ = str(picture.format)
             picture.load()
-            return _upright(to_grey_or_rgb(picture), _orientation(picture))
+            upright = _upright(to_grey_or_rgb(picture), _orientation(picture))
+            return DecodedPicture(upright, format_, int(frames))
     except ImageDecodeError:
         raise
     except Exception as error:  # noqa: BLE001  Pillow's readers raise almost anything on damaged files
@@ -87,12 +120,6 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         found = f"{width} × {height} = {width * height:,} pixels"
         raise ImageDecodeError(f"{name}: {found}; allowed: {max_pixels:,}; make the picture smaller")
-
-
-def _say_when_animated(picture: Image.Image, name: str) -> None:
-    frames = getattr(picture, "n_frames", 1) if picture.format in ("GIF", "PNG", "WEBP") else 1
-    if frames > 1:
-        _logger.warning("%s: animated, %d frames; the first one is used", name, frames)
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -83,10 +83,12 @@ class ZipPictures:
 
     def open(self, index: int) -> Image.Image:
         """Picture `index`, upright, in mode L or RGB; raises ImageDecodeError."""
-        info = self.members[index]
-        name = f"{printable(str(self.path))}: {printable(_member_name(info))}"
+        return open_picture(self.read(index), self._shown(index))
+
+    def read(self, index: int) -> bytes:
+        """The file of picture `index` as it is; raises ImageDecodeError."""
         try:
-            content = self._archive.read(info)
+            return self._archive.read(self.members[index])
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -95,8 +97,11 @@ class ZipPictures:
             RuntimeError,
             NotImplementedError,
         ) as error:
+            name = self._shown(index)
             raise ImageDecodeError(f"{name}: cannot be read from the archive ({error})") from None
-        return open_picture(content, name)
+
+    def _shown(self, index: int) -> str:
+        return f"{printable(str(self.path))}: {printable(_member_name(self.members[index]))}"
 
     def subset(self, indices: Sequence[int]) -> ZipPictures:
         """The pictures at `indices`, in that order."""
