@@ -8,18 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["GraphEdge", "GraphNode", "ModuleCall", "NetworkGraph", "TensorSource", "times"]
+from convnets.inspection.shown import shown_shape
+
+__all__ = ["GraphEdge", "GraphNode", "ModuleCall", "NetworkGraph", "TensorSource"]
 
 Shape = tuple[int, ...]
-
-
-def times(shape: tuple[int, ...]) -> str:
-    """A shape as people write it.
-
-    >>> times((64, 7, 7))
-    '64×7×7'
-    """
-    return "×".join(map(str, shape))
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ class NetworkGraph:
         rows = []
         for node in self.nodes:
             taken = ",".join(str(each.node) for each in node.inputs)
-            shape = " ".join(times(shape[1:] or shape) for shape in node.shapes)
+            shape = " ".join(shown_shape(shape[1:] or shape) for shape in node.shapes)
             rows.append((str(node.index), node.name, node.kind, taken, shape))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = [

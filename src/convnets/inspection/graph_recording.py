@@ -34,14 +34,14 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from tensors_in(vars(value))
 
 
-class GraphRecorder(TorchFunctionMode):  # type: ignore[misc]  # PyTorch declares it without types
+class GraphRecorder(TorchFunctionMode):
     """Notes what runs inside its `with` block; `nodes` and `calls` are complete when the block is left.
 
-    `weights` are the parameters and buffers that the network runs with, by name. A tensor that comes from them alone
-    is a constant and makes no node.
+    A tensor that comes from parameters, buffers and other tensors that modules hold, and not from `inputs`, is a
+    constant and makes no node.
     """
 
-    def __init__(self, network: nn.Module, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         super().__init__()
         self.nodes: list[GraphNode] = []
         self.calls = [ModuleCall(0, "", type(network).__name__, None)]
@@ -55,7 +55,7 @@ class GraphRecorder(TorchFunctionMode):  # type: ignore[misc]  # PyTorch declare
         self._weights: dict[int, frozenset[int]] = {}
         self._sizes: list[int] = []
         self._alive: list[Tensor] = []  # so that no tensor takes the identity of one that has gone
-        for weight in weights.values():
+        for weight in (*network.parameters(), *network.buffers()):
             self._add_weight(weight)
         for module in network.modules():
             for constant in tensors_in(list(vars(module).values())):
@@ -74,7 +74,7 @@ class GraphRecorder(TorchFunctionMode):  # type: ignore[misc]  # PyTorch declare
     def __torch_function__(
         self,
         function: Callable[..., Any],
-        types: Any,  # noqa: ARG002  part of PyTorch's protocol
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:

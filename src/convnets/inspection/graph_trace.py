@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from convnets.errors import ConvnetsError, InputError
+from convnets.inspection.as_found import as_found, put_twins_in, twin_of
 from convnets.inspection.graph import NetworkGraph
 from convnets.inspection.graph_recording import GraphRecorder, tensors_in
 
@@ -38,9 +40,10 @@ def trace_graph(network: nn.Module, input_size: InputSize) -> NetworkGraph:
     """
     plain = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
     inputs = _make_inputs(plain, input_size)
-    if any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in plain.parameters()):
+    if any(is_lazy(each) for each in plain.parameters()):
         plain = copy.deepcopy(plain)  # the first run of a lazy module makes its weights
-    with _evaluating(plain), torch.no_grad(), _without_compiler():
+    with as_found(plain), torch.no_grad(), _without_compiler():
+        plain.eval()
         try:
             recorder, result = _run_weightless(plain, inputs)
             weightless = True
@@ -80,42 +83,25 @@ def _make_inputs(network: nn.Module, input_size: InputSize) -> tuple[Tensor, ...
 
 
 def _run_weightless(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[GraphRecorder, Any]:
-    named = [*network.named_parameters(), *network.named_buffers()]
-    weights = {name: _weightless(weight) for name, weight in named}
-    shadows = tuple(each.to("meta") for each in inputs)
-    recorder = GraphRecorder(network, shadows, weights)
-    with torch.device("meta"), recorder.watching():
-        return recorder, torch.func.functional_call(network, weights, shadows)
-
-
-def _weightless(weight: Tensor) -> Tensor:
-    shadow = torch.empty_like(weight, device="meta")
-    return nn.Parameter(shadow, requires_grad=False) if isinstance(weight, nn.Parameter) else shadow
+    with as_found(network):
+        put_twins_in(network)
+        shadows = tuple(twin_of(each) for each in inputs)
+        recorder = GraphRecorder(network, shadows)
+        with torch.device("meta"), recorder.watching():
+            return recorder, network(*shadows)
 
 
 def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[GraphRecorder, Any]:
-    recorder = GraphRecorder(network, inputs, dict([*network.named_parameters(), *network.named_buffers()]))
+    recorder = GraphRecorder(network, inputs)
     try:
         with recorder.watching():
             return recorder, network(*inputs)
     except ConvnetsError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever it is, the network refused this input
+    except Exception as error:  # whatever it is, the network refused this input
         where = recorder.failing or type(network).__name__
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{where}: {why}; give another input size") from error
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; each module's own mode after."""
-    modes = [(module, module.training) for module in network.modules()]
-    try:
-        network.eval()
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _without_compiler() -> Any:

@@ -83,35 +83,38 @@ _SAME_ARGUMENTS = {
 }  # fmt: skip
 _VARIADIC = ("dims", "sizes")  # x.permute(0, 2, 1) means x.permute((0, 2, 1))
 
-POINTWISE = frozenset(
-    """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink softshrink
-    tanhshrink threshold softplus softsign logsigmoid sigmoid tanh clamp clamp_min clamp_max clip abs exp log log1p
-    sqrt rsqrt square pow reciprocal neg sign sin cos erf nan_to_num add sub mul div rsub radd rmul rtruediv truediv
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+POINTWISE = _words(
+    """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink
+    softshrink tanhshrink threshold softplus softsign logsigmoid sigmoid tanh clamp clamp_min clamp_max clip abs exp log
+    log1p sqrt rsqrt
+    square pow reciprocal neg sign sin cos erf nan_to_num add sub mul div rsub radd rmul rtruediv truediv
     true_divide subtract multiply divide maximum minimum where lerp addcmul addcdiv fmax fmin atan2 floor_divide gt lt
     ge le eq ne logical_and logical_or logical_not dropout alpha_dropout dropout1d dropout2d dropout3d
-    feature_alpha_dropout batch_norm
-    local_response_norm masked_fill floor ceil round frac bernoulli""".split()
+    feature_alpha_dropout batch_norm local_response_norm masked_fill floor ceil round frac bernoulli"""
 )
 """Functions whose outputs each depend, along every axis of the image, on the inputs at the same place only."""
-_ACTIVATIONS = frozenset(
+_ACTIVATIONS = _words(
     """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink
     softshrink tanhshrink threshold softplus softsign logsigmoid sigmoid tanh clamp clamp_min softmax log_softmax glu
-    gumbel_softmax softmin""".split()
+    gumbel_softmax softmin"""
 )
-_ARITHMETIC = frozenset(
-    "add sub mul div rsub radd rmul truediv maximum minimum cat concat stack concatenate".split()
-)
-_MATRIX = frozenset("linear bilinear matmul rmatmul mm bmm addmm baddbmm einsum mv tensordot".split())
-_RESHAPING = frozenset(
+_ARITHMETIC = _words("add sub mul div rsub radd rmul truediv maximum minimum cat concat stack concatenate")
+_MATRIX = _words("linear bilinear matmul rmatmul mm bmm addmm baddbmm einsum mv tensordot")
+_RESHAPING = _words(
     """flatten unflatten view reshape permute transpose swapaxes squeeze unsqueeze chunk split unsafe_chunk
     tensor_split getitem pad pixel_shuffle pixel_unshuffle unfold fold interpolate upsample narrow select flip roll
-    expand repeat channel_shuffle movedim t mt mh h""".split()
+    expand repeat channel_shuffle movedim t mt mh h"""
 )
-_SPATIAL_REDUCTIONS = frozenset("mean sum amax max_pool avg_pool lp_pool adaptive_pool".split())
+_SPATIAL_REDUCTIONS = _words("mean sum amax max_pool avg_pool lp_pool adaptive_pool")
 # these change how a tensor is kept, not what it says: no reader wants a box for them
-_BOOKKEEPING = frozenset(
+_BOOKKEEPING = _words(
     """contiguous to detach clone float half double bfloat16 type type_as cpu cuda data requires_grad alias
-    alias_copy detach_copy lift_fresh real""".split()
+    alias_copy detach_copy lift_fresh real"""
 )
 
 

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Reach", "Window", "image_reach", "join", "select", "transposed", "united", "windowed"]
+__all__ = [
+    "Reach",
+    "Reaches",
+    "Seen",
+    "Window",
+    "image_reach",
+    "join",
+    "select",
+    "transposed",
+    "united",
+    "windowed",
+]
 
 Numbers = NDArray[np.float64]
 
@@ -31,16 +42,23 @@ class Reach:
     jump: float
     """Pixels from one unit to the next, by the strides so far."""
 
-    def map(self, change: Callable[[Numbers], Numbers], **changed: Any) -> Reach:
+    def map(self, change: Callable[[Numbers], Numbers]) -> Reach:
         """The same with `change` applied to the four arrays."""
-        arrays = {name: change(getattr(self, name)) for name in ("low", "high", "first", "last")}
-        return replace(self, **arrays, **changed)
+        return Reach(
+            self.dim, change(self.low), change(self.high), change(self.first), change(self.last), self.jump
+        )
 
     def hull(self) -> Reach:
         """All units together: what anything sees that looks at the whole of this dimension."""
-        ends = {name: getattr(self, name).min(keepdims=True) for name in ("low", "first")}
-        ends |= {name: getattr(self, name).max(keepdims=True) for name in ("high", "last")}
-        return replace(self, dim=None, **ends)
+        lowest, highest = self.low.min(keepdims=True), self.high.max(keepdims=True)
+        return Reach(
+            None,
+            lowest,
+            highest,
+            self.first.min(keepdims=True),
+            self.last.max(keepdims=True),
+            self.jump,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,8 +156,28 @@ def _extreme(choose: Callable[[Numbers, Numbers], Numbers], arrays: Sequence[Num
 
 def join(reaches: Sequence[Reach]) -> Reach:
     """The units of several tensors, one after the other."""
-    arrays = {
-        name: np.concatenate([getattr(each, name) for each in reaches])
-        for name in ("low", "high", "first", "last")
-    }
-    return Reach(reaches[0].dim, **arrays, jump=max(each.jump for each in reaches))
+    return Reach(
+        reaches[0].dim,
+        low=np.concatenate([each.low for each in reaches]),
+        high=np.concatenate([each.high for each in reaches]),
+        first=np.concatenate([each.first for each in reaches]),
+        last=np.concatenate([each.last for each in reaches]),
+        jump=max(each.jump for each in reaches),
+    )
+
+
+Reaches = tuple[Reach, ...]
+"""One for each axis of the image."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An input of an operation: its shape, and what its units see."""
+
+    shape: tuple[int, ...]
+    reaches: Reaches
+
+    @property
+    def rank(self) -> int:
+        """Dimensions of the tensor."""
+        return len(self.shape)

@@ -10,10 +10,11 @@ import numpy as np
 from torch import nn
 
 from convnets.errors import InputError
-from convnets.inspection.graph import NetworkGraph, Shape, times
+from convnets.inspection.graph import NetworkGraph, Shape
 from convnets.inspection.graph_trace import InputSize, trace_graph
-from convnets.inspection.reach import Reach, image_reach
-from convnets.inspection.receptive_field_rules import Reaches, Seen, apply_rule
+from convnets.inspection.reach import Reach, Reaches, Seen, image_reach
+from convnets.inspection.receptive_field_rules import apply_rule
+from convnets.inspection.shown import shown_shape
 
 __all__ = ["AxisField", "ReceptiveField", "fields_of_graph", "receptive_fields"]
 
@@ -86,7 +87,7 @@ class ReceptiveField:
         return {**asdict(self), "axes": axes, "padding": self.padding}
 
     def __str__(self) -> str:
-        sizes = times(tuple(axis.size for axis in self.axes))
+        sizes = shown_shape(tuple(axis.size for axis in self.axes))
         return f"{self.name}: {sizes} pixels{' (exceeds the image)' if self.exceeds else ''}"
 
 
@@ -111,7 +112,7 @@ def fields_of_graph(graph: NetworkGraph) -> tuple[ReceptiveField, ...]:
     image = graph.nodes[0].shapes[0]
     if len(image) < 3:
         raise InputError(
-            f"input is {times(image)}; a receptive field needs an image N×C×H×W or a series N×C×L"
+            f"input is {shown_shape(image)}; a receptive field needs an image N×C×H×W or a series N×C×L"
         )
     sides = image[2:]
     start = tuple(image_reach(dim, side) for dim, side in enumerate(sides, start=2))
