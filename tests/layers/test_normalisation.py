@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from convnets.inspection.parameters import replace
+from convnets.inspection.parameter_changes import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn

@@ -18,7 +18,7 @@ from convnets.layers import initialisers
 from convnets.layers.convolution import Convolution
 from convnets.layers.linear import Linear
 
-__all__ = ["INITIALISERS", "Initialiser", "initialise"]
+__all__ = ["INITIALISERS", "Initialiser", "fill", "initialise", "initialiser_for"]
 
 Initialiser = Callable[[Tensor, Generator | None], object]
 """Fills a weight, K×C or K×C×…, in place, from a generator (None: PyTorch's own)."""
@@ -77,30 +77,34 @@ def initialise(network: nn.Module, rule: str | Initialiser, *, seed: int | None 
     >>> bool(linear.weight.abs().max() <= math.sqrt(6 / 150))
     True
     """
-    if isinstance(rule, str) and rule not in _BY_NAME:
-        raise UnknownNameError("initialiser", rule, INITIALISERS)
-    generator = None if seed is None else torch.Generator(device="cpu").manual_seed(seed)
+    generator = None if seed is None else Generator(device="cpu").manual_seed(seed)
+    initialiser_for(network, rule)  # refuses an unknown name, whatever the network holds
     for path, layer in network.named_modules():
         if isinstance(layer, _LAYERS):
-            if isinstance(layer.weight, nn.parameter.UninitializedParameter):
-                raise UsageError(
-                    f"layer {path!r} is lazy and has no weights yet; run the network once before"
-                )
-            _draw(layer.weight, _rule_for(layer, rule), generator)
+            fill(layer.weight, initialiser_for(layer, rule), generator, path)
 
 
-def _rule_for(layer: nn.Module, rule: str | Initialiser) -> Initialiser:
-    if rule == "dirac":
-        return partial(_dirac, groups=getattr(layer, "groups", 1))
-    return _BY_NAME[rule] if isinstance(rule, str) else rule
+def initialiser_for(layer: nn.Module, rule: str | Initialiser) -> Initialiser:
+    """The function of a named rule for weights of `layer`, whose groups `dirac` looks at; a function as it is.
+
+    Raises UnknownNameError for a name that is not known.
+    """
+    if not isinstance(rule, str):
+        return rule
+    if rule not in _BY_NAME:
+        raise UnknownNameError("initialiser", rule, INITIALISERS)
+    return partial(_dirac, groups=getattr(layer, "groups", 1)) if rule == "dirac" else _BY_NAME[rule]
 
 
 @torch.no_grad()
-def _draw(weight: Tensor, draw: Initialiser, generator: Generator | None) -> None:
+def fill(weight: Tensor, rule: Initialiser, generator: Generator | None, name: str) -> None:
+    """Draw `weight` anew, in place. Raises UsageError for a lazy one; `name` is what the message calls its layer."""
+    if isinstance(weight, nn.parameter.UninitializedParameter):
+        raise UsageError(f"layer {name!r} is lazy and has no weights yet; run the network once before")
     if generator is None or weight.device.type == "meta":
-        draw(weight, None)
+        rule(weight, None)
         return
     # drawn on the CPU in float32: the same numbers whatever device and precision the weight has
     drawn = torch.empty(weight.shape, dtype=torch.float32, device="cpu")
-    draw(drawn, generator)
+    rule(drawn, generator)
     weight.copy_(drawn)
