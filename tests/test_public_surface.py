@@ -10,6 +10,7 @@ from convnets.training.config import TrainConfig
 NAMES = [
     "Batches",
     "Evaluation",
+    "ImageIndex",
     "ImageSet",
     "Predictor",
     "Preprocess",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
     from convnets.serving.predictor import Predictor as Predictor
+    from convnets.retrieval.image_index import ImageIndex as ImageIndex
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.run import Run as Run
     from convnets.training.train import resume as resume
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Batches": "convnets.data.batches",
     "Evaluation": "convnets.evaluation.evaluation",
+    "ImageIndex": "convnets.retrieval.image_index",
     "ImageSet": "convnets.data.image_set",
     "Predictor": "convnets.serving.predictor",
     "Preprocess": "convnets.data.preprocess",

@@ -1,0 +1,213 @@
+"""ImageIndex: pictures in, similar pictures out; an index of vectors together with the network that makes them.
+
+M queries, D numbers of a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.core.hardware import Hardware
+from convnets.data.given_pictures import Picture, name_of, open_given
+from convnets.errors import ImageIndexError, InputError
+from convnets.retrieval.building import Failures, Progress, build_into, describe_listing, finish
+from convnets.retrieval.descriptors import Descriptor
+from convnets.retrieval.engines import new_engine, open_engine
+from convnets.retrieval.entries import Entries
+from convnets.retrieval.hit import Hit
+from convnets.retrieval.index import Index
+from convnets.retrieval.index_folder import MODEL_FOLDER, IndexFolder
+from convnets.retrieval.listing import Images, Listing, list_images
+from convnets.retrieval.maker import Maker
+from convnets.retrieval.saving import begin_folder, forget_rows, read_descriptor, save_rows
+from convnets.retrieval.stored_index import StoredIndex
+from convnets.retrieval.where import Filter, Where
+from convnets.training.run import Run
+
+__all__ = ["ImageIndex", "Network"]
+
+Network = TrainedModel | Run | Path | str | Maker
+"""What can make vectors: a trained model, a run, or the folder of either."""
+
+
+class ImageIndex:
+    """Finds images that a network holds to be alike.
+
+    >>> from convnets.data.preprocess import Preprocess
+    >>> from convnets.data.sources import load_data
+    >>> from convnets.models.catalogue import create_model
+    >>> model = TrainedModel(create_model("lenet", seed=0), (), Preprocess.plain(channels=1, size=28))
+    >>> index = ImageIndex.build(model, list_images("digits", part="test"))
+    >>> query = load_data("digits").test.pixels[5]
+    >>> [hit.path for hit in index.search(query, k=1)]
+    ['digits/test/5']
+    """
+
+    def __init__(
+        self,
+        maker: Maker,
+        index: Index,
+        folder: IndexFolder | None = None,
+        listings: Sequence[Listing] = (),
+        failures: Failures = (),
+    ) -> None:
+        self.maker, self.index, self.folder = maker, index, folder
+        self.failures = failures
+        """Paths of pictures that could not be read, and why."""
+        self.listings = list(listings)
+        """What was indexed in this process: where pictures of hits are taken from without being looked for."""
+
+    @classmethod
+    def build(
+        cls,
+        network: Network,
+        images: Images | Listing,
+        folder: Path | str | None = None,
+        *,
+        descriptor: Descriptor | None = None,
+        hardware: Hardware | None = None,
+        engine: str | Index = "exact",
+        precision: str = "fp32",
+        strict: bool = False,
+        progress: Progress | None = None,
+    ) -> ImageIndex:
+        """Describe images and index them; with a `folder`, on disk as well.
+
+        A build that was killed goes on when it is called again with the same network, images and folder.
+
+        Args:
+            network: a TrainedModel, a run or a model folder.
+            images: an ImageSet, a data set's name, a folder or zip of pictures, a list of pictures, or a listing.
+            descriptor: stage and pooling; None is what the network was trained for, else its embedding.
+            hardware: where the network runs and in which precision; None is its own device, in float32.
+            engine: `exact`, `hnsw`, `ivfpq`, or an index to fill, such as a QdrantIndex.
+            precision: how vectors are stored, `fp32` or `bf16`.
+            strict: a picture that cannot be read raises, instead of being left out and listed in `failures`.
+
+        Raises ImageIndexError when the folder holds another index, DataError when no picture can be read.
+        """
+        maker = Maker.of(network.path if isinstance(network, Run) else network, descriptor, hardware)
+        listing = images if isinstance(images, Listing) else list_images(images)
+        if isinstance(engine, str):
+            index: Index = new_engine(engine, maker.dimension, precision)
+        else:
+            index = engine
+        opened = None
+        if folder is not None:
+            opened = begin_folder(Path(folder), maker, listing, index, precision)
+            if isinstance(index, StoredIndex):
+                index.store = opened.read()
+        failures = build_into(index, maker, listing, opened, strict=strict, progress=progress)
+        return cls(maker, index, opened, [listing], failures)
+
+    @classmethod
+    def load(
+        cls, folder: Path | str, network: Network | None = None, *, hardware: Hardware | None = None
+    ) -> ImageIndex:
+        """The index of a folder, verified; queries are described by the network kept there, or by `network`.
+
+        Raises ImageIndexError when the folder is missing, damaged or unfinished, or was built by another network.
+        """
+        opened = IndexFolder.open(folder)
+        manifest = opened.manifest
+        if manifest.build:
+            done, total = manifest.build.get("done"), manifest.build.get("images")
+            raise ImageIndexError(
+                f"{folder} is unfinished: {done} of {total} images of {manifest.build.get('source')}; "
+                "run the same build again, it goes on from there"
+            )
+        if network is None:
+            network = load_model(opened.path / MODEL_FOLDER, "cpu" if hardware is None else hardware.device)
+        source = network.path if isinstance(network, Run) else network
+        maker = Maker.of(source, read_descriptor(opened), hardware)
+        maker.check(manifest.made_by, str(folder))
+        return cls(maker, open_engine(opened), opened, failures=manifest.failures)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def entries(self) -> Entries:
+        """Paths and columns; raises InputError for an index that keeps them elsewhere."""
+        return self.stored.store.entries
+
+    @property
+    def vectors(self) -> Tensor:
+        """float32 N×D, in the order of the entries."""
+        return self.stored.store.all()
+
+    @property
+    def stored(self) -> StoredIndex:
+        """The index, when its vectors are in this process; raises InputError otherwise."""
+        if not isinstance(self.index, StoredIndex):
+            raise InputError(
+                f"a {type(self.index).__name__} keeps its vectors elsewhere; allowed: a local index"
+            )
+        return self.index
+
+    def describe(self, pictures: Sequence[Picture]) -> Tensor:
+        """float32 M×D: the vectors of pictures of any size; raises ImageDecodeError for one that cannot be read."""
+        if not len(pictures):
+            raise InputError("no pictures are given; at least one is needed")
+        names = [name_of(picture, place) for place, picture in enumerate(pictures)]
+        pixels = [
+            self.maker.preprocess.store(open_given(picture, name))
+            for picture, name in zip(pictures, names, strict=True)
+        ]
+        vectors = [self.maker(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
+        return torch.cat(vectors)
+
+    def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> list[Hit]:
+        """The k most similar images of the index, the nearest first.
+
+        image: a file, bytes of a file, a PIL picture, a tensor H×W or C×H×W; or a vector, float D.
+        where: values that columns must have, such as `{"class": "Bag"}` or `{"part": ["train", "test"]}`.
+        """
+        if isinstance(image, Tensor) and image.ndim == 1:
+            return self.index.search(image[None], k, where=where)[0]
+        return self.search_many([image], k, where=where)[0]
+
+    def search_many(
+        self, images: Sequence[Picture], k: int = 10, *, where: Filter | Where | None = None
+    ) -> list[list[Hit]]:
+        """The hits of each of several images."""
+        return self.index.search(self.describe(images), k, where=where)
+
+    def add(
+        self, images: Images | Listing, *, strict: bool = False, progress: Progress | None = None
+    ) -> Failures:
+        """Index more images, all of them or, when anything fails, none; returns those that could not be read."""
+        listing = images if isinstance(images, Listing) else list_images(images)
+        parts = list(describe_listing(self.maker, listing, strict=strict, progress=progress))
+        failures = tuple(failure for part in parts for failure in part.failures)
+        described = [part for part in parts if len(part.entries)]
+        if described:
+            entries = Entries([])
+            for part in described:
+                entries.extend(part.entries)
+            save_rows(
+                self.index, self.folder, torch.cat([part.vectors for part in described]), entries, failures
+            )
+        self.listings.append(listing)
+        self.failures += failures
+        return failures
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Forget the images of these paths, all of them or, when one is not here, none."""
+        forget_rows(self.index, self.folder, paths)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the index, with the network, to a new or empty folder; from then on changes go there, too."""
+        path = Path(folder)
+        listing = Listing(torch.empty(0), Entries([]), "an index in memory", "")
+        store = self.stored.store
+        opened = begin_folder(path, self.maker, listing, self.index, store.precision)
+        opened.append(store, 0)
+        finish(self.index, opened, self.failures)
+        self.folder = opened
+        return path
