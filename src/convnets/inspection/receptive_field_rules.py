@@ -10,7 +10,7 @@ from convnets.inspection.graph import GraphNode
 from convnets.inspection.operations import POINTWISE
 from convnets.inspection.reach import Reaches, Seen, united
 from convnets.inspection.receptive_field_moves import MOVES, concatenate_rule, move_rule, pad_rule
-from convnets.inspection.receptive_field_windows import interpolate_rule, numbers, window_rule
+from convnets.inspection.receptive_field_windows import adaptive_rule, interpolate_rule, numbers, window_rule
 
 __all__ = ["apply_rule"]
 
