@@ -1,4 +1,4 @@
-"""`convnets data list | show | download`."""
+"""`convnets data list | show | download | check`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from convnets.cli.data_check import check
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, check_file, progress_bar, write_json
 
@@ -17,6 +18,7 @@ data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+data_app.command()(check)
 
 
 @data_app.command("list")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from convnets.data.picture_names import printable
 from convnets.errors import DataError
 
-__all__ = ["Layout", "arrange_pictures"]
+__all__ = ["Layout", "arrange_pictures", "likely_place"]
 
 _SPLIT_FOLDERS = {
     "train": "train",
@@ -56,6 +56,19 @@ def arrange_pictures(
     _refuse_split_names_as_classes(paths, source)
     grouped = {"train": [(index, path) for index, path in enumerate(paths)]}
     return _labelled(grouped, folders, source)
+
+
+def likely_place(path: tuple[str, ...]) -> tuple[str, str]:
+    """Split and class of a picture by its folders alone, for reports on layouts that are refused.
+
+    >>> likely_place(("pets", "val", "cat", "1.jpg")), likely_place(("cat", "1.jpg"))
+    (('validation', 'cat'), ('all', 'cat'))
+    """
+    folders = path[:-1]
+    for depth, folder in enumerate(folders[:2]):  # a split, or a split in one folder around everything
+        if folder.lower() in _SPLIT_FOLDERS:
+            return _SPLIT_FOLDERS[folder.lower()], printable("/".join(folders[depth + 1 : depth + 2]) or ".")
+    return "all", printable("/".join(folders[:1]) or ".")
 
 
 def _wrapping_folders(paths: Sequence[tuple[str, ...]]) -> int:
