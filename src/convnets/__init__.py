@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from convnets.data.sources import load_data as load_data
     from convnets.evaluation.evaluate import evaluate as evaluate
     from convnets.evaluation.evaluation import Evaluation as Evaluation
+    from convnets.inspection.difference import diff as diff
     from convnets.inspection.summary import inspect as inspect
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
-    from convnets.serving.predictor import Predictor as Predictor
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
+    from convnets.serving.predictor import Predictor as Predictor
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.run import Run as Run
     from convnets.training.train import resume as resume
@@ -53,6 +54,7 @@ _HOME = {
     "TrainConfig": "convnets.training.config",
     "TrainedModel": "convnets.checkpoints.model_folder",
     "create_model": "convnets.models.catalogue",
+    "diff": "convnets.inspection.difference",
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "get_recipe": "convnets.recipes.catalogue",

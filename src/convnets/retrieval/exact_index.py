@@ -9,12 +9,15 @@ from convnets.retrieval.stored_index import StoredIndex
 
 __all__ = ["ExactIndex"]
 
+# candidates beyond k that are compared by their differences, because products are rounded: float32, bfloat16
+_MORE, _TIMES = 16, 4
+
 
 class ExactIndex(StoredIndex):
     """Finds the true nearest vectors; the default, and the quickest way up to about 10⁵ of them.
 
     `precision="bf16"` halves the memory and the time of many queries at once: vectors are stored rounded, products
-    choose candidates, and float32 compares those.
+    choose candidates, and float32 compares those. docs/retrieval.md says what that finds.
 
     >>> import torch
     >>> from convnets.retrieval.entries import Entries
@@ -26,4 +29,5 @@ class ExactIndex(StoredIndex):
 
     def find(self, queries: Tensor, k: int, allowed: Tensor | None) -> Tensor:
         """See `StoredIndex.find`."""
-        return nearest(self.store.blocks, queries, k, allowed)[1]
+        more = k + _MORE if self.store.precision == "fp32" else max(_TIMES * k, 32)
+        return nearest(self.store.blocks, queries, min(more, len(self)), allowed)[1]

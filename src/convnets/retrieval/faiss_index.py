@@ -114,8 +114,7 @@ class FaissIndex(StoredIndex):
         _, ids = self._structure.search(queries.numpy(), wanted, params=parameters)
         found = torch.from_numpy(ids)
         rows = torch.searchsorted(self._ids, found.clamp(min=0))
-        rows = torch.where(found < 0, -1, rows.clamp(max=len(self._ids) - 1))
-        return rows if self.kind == "hnsw" else self._refined(queries, rows, k)
+        return torch.where(found < 0, -1, rows.clamp(max=len(self._ids) - 1))
 
     def _selector(self, allowed: Tensor | None) -> Any:
         if allowed is None and len(self._ids) == self._structure.ntotal:
@@ -138,17 +137,6 @@ class FaissIndex(StoredIndex):
         cells = int(self._structure.nlist)
         probed = min(cells, self.depth or max(1, cells // 16))
         return self._faiss.SearchParametersIVF(nprobe=probed, **chosen)
-
-    def _refined(self, queries: Tensor, rows: Tensor, k: int) -> Tensor:
-        """Of candidates M×n the k nearest by their whole vectors."""
-        best = []
-        for query, candidates in zip(queries, rows, strict=True):
-            there = candidates[candidates >= 0]
-            nearer = (self.store.rows(there) @ query).argsort(descending=True)[:k]
-            padded = torch.full((k,), -1)
-            padded[: len(nearer)] = there[nearer]
-            best.append(padded)
-        return torch.stack(best) if best else torch.empty(0, k, dtype=torch.int64)
 
     def write(self, path: Path) -> None:
         """Write the structure, whole or not at all."""

@@ -45,7 +45,9 @@ class StoredIndex:
         """Raise ConfigError when `count` vectors are too few for this kind."""
 
     def find(self, queries: Tensor, k: int, allowed: Tensor | None) -> Tensor:
-        """int64 M×k' rows of the store, k' ≤ k, nearest or not in any order; −1 where nothing is left.
+        """int64 M×n rows of the store that hold the k nearest, in any order; −1 where nothing is left.
+
+        They may be more than k: of them the k nearest are chosen by the differences of the vectors.
 
         queries: float32 M×D unit vectors. allowed: bool N, the rows that may be found.
         """
@@ -60,13 +62,13 @@ class StoredIndex:
             return [[] for _ in queries]
         allowed = None if conditions is None else conditions.mask(self.store.entries)
         found = self.find(queries, min(k, len(self)), allowed)
-        return [self._hits(query, rows[rows >= 0]) for query, rows in zip(queries, found, strict=True)]
+        return [self._hits(query, rows[rows >= 0], k) for query, rows in zip(queries, found, strict=True)]
 
-    def _hits(self, query: Tensor, rows: Tensor) -> list[Hit]:
+    def _hits(self, query: Tensor, rows: Tensor, k: int) -> list[Hit]:
         rows = rows.sort().values  # of equally near images the one that was added first comes first
         distances, order = distances_to(query, self.store.rows(rows)).sort(stable=True)
         entries = self.store.entries
         return [
             Hit(entries.paths[row], distance, entries.row(row))
-            for row, distance in zip(rows[order].tolist(), distances.tolist(), strict=True)
+            for row, distance in zip(rows[order[:k]].tolist(), distances[:k].tolist(), strict=True)
         ]
