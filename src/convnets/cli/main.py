@@ -11,11 +11,13 @@ import typer
 from convnets.cli.bench import bench
 from convnets.cli.compare import compare
 from convnets.cli.data import data_app
+from convnets.cli.diff import diff
 from convnets.cli.evaluate import evaluate
 from convnets.cli.models import models
 from convnets.cli.output import mute
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
+from convnets.cli.scatter import scatter
 from convnets.cli.summary import summary
 from convnets.cli.train import train
 from convnets.errors import ConvnetsError, UsageError
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 app.command()(models)
 app.command()(summary)
+app.command()(diff)
+app.command()(scatter)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)
@@ -64,7 +68,7 @@ _BAD_USAGE: type[Any] = typer.BadParameter.__bases__[0]
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated."""
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign such as ★ shows ? in its place
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -72,6 +76,8 @@ def run(arguments: list[str] | None = None) -> None:
         status = app(arguments, prog_name="convnets", standalone_mode=False)
         if status == 130:  # Typer's own answer to Ctrl-C in any command, and that of `train`
             raise KeyboardInterrupt
+        if status == 143:  # of `train`, which has saved its run
+            status = _complain("terminated", 143)
         if sys.stdout is not None:  # as it is where it was closed: `>&-`
             sys.stdout.flush()
     except _BAD_USAGE as error:
@@ -91,7 +97,7 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _complain(message: str, status: int) -> int:
     line = " ".join(message.split())
-    typer.echo(f"convnets: {line}" if status == 130 else f"convnets: error: {line}", err=True)
+    typer.echo(f"convnets: {line}" if status > 128 else f"convnets: error: {line}", err=True)
     return status
 
 

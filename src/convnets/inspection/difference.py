@@ -1,0 +1,153 @@
+"""Difference: two networks' layers added, removed and changed, and their totals side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from convnets.core.text_table import aligned
+from convnets.inspection.alignment import align
+from convnets.inspection.layer_cost import LayerCost
+from convnets.inspection.shown import CONVENTION, MEMORY_CONVENTION, shown_bytes, shown_shape
+from convnets.inspection.summary import NetworkSummary
+
+__all__ = ["LayerChange", "NetworkDiff", "diff"]
+
+_SIGNS = {"added": "+", "removed": "−", "changed": "~"}
+_COUNTS = {
+    "parameters": "parameters",
+    "MACs": "macs",
+    "FLOPs": "flops",
+    "biases, operations": "bias_operations",
+    "norms, operations": "norm_operations",
+    "pooling, operations": "pooling_operations",
+    "element-wise, operations": "elementwise_operations",
+}
+_BYTES = {"weights": "weight_bytes", "alive at the peak": "peak_bytes", "kept for a step": "kept_bytes"}
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """One layer that is not the same in both networks."""
+
+    change: str
+    """added, removed or changed."""
+    before: LayerCost | None
+    """The layer in the first network; None where it is added."""
+    after: LayerCost | None
+    """The layer in the second network; None where it is removed."""
+    what: tuple[str, ...]
+    """Settings, then shape, of a changed layer: such as `kernel_size: (3, 3) → (5, 5)`."""
+
+    @property
+    def only_sees_another_shape(self) -> bool:
+        """Whether it is built the same and the layers before it give it another shape."""
+        return self.change == "changed" and not any(not each.startswith("output: ") for each in self.what)
+
+
+@dataclass(frozen=True)
+class NetworkDiff:
+    """What makes the second network of the first."""
+
+    before: NetworkSummary
+    after: NetworkSummary
+    changes: tuple[LayerChange, ...]
+    """In the order in which the layers run."""
+    unchanged: int
+    """Layers that are built the same and give the same shape."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: totals of both networks and every change, no whole listings."""
+        sides = (("before", self.before), ("after", self.after))
+        return {
+            **{side: _side(summary) for side, summary in sides},
+            "unchanged": self.unchanged,
+            "changes": [asdict(change) for change in self.changes],
+        }
+
+    def __str__(self) -> str:
+        shown = [change for change in self.changes if not change.only_sees_another_shape]
+        lines = [f"{self.before.network} → {self.after.network}"]
+        if shown:
+            lines.append(aligned(("", "layer", "kind", "what"), [_cells(change) for change in shown]))
+        quiet = len(self.changes) - len(shown)
+        also = f", {quiet:,} more see another shape alone" if quiet else ""
+        lines += [f"{self.unchanged:,} layers are the same{also}", "", self._totals(), ""]
+        return "\n".join([*lines, *CONVENTION, *MEMORY_CONVENTION])
+
+    def _totals(self) -> str:
+        head = ("", self.before.network, self.after.network, "times")
+        rows = [("input", *(shown_shape(each.input_shape) for each in (self.before, self.after)), "")]
+        for names, shown in ((_COUNTS, "{:,}".format), (_BYTES, shown_bytes)):
+            for name, field in names.items():
+                one, other = getattr(self.before, field), getattr(self.after, field)
+                times = f"{other / one:.3g}" if one and other is not None else "–"
+                rows.append((name, shown(one), shown(other), times))
+        return aligned(head, rows, right=(1, 2, 3))
+
+
+def diff(before: NetworkSummary, after: NetworkSummary) -> NetworkDiff:
+    """Set two networks that `inspect` took apart side by side.
+
+    Layers are paired in the order in which they run, those of one kind that are most alike; names need not agree.
+
+    >>> from torch import nn
+    >>> from convnets.inspection.summary import inspect
+    >>> small = inspect(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), (1, 8, 8))
+    >>> large = inspect(nn.Sequential(nn.Conv2d(1, 4, 5), nn.BatchNorm2d(4), nn.ReLU()), (1, 8, 8))
+    >>> [(change.change, change.what) for change in diff(small, large).changes][:2]
+    [('changed', ('kernel_size: (3, 3) → (5, 5)', 'output: 4×6×6 → 4×4×4')), ('added', ())]
+    """
+    leaves = [
+        [layer for layer in each.layers if not layer.is_block and layer.call] for each in (before, after)
+    ]
+    changes, unchanged = [], 0
+    for one, other in align(leaves[0], leaves[1]):
+        if one is None:
+            changes.append(LayerChange("added", None, other, ()))
+        elif other is None:
+            changes.append(LayerChange("removed", one, None, ()))
+        elif what := _what(one, other):
+            changes.append(LayerChange("changed", one, other, what))
+        else:
+            unchanged += 1
+    return NetworkDiff(before, after, tuple(changes), unchanged)
+
+
+def _what(one: LayerCost, other: LayerCost) -> tuple[str, ...]:
+    settings = [_settings(one), _settings(other)]
+    keys = list(dict.fromkeys([*settings[0], *settings[1]]))
+    pairs = [(key, settings[0].get(key, "–"), settings[1].get(key, "–")) for key in keys]
+    what = [f"{'' if key.isdecimal() else f'{key}: '}{a} → {b}" for key, a, b in pairs if a != b]
+    shapes = [each.output_shape and each.output_shape[1:] for each in (one, other)]
+    if shapes[0] != shapes[1]:
+        what.append(f"output: {shown_shape(shapes[0])} → {shown_shape(shapes[1])}")
+    return tuple(what)
+
+
+def _settings(layer: LayerCost) -> dict[str, str]:
+    """`3, 8, kernel_size=(3, 3)` → {"0": "3", "1": "8", "kernel_size": "(3, 3)"}."""
+    parts = re.split(r",\s*(?![^(]*\))", layer.settings) if layer.settings else []
+    found = {}
+    for place, part in enumerate(parts):
+        name, separator, value = part.partition("=")
+        found[name.strip() if separator else str(place)] = value.strip() if separator else part.strip()
+    return found
+
+
+def _cells(change: LayerChange) -> list[str]:
+    layer = change.after or change.before
+    assert layer is not None
+    names = [each.name or "(itself)" for each in (change.before, change.after) if each is not None]
+    what = "; ".join(change.what)
+    if change.change != "changed":
+        shape = shown_shape(layer.output_shape and layer.output_shape[1:])
+        what = f"{layer.settings}; output: {shape}" if layer.settings else f"output: {shape}"
+    return [_SIGNS[change.change], " → ".join(dict.fromkeys(names)), layer.kind, what]
+
+
+def _side(summary: NetworkSummary) -> dict[str, Any]:
+    content = summary.to_dict()
+    del content["layers"]
+    return content
