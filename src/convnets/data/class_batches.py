@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -86,7 +87,9 @@ class ClassBatches(Batches):
             raise ConfigError(
                 f"{image_set.source} has images of {len(counts)} classes; a batch takes {shape.classes}: allow fewer"
             )
-        self._steps = len(_arrange([_groups(n, shape.images_per_class) for n in counts], shape.classes, []))
+        self._steps = len(
+            _arrange([_groups(n, shape.images_per_class) for n in counts], shape.classes, repeat(0.0))
+        )
         if self._steps == 0:
             raise DataError(f"{image_set.source}: too few images for one batch of {shape}")
 
@@ -108,16 +111,16 @@ def class_order(labels: Tensor, shape: BatchShape, seed: int, epoch: int = 0) ->
     generator = generator_for(seed, "class order", epoch)
     groups: list[Tensor] = []  # of all classes, one after the other
     counts: list[int] = []
-    for label in labels.unique().tolist():
+    for label in torch.bincount(labels).nonzero().flatten().tolist():
         members = (labels == label).nonzero().flatten()
         members = members[torch.randperm(len(members), generator=generator)]
         counts.append(_groups(len(members), shape.images_per_class))
         places = torch.arange(counts[-1] * shape.images_per_class) % len(members)
         groups += list(members[places].view(counts[-1], shape.images_per_class))
-    ties = torch.randperm(len(counts), generator=generator).tolist()
+    draws = torch.rand(len(groups), generator=generator).tolist()
     next_group = [sum(counts[:place]) for place in range(len(counts))]
     batches = []
-    for classes in _arrange(counts, shape.classes, ties):
+    for classes in _arrange(counts, shape.classes, draws):
         batches.append(torch.cat([groups[next_group[place]] for place in classes]))
         for place in classes:
             next_group[place] += 1
@@ -129,21 +132,20 @@ def _groups(images: int, each: int) -> int:
     return -(-images // each)
 
 
-def _arrange(groups: Sequence[int], classes: int, ties: Sequence[int]) -> list[list[int]]:
+def _arrange(groups: Sequence[int], classes: int, draws: Iterable[float]) -> list[list[int]]:
     """Which classes each batch takes a group of: always those with the most groups left, so that few are left over.
 
-    Among equals `ties` decides, and then the class that was taken least lately. How many batches there are does
-    not depend on it.
+    Among equals a draw decides, anew each time, so that classes meet in changing company; how many batches there
+    are does not depend on it.
     """
-    heap = [(-count, ties[place] if ties else place, place) for place, count in enumerate(groups) if count]
+    draw = iter(draws)
+    heap = [(-count, next(draw), place) for place, count in enumerate(groups) if count]
     heapq.heapify(heap)
-    turn = len(groups)
     batches: list[list[int]] = []
     while len(heap) >= classes:
         taken = [heapq.heappop(heap) for _ in range(classes)]
         batches.append([place for _, _, place in taken])
         for left, _, place in taken:
             if left + 1 < 0:
-                heapq.heappush(heap, (left + 1, turn, place))
-                turn += 1
+                heapq.heappush(heap, (left + 1, next(draw), place))
     return batches

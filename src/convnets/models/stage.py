@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convnets.errors import InputError, UnknownNameError
 
-__all__ = ["STAGES", "NamedStage", "Stage", "stage_of"]
+__all__ = ["STAGES", "EmbedAndClassify", "NamedStage", "Stage", "stage_of"]
 
 STAGES = ("pixels", "features", "embed", "logits")
 """Stages of every network of the catalogue; any module's name is one too."""
@@ -45,6 +45,29 @@ class Stage(nn.Module):
             return cast(Tensor, self.network(x))
         method = cast("Callable[[Tensor], Tensor]", getattr(self.network, self.stage))
         return method(x)
+
+
+class EmbedAndClassify(nn.Module):
+    """Both at once, for the price of one pass: the embedding N×D and the logits N×K that `classifier` makes of it.
+
+    Raises InputError for a network whose classes do not come from its embedding by one linear layer.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        if not hasattr(network, "embed") or not isinstance(getattr(network, "classifier", None), nn.Linear):
+            raise InputError(
+                f"{type(network).__name__} has no embed() with a linear classifier after it; "
+                "allowed beside a classification: networks of the catalogue that have both, such as lenet"
+            )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised images float N×C×S×S → N×D and N×K."""
+        embed = cast("Callable[[Tensor], Tensor]", self.network.embed)
+        classifier = cast(nn.Linear, self.network.classifier)
+        vectors = embed(x)
+        return vectors, classifier(vectors)
 
 
 class NamedStage(nn.Module):

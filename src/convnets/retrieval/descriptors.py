@@ -18,7 +18,7 @@ from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
-from convnets.errors import ConfigError, UnknownNameError
+from convnets.errors import ConfigError, ModelFolderError, UnknownNameError
 from convnets.evaluation.scores import evaluation_mode, hardware_for
 from convnets.evaluation.vectors import compute_vectors
 from convnets.layers.global_pooling import POOLINGS, pool
@@ -235,4 +235,11 @@ def whitened(
 def descriptor_of(model: TrainedModel) -> Descriptor:
     """The descriptor that a model was trained for (`convnets train … --objective triplet`), else `Descriptor()`."""
     known = model.metrics.get("embedding")
-    return Descriptor() if known is None else Descriptor.from_dict(known["descriptor"])
+    if known is None:
+        return Descriptor()
+    try:
+        return Descriptor(str(known["stage"]), str(known["pooling"]), float(known["p"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(
+            f"the model's embedding {str(known)[:60]} lacks or mistypes {error}; train again"
+        ) from None
