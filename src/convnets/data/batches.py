@@ -6,6 +6,7 @@ where an epoch was entered changes them. N images of a batch, C channels, S side
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from convnets.core.seeds import generator_for
 from convnets.data.augment import Augmentation, augment_images
+from convnets.data.decode import count_failure
 from convnets.data.image_set import ImageSet, PictureFiles
 from convnets.data.mixing import Mixing, one_hot
 from convnets.data.preprocess import Preprocess
-from convnets.errors import ConfigError, ConvnetsError
+from convnets.errors import ConfigError, DataError, ImageDecodeError
 
 __all__ = ["Batch", "Batches"]
 
@@ -41,6 +43,10 @@ class Batches:
     A single image left over at the end joins the batch before it, because batch normalisation cannot learn
     from one image; any other remainder is a smaller last batch.
 
+    A picture that is still a file and cannot be decoded raises its ImageDecodeError. Up to `skip_corrupt` of them
+    (each counts once, however many epochs meet it) are left out of their batches instead, with a logged warning;
+    one more raises DataError.
+
     >>> images = ImageSet(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, 0]), ("a", "b"), "x")
     >>> batches = Batches(images, Preprocess.plain(1, 8), 2)
     >>> [len(batch.targets) for batch in batches.epoch()]
@@ -59,6 +65,7 @@ class Batches:
         augment: Sequence[Augmentation] = (),
         mixing: Mixing | None = None,
         workers: int = 0,
+        skip_corrupt: int = 0,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch size is {batch_size}; allowed: 1 or more")
@@ -66,6 +73,9 @@ class Batches:
         self.device = torch.device(device)
         self.shuffle, self.seed = shuffle, seed
         self.augment, self.mixing = tuple(augment), mixing
+        self.skip_corrupt = skip_corrupt
+        self.left_out: list[int] = []
+        """Places in the ImageSet of the pictures that could not be decoded so far, at most `skip_corrupt`."""
         self._labels = image_set.labels.to(self.device)
         self._source: _Resident | _Streamed
         if isinstance(image_set.images, Tensor):
@@ -94,7 +104,28 @@ class Batches:
             for step in steps
         ]
         for step, indices, stored in zip(steps, chosen, self._source.fetch(chosen), strict=True):
-            yield self._prepare(stored.to(self.device), indices, number, step)
+            if isinstance(stored, _Incomplete):
+                kept = self._leave_out(indices, stored)
+                yield self._prepare(stored.pictures[kept].to(self.device), indices[kept], number, step)
+            else:
+                yield self._prepare(stored.to(self.device), indices, number, step)
+
+    def _leave_out(self, indices: Tensor, batch: _Incomplete) -> Tensor:
+        """Places in the batch of the pictures that are there; raises when more are missing than is allowed."""
+        for place, error in batch.errors.items():
+            index = int(indices[place])
+            if index not in self.left_out:
+                source = self.image_set.source
+                count_failure(error, self.left_out, index, self.skip_corrupt, source, None)
+        kept = torch.tensor([place for place in range(len(indices)) if place not in batch.errors])
+        if not len(kept):
+            error = batch.errors[0]
+            raise DataError(
+                f"{self.image_set.source}: no picture of a batch can be decoded; the first: {error}"
+            )
+        if self.shuffle and len(kept) == 1 and len(indices) > 1:
+            kept = kept.repeat(2)  # batch norm cannot learn from one image
+        return kept
 
     def _prepare(self, stored: Tensor, indices: Tensor, epoch: int, step: int) -> Batch:
         images = self.preprocess.to_unit(stored)
@@ -119,36 +150,60 @@ class _Resident:
             yield self.pixels.index_select(0, indices.to(self.pixels.device))
 
 
-class _Streamed(Dataset["list[Tensor | ConvnetsError]"]):
+class _Streamed(Dataset["list[Tensor | ImageDecodeError]"]):
     """Images still in files: a batch is decoded here or by worker processes, a few batches ahead."""
 
     def __init__(self, pictures: PictureFiles, preprocess: Preprocess, workers: int) -> None:
         self.pictures, self.preprocess, self.workers = pictures, preprocess, workers
 
-    def __getitem__(self, index: int) -> Tensor | ConvnetsError:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Tensor | ImageDecodeError:  # type: ignore[override]
         try:
             return self.preprocess.store(self.pictures.open(index))
-        except ConvnetsError as error:  # travels as a value: a worker's own traceback would bury the message
+        except (
+            ImageDecodeError
+        ) as error:  # travels as a value: a worker's own traceback would bury the message
             return error
 
-    def fetch(self, chosen: Sequence[Tensor]) -> Iterator[Tensor]:
+    def fetch(self, chosen: Sequence[Tensor]) -> Iterator[Tensor | _Incomplete]:
         loader = DataLoader(
             self,
             batch_sampler=[indices.tolist() for indices in chosen],
             num_workers=self.workers,
             collate_fn=_together,
+            worker_init_fn=_leave_signals_to_parent,
         )
-        for pictures in loader:
-            if isinstance(pictures, ConvnetsError):
-                raise pictures
-            yield pictures
+        try:
+            yield from loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(
+                f"a process that decodes images has died ({str(error).splitlines()[0]}); likely for want of memory: "
+                f"go on with --resume, or use fewer workers than {self.workers} (0 decodes in the main process)"
+            ) from None
 
 
-def _together(pictures: list[Tensor | ConvnetsError]) -> Tensor | ConvnetsError:
+def _leave_signals_to_parent(_worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the parent ends its workers when it has saved the run."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@dataclass(frozen=True)
+class _Incomplete:
+    """A batch with pictures that could not be decoded."""
+
+    pictures: Tensor
+    """uint8 N×C×R×R; zeros where a picture is missing."""
+    errors: dict[int, ImageDecodeError]
+    """Place in the batch → why it is missing."""
+
+
+def _together(pictures: list[Tensor | ImageDecodeError]) -> Tensor | _Incomplete:
     """One tensor for the batch, made in the worker: it then travels through one shared file, not one a picture."""
-    tensors = []
-    for picture in pictures:
-        if isinstance(picture, ConvnetsError):
-            return picture
-        tensors.append(picture)
-    return torch.stack(tensors)
+    tensors = [picture for picture in pictures if isinstance(picture, Tensor)]
+    if len(tensors) == len(pictures):
+        return torch.stack(tensors)
+    errors = {place: error for place, error in enumerate(pictures) if isinstance(error, ImageDecodeError)}
+    blank = torch.zeros_like(tensors[0]) if tensors else torch.zeros(1, 1, 1, dtype=torch.uint8)
+    return _Incomplete(torch.stack([p if isinstance(p, Tensor) else blank for p in pictures]), errors)

@@ -16,7 +16,14 @@ from convnets.data.pillow_warnings import quiet_pillow
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, DataError, ImageDecodeError
 
-__all__ = ["PictureProbe", "decode_images", "probe_pictures", "resident_bytes"]
+__all__ = [
+    "PictureProbe",
+    "count_failure",
+    "decode_images",
+    "drop_unreadable",
+    "probe_pictures",
+    "resident_bytes",
+]
 
 _CHUNK = 64  # pictures of one task: small enough for a smooth progress bar, large enough to cost nothing
 _logger = logging.getLogger(__name__)
@@ -101,35 +108,53 @@ def decode_images(
     count, side = len(image_set), preprocess.resize
     pixels = torch.empty(count, preprocess.channels, side, side, dtype=torch.uint8)
     skipped: list[int] = []
-    tasks = (range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK))
-    done = 0
-    for indices, failures in _in_threads(files, preprocess, pixels, tasks, threads or usable_cores()):
+    for done, failures in _in_threads(files, preprocess, pixels, count, threads or usable_cores()):
         for index, error in failures:
-            _count_failure(error, skipped, index, skip_corrupt, image_set.source, on_skip)
-        done += len(indices)
+            count_failure(error, skipped, index, skip_corrupt, image_set.source, on_skip)
         if progress is not None:
             progress(done, count)
     return _without(replace(image_set, images=pixels), skipped)
+
+
+def drop_unreadable(
+    image_set: ImageSet, preprocess: Preprocess, *, threads: int = 0, skip_corrupt: int
+) -> ImageSet:
+    """The same set without the pictures that cannot be decoded, still as files; every one is read for it.
+
+    What cannot be decoded is treated as by `decode_images`. For parts that a score is taken on: there no picture
+    may be missing in one evaluation and counted in the next.
+    """
+    files = image_set.images
+    if isinstance(files, Tensor):
+        return image_set
+    skipped: list[int] = []
+    for _, failures in _in_threads(files, preprocess, None, len(image_set), threads or usable_cores()):
+        for index, error in failures:
+            count_failure(error, skipped, index, skip_corrupt, image_set.source, None)
+    return _without(image_set, skipped)
 
 
 Failures = list[tuple[int, ImageDecodeError]]
 
 
 def _in_threads(
-    files: PictureFiles, preprocess: Preprocess, pixels: Tensor, tasks: Iterator[range], threads: int
-) -> Iterator[tuple[range, Failures]]:
-    """Run the tasks on a few threads (Pillow decodes outside Python's lock), a bounded number ahead."""
+    files: PictureFiles, preprocess: Preprocess, pixels: Tensor | None, count: int, threads: int
+) -> Iterator[tuple[int, Failures]]:
+    """Decode all on a few threads (Pillow works outside Python's lock), a bounded number ahead; count those done."""
+    tasks = (range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK))
 
-    def decode(indices: range) -> tuple[range, Failures]:
+    def decode(indices: range) -> tuple[int, Failures]:
         failures: Failures = []
         for index in indices:
             try:
-                pixels[index] = preprocess.store(files.open(index))
+                stored = preprocess.store(files.open(index))
+                if pixels is not None:
+                    pixels[index] = stored
             except ImageDecodeError as error:
                 failures.append((index, error))
-        return indices, failures
+        return indices.stop, failures
 
-    waiting: list[Future[tuple[range, Failures]]] = []
+    waiting: list[Future[tuple[int, Failures]]] = []
     with quiet_pillow(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for task in tasks:
@@ -142,7 +167,7 @@ def _in_threads(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _count_failure(
+def count_failure(
     error: ImageDecodeError,
     skipped: list[int],
     index: int,
@@ -150,6 +175,7 @@ def _count_failure(
     source: str,
     on_skip: Callable[[ImageDecodeError], None] | None,
 ) -> None:
+    """Put picture `index` on the list of those left out, and say so; raise where that is one more than `cap`."""
     if cap == 0:
         raise error
     skipped.append(index)
