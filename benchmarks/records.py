@@ -72,7 +72,7 @@ def run_once(recipe: Recipe, config: TrainConfig, splits: Splits, changed: str =
         augment=task.augment,
         mixing=task.mixing,
     )
-    fit(learner, batches, lambda _: None, 0, config, TrainingState(), lambda _: None, lambda _: None)
+    fit(learner, batches, lambda _: None, 0, config, TrainingState(), lambda _: None)
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - used
     judged = splits.test if splits.test is not None else task.validation
     assert judged is not None

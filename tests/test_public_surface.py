@@ -73,6 +73,10 @@ OPTIONS = [
     "precision",
     "device",
     "threads",
+    "save_every",
+    "keep_states",
+    "non_finite",
+    "deterministic",
     "seed",
 ]
 

@@ -124,10 +124,11 @@ def test_a_cut_off_log_is_a_run_that_did_not_end(
     convnets: Callable[..., Any], copy: Path, content: bytes
 ) -> None:
     (copy / "events.jsonl").write_bytes(content)
-    assert convnets("compare", copy, "--json").json["runs"][0]["status"] == "not ended"
+    assert convnets("compare", copy, "--json").json["runs"][0]["status"] == "cut off"
 
 
 def test_a_damaged_state_is_refused(refused: Callable[..., str], copy: Path) -> None:
-    (copy / "state" / "training_state.pt").write_bytes(b"xxxx")
+    newest = json.loads((copy / "state" / "latest.json").read_text())["states"][0]["file"]
+    (copy / "state" / newest).write_bytes(b"xxxx")
     (copy / "events.jsonl").write_text('{"event": "RunEnded", "reason": "interrupted"}\n')
-    assert "training_state.pt is damaged" in refused(1, "train", "--resume", copy)
+    assert f"{newest} is damaged: 4 of" in refused(1, "train", "--resume", copy)

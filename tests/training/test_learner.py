@@ -135,7 +135,7 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(bad: float) -> None
     ours, before = learner(network()), network()
     one = batch()
     one.images[3, 0, 2, 2] = bad
-    with pytest.raises(TrainingError, match=r"epoch 3, step 8, at learning rate 0\.5; .*lower learning rate"):
+    with pytest.raises(TrainingError, match=r"epoch 3, step 8, at learning rate 0\.5; the weights are"):
         ours.step(one, 2, 7, 0.0)
     assert same_weights(ours.network, before)
 

@@ -61,7 +61,6 @@ class OwnLoop:
             replace(self.config, epochs=1),
             TrainingState(),
             _ignore,
-            _ignore,
         )
         wait_for_device(self.hardware.device)
         seconds = time.perf_counter() - started

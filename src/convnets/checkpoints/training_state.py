@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
-from convnets.core.files import atomic_path
-from convnets.errors import RunError
-
-__all__ = ["TrainingState", "load_state", "save_state"]
-
-STATE_VERSION = 1
+__all__ = ["TrainingState"]
 
 
 class Scored(Protocol):
@@ -32,6 +24,12 @@ class TrainingState:
 
     epochs: int = 0
     """Epochs finished."""
+    step: int = 0
+    """Steps done in the epoch after those."""
+    epoch_seconds: float = 0.0
+    """Wall-clock seconds of those steps."""
+    epoch_waited: float = 0.0
+    """Of these, seconds spent waiting for data."""
     seconds: float = 0.0
     """Wall-clock seconds so far, over all sessions."""
     best_epoch: int | None = None
@@ -41,6 +39,8 @@ class TrainingState:
     epochs_without_better: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     """One per finished epoch: the columns of metrics.csv."""
+    event_bytes: int = 0
+    """Length of events.jsonl when the state was saved; what follows is told again by a resumed run."""
 
     def is_better(self, evaluation: Scored | None) -> bool:
         """Whether this epoch's weights take the place of the best; without validation the last always do."""
@@ -52,6 +52,7 @@ class TrainingState:
     def record(self, row: dict[str, Any], seconds: float) -> None:
         """Count a finished epoch."""
         self.epochs, self.seconds = int(row["epoch"]), seconds
+        self.step, self.epoch_seconds, self.epoch_waited = 0, 0.0, 0.0
         self.rows.append({key: value for key, value in row.items() if key != "event"})
         self.epochs_without_better += 1
         if row["best"]:
@@ -59,30 +60,14 @@ class TrainingState:
             if row["validation_accuracy"] is not None:
                 self.best_score = (row["validation_accuracy"], -row["validation_loss"])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `from_dict` takes them back."""
+        return asdict(self)
 
-def save_state(path: Path, state: TrainingState, learner: dict[str, Any]) -> None:
-    """Write position and learner, whole or not at all."""
-    content = {"format_version": STATE_VERSION, "state": asdict(state), "learner": learner}
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
-
-
-def load_state(path: Path, device: torch.device) -> tuple[TrainingState, dict[str, Any]]:
-    """Read what `save_state` wrote; never executes code. Raises RunError."""
-    if not path.is_file():
-        raise RunError(
-            f"{path} is not there: no epoch of the run was finished; start it again under another name"
-        )
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        version = content["format_version"]
-        state, learner = TrainingState(**content["state"]), content["learner"]
-    except Exception as error:  # noqa: BLE001  a damaged pickle raises anything; none may pass as ours
-        raise RunError(
-            f"{path} is damaged ({type(error).__name__} while reading it); the best weights are in model/"
-        ) from None
-    if version != STATE_VERSION:
-        raise RunError(f"{path} has format version {version}; this convnets reads {STATE_VERSION}")
-    if state.best_score is not None:
-        state.best_score = (float(state.best_score[0]), float(state.best_score[1]))
-    return state, learner
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingState:
+        """The state that `to_dict` wrote. Raises TypeError for anything else."""
+        state = cls(**values)
+        if state.best_score is not None:
+            state.best_score = (float(state.best_score[0]), float(state.best_score[1]))
+        return state

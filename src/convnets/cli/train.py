@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from convnets.training.run import Run
 
 __all__ = ["train"]
+
+_EXIT_CODES = {"interrupted": 130, "terminated": 143}  # 128 and the signal's number, as shells have it
 
 
 @takes_train_options
@@ -41,7 +44,11 @@ def train(
         typer.Option(help="TOML file of training options; those on the command line win.", metavar="FILE"),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run from its last finished epoch.", metavar="RUN")
+        str | None,
+        typer.Option(
+            help="Go on with this run where it was stopped; auto: with the run that this same command began, if any.",
+            metavar="RUN|auto",
+        ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder that runs lie in.", metavar="FOLDER")] = Path("runs"),
     name: Annotated[
@@ -60,22 +67,26 @@ def train(
     """
     if json and quiet:
         raise UsageError("--json and --quiet exclude each other; give one")
-    if resume is not None and (model or data or recipe or config or name or options):
-        raise UsageError("--resume goes on with a run as it was started; leave network, data and options out")
+    go_on = resume == "auto"
+    if resume is not None and not go_on and (model or data or recipe or config or name or options):
+        raise UsageError(
+            "--resume goes on with a run as it was started; leave network, data and options out, or give --resume auto"
+        )
     with progress_bar(quiet=quiet or json) as progress:
         listener = _Listener(progress, json=json, quiet=quiet)
-        if resume is not None:
+        if resume is not None and not go_on:
             from convnets.training.train import resume as resume_run
 
             run = resume_run(resume, listeners=[listener], progress=progress)
         else:
-            run = _start(model, data, recipe, config, options, output, name, listener)
+            start = functools.partial(_start, output=output, name=name, go_on=go_on, listener=listener)
+            run = start(model, data, recipe, config, options)
     if listener.gone:
         raise RunError(
             f"standard output was closed and training ended with it; {run.path} can be used as it is"
         )
-    if run.status == "interrupted":
-        raise typer.Exit(130)
+    if run.status in _EXIT_CODES:
+        raise typer.Exit(_EXIT_CODES[run.status])
 
 
 def _start(
@@ -84,8 +95,10 @@ def _start(
     recipe: str | None,
     config: Path | None,
     options: dict[str, Any],
+    *,
     output: Path,
     name: str | None,
+    go_on: bool,
     listener: _Listener,
 ) -> Run:
     from convnets.models.catalogue import model_entry
@@ -108,7 +121,7 @@ def _start(
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
     from convnets.training.run import check_output
 
-    check_output(output, name)
+    check_output(output, None if go_on else name)
     from convnets.training.train import train as train_network
 
     return train_network(
@@ -117,6 +130,7 @@ def _start(
         settings,
         output=output,
         name=name,
+        go_on=go_on,
         arguments=arguments,
         listeners=[listener],
         progress=listener.progress,

@@ -12,7 +12,7 @@ from typing import Any
 from convnets.core.hardware import Hardware, processor_name, usable_cores
 from convnets.core.memory import keep_freed_memory
 
-__all__ = ["describe_environment", "versions"]
+__all__ = ["describe_environment", "environment_changes", "versions"]
 
 _PACKAGES = ("convnets", "torch", "numpy", "pillow", "scikit-learn", "safetensors", "matplotlib")
 
@@ -26,6 +26,28 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+# what the bits of a result depend on; command and start time do not
+_COMPARED = ("versions", "platform", "processor", "cores", "device", "precision", "threads", "variables")
+
+
+def environment_changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """A line for each field that differs between two descriptions and that the bits of a result may depend on.
+
+    >>> environment_changes({"threads": 2, "versions": {"torch": "2.6.0"}}, {"threads": 1, "versions": {}})
+    ['versions torch is None, was 2.6.0', 'threads is 1, was 2']
+    """
+    changes = []
+    for field in _COMPARED:
+        old, new = before.get(field), now.get(field)
+        if isinstance(old, dict) and isinstance(new, dict):
+            keys = sorted(old.keys() | new.keys())
+            pairs = [(f"{field} {key}", old.get(key), new.get(key)) for key in keys]
+        else:
+            pairs = [(field, old, new)]
+        changes += [f"{name} is {now_}, was {was}" for name, was, now_ in pairs if was != now_]
+    return changes
 
 
 def describe_environment(hardware: Hardware) -> dict[str, Any]:

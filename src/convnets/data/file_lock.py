@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["is_locked", "locked"]
 
 _POLL_SECONDS = 0.05
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file at `path` while inside; wait for as long as another process or thread holds it.
+
+    Without `wait` BlockingIOError is raised when another holds it.
 
     The operating system lets go of it when its holder dies, however it dies, so a killed process blocks nobody.
     The file is removed at the end.
     """
-    handle = _acquire(path)
+    handle = _acquire(path, wait=wait)
     try:
         yield
     finally:
@@ -30,7 +32,19 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _acquire(path: Path) -> int:
+def is_locked(path: Path) -> bool:
+    """Whether a living process or another thread holds the lock file at `path`."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _acquire(path: Path, *, wait: bool) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -40,6 +54,8 @@ def _acquire(path: Path) -> int:
             os.close(handle)
             raise
         os.close(handle)
+        if not wait:
+            raise BlockingIOError(f"{path} is locked")
         time.sleep(_POLL_SECONDS)
 
 

@@ -20,7 +20,7 @@ from convnets.kernels.convolution_shape import ConvolutionShape
 from convnets.kernels.trial import Clock, measure
 from convnets.kernels.tuning_file import TuningFile
 
-__all__ = ["Tuner", "is_tuning_on"]
+__all__ = ["Tuner", "is_tuning_on", "plan_without_measuring"]
 
 
 class Tuner:
@@ -48,7 +48,7 @@ class Tuner:
     def plan(self, shape: ConvolutionShape, threads: int) -> ConvolutionPlan:
         """The plan for `shape` on `threads` threads; measuring takes about 0.3 s."""
         if not is_tuning_on():
-            return _plan_without_measuring(shape)
+            return plan_without_measuring(shape)
         machine = _machine(threads)
         plans = self._known(machine)
         found = plans.get(shape.key())
@@ -97,7 +97,8 @@ def _is_current(plan: ConvolutionPlan, shape: ConvolutionShape) -> bool:
     return True
 
 
-def _plan_without_measuring(shape: ConvolutionShape) -> ConvolutionPlan:
+def plan_without_measuring(shape: ConvolutionShape) -> ConvolutionPlan:
+    """oneDNN's kernels, and im2col's where oneDNN is known to be wrong."""
     stepping_over = shape.stride[0] > shape.kernel[0] or shape.stride[1] > shape.kernel[1]
     if shape.dtype == "bf16" and stepping_over and torch.cpu._is_amx_tile_supported():
         # oneDNN's AMX kernels give wrong results there: oneDNN issue 5494

@@ -14,7 +14,9 @@ from convnets.data.image_set import ImageSet
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.precision import compare_precisions, settle_precision
+from convnets.training.embedding import conclude_embedding
 from convnets.training.events import Evaluated, Listener, RunEnded
+from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.learner import Learner
 from convnets.training.run import Run
 from convnets.training.run_report import write_run_report
@@ -33,17 +35,25 @@ def evaluate_on(
 
 
 def conclude(
-    run: Run, task: Task, state: TrainingState, learner: Learner, reason: str, emit: Listener
+    run: Run,
+    task: Task,
+    state: TrainingState,
+    learner: Learner,
+    reason: str,
+    emit: Listener,
+    *,
+    hurried: bool = False,
 ) -> None:
     """Evaluate the best weights, write the report, and tell the listeners why the run ended.
 
     A run that failed is not evaluated; one that was interrupted is, on its validation images, and its test set
-    stays unseen. A run that was interrupted in its first epoch keeps the weights that it had.
+    stays unseen. A run that was interrupted in its first epoch keeps the weights that it had. When `hurried`, as
+    after SIGTERM, nothing is evaluated.
     """
     judged = None
-    if state.best_epoch is not None and not reason.startswith("failed"):
+    if state.best_epoch is not None and not reason.startswith("failed") and not hurried:
         judged = _judge(run, task, state, reason, emit)
-    elif reason == "interrupted":
+    elif state.best_epoch is None and reason in (INTERRUPTED, TERMINATED):
         save_model(run.model_folder, task.trained(learner.network_to_keep))
     report = write_run_report(run, task, state, reason, judged)
     emit(RunEnded(reason, state.epochs, state.seconds, str(run.path), str(report), state.best_epoch))
@@ -53,6 +63,9 @@ def _judge(
     run: Run, task: Task, state: TrainingState, reason: str, emit: Listener
 ) -> tuple[str, Evaluation] | None:
     """The data part that the best weights were evaluated on, and how it went; the model folder keeps the figures."""
+    if task.objective is not None:
+        conclude_embedding(run, task, state, emit, interrupted=reason == INTERRUPTED)
+        return None
     known = getattr(task.network, "architecture", None) is not None
     best = load_model(run.model_folder, task.hardware.device, None if known else task.network)
     best.metrics = {"epoch": state.best_epoch, "epochs": state.epochs}

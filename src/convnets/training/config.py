@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 import tomllib
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "TrainConfig"]
+__all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
 
 OPTIMISERS = ("sgd", "adamw", "muon")
+OBJECTIVES = ("classification", "triplet", "contrastive", "multi-similarity")
+EMBEDDINGS = ("own", "average", "maximum", "both", "gem")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular", "linear")
 # (learning rate, weight decay) where none is given; what works for most networks of the catalogue
 _OPTIMISER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05), "muon": (0.15, 0.0)}
@@ -75,6 +78,20 @@ class TrainConfig:
     """Augmentations in order, such as flip,crop:4,erasing."""
     auxiliary_weight: float = 0.0
     """Weight of the losses of auxiliary heads (GoogLeNet: 0.3 in the paper); 0 trains without."""
+    objective: str = "classification"
+    """What is minimised: classification, or a loss on vectors: triplet, contrastive or multi-similarity."""
+    margin: float | None = None
+    """Margin of triplet and contrastive, in units of the distance; by default 0.2 for triplet, 1 for contrastive."""
+    distance: str = "euclidean"
+    """Distance of triplet and contrastive: euclidean, squared, cosine or l1, between vectors of length 1."""
+    miner: str = "semi-hard"
+    """Triplets that are looked at: all, hard, semi-hard or distance-weighted."""
+    images_per_class: int | None = None
+    """Images of each class in a batch of vectors; by default 4, or more where the classes do not fill the batch."""
+    classification_weight: float = 0.0
+    """Weight of the classifier's cross-entropy beside a loss on vectors; 0 leaves the classifier untrained."""
+    pooling: str = "own"
+    """Vectors are the network's own embedding, or its last maps by average, maximum, both or gem (p is learned)."""
     initialiser: str | None = None
     """Initialiser of convolution and linear weights, such as xavier-uniform; by default the network's own."""
     accumulate: int = 1
@@ -107,6 +124,14 @@ class TrainConfig:
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: int | None = None
     """Processor threads; by default the cores that this process may use."""
+    save_every: str = "5 min"
+    """Save the state to resume from this often inside an epoch, such as 200 (steps), 30 s or 5 min; 0 for never."""
+    keep_states: int = 2
+    """States that are kept, the newest ones; the best weights are kept besides."""
+    non_finite: str = "stop"
+    """stop or skip the step when the loss or a gradient is not finite; the weights stay as before it in both."""
+    deterministic: bool = False
+    """The same bits on every machine of this type: deterministic algorithms, kernels not chosen by measurement."""
     seed: int = 0
     """Seed of everything random: weights, validation split, order, augmentation, dropout."""
 
@@ -117,9 +142,14 @@ class TrainConfig:
             _check_type(field.name, str(field.type), getattr(self, field.name))
         for name, low, high in _RANGES:
             _check_range(name, getattr(self, name), low, high)
+        _check_name("objective", self.objective, OBJECTIVES)
+        _check_name("pooling", self.pooling, EMBEDDINGS)
+        _check_objective(self)
         _check_name("optimiser", self.optimiser, OPTIMISERS)
         _check_name("schedule", self.schedule, SCHEDULES)
         _check_name("precision", self.precision, ("auto", "fp32", "bf16"))
+        _check_name("non_finite", self.non_finite, ("stop", "skip"))
+        _ = self.save_interval
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"channels is {self.channels}; allowed: 1 or 3")
 
@@ -132,6 +162,16 @@ class TrainConfig:
     def decay(self) -> float:
         """The weight decay given, or the optimiser's default."""
         return _OPTIMISER_DEFAULTS[self.optimiser][1] if self.weight_decay is None else self.weight_decay
+
+    @property
+    def save_interval(self) -> tuple[int, float]:
+        """`save_every` as steps and as seconds; one of them, or both, is 0."""
+        found = _INTERVAL.fullmatch(self.save_every.strip())
+        if found is None:
+            remedy = "allowed: steps such as 200, or a time such as 30 s, 5 min or 1.5 h; 0 for never"
+            raise ConfigError(f"save_every is {self.save_every!r}; {remedy}")
+        steps, number, unit = found.groups()
+        return (int(steps), 0.0) if steps else (0, float(number) * _SECONDS[unit])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and TOML; `TrainConfig.from_dict` takes them back."""
@@ -187,6 +227,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("mixup", 0, 100),
     ("cutmix", 0, 100),
     ("auxiliary_weight", 0, 100),
+    ("margin", 1e-6, 1e6),
+    ("images_per_class", 2, 1_000_000),
+    ("classification_weight", 0, 1e6),
     ("accumulate", 1, 1_000_000),
     ("validation", 0, 0.9),
     ("patience", 1, 1_000_000),
@@ -195,9 +238,12 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("memory_limit", 0, 1e6),
     ("workers", 0, 1024),
     ("skip_corrupt", 0, 1_000_000_000),
+    ("keep_states", 1, 1000),
     ("threads", 1, 4096),
     ("seed", 0, 2**63 - 1),
 )
+_INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 _IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
@@ -242,3 +288,20 @@ def _check_range(name: str, value: float | None, low: float, high: float) -> Non
 def _check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UnknownNameError(kind, value, allowed)
+
+
+# what only a loss on vectors listens to, and what none of them can do
+_OF_VECTORS = ("margin", "distance", "miner", "images_per_class", "classification_weight", "pooling")
+_OF_CLASSES = ("mixup", "cutmix", "auxiliary_weight", "accumulate")
+
+
+def _check_objective(config: TrainConfig) -> None:
+    """Options that would be passed over in silence are refused."""
+    vectors = config.objective != "classification"
+    defaults = {field.name: field.default for field in fields(config)}
+    for name in _OF_CLASSES if vectors else _OF_VECTORS:
+        if getattr(config, name) != defaults[name]:
+            allowed = "none beside a loss on vectors" if vectors else "with objective triplet and its like"
+            raise ConfigError(
+                f"{name} is {getattr(config, name)} and objective {config.objective}; allowed: {allowed}"
+            )

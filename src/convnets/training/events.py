@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = [
     "CheckpointSaved",
+    "EmbeddingEvaluated",
+    "EmbeddingMeasured",
     "EpochEnded",
     "EpochStarted",
     "Evaluated",
@@ -51,7 +53,11 @@ class RunStarted(Event):
     hardware: str
     epochs: int
     first_epoch: int
-    """0, or the epoch that a resumed run goes on with."""
+    """0, or the epochs that a resumed run had finished."""
+    first_step: int = 0
+    """Steps that a resumed run had done in the epoch after those."""
+    objective: str = "classification"
+    """What is minimised; of losses on vectors, what an epoch calls accuracy is Recall@1."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,12 @@ class KernelsChosen(Event):
 
 @dataclass(frozen=True)
 class EpochStarted(Event):
-    """An epoch of `steps` steps begins."""
+    """An epoch of `steps` steps begins, or goes on where a resumed run was stopped."""
 
     epoch: int
     steps: int
+    first_step: int = 0
+    """Steps of the epoch that were done before."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +133,42 @@ class EpochEnded(Event):
 
 
 @dataclass(frozen=True)
+class EmbeddingMeasured(Event):
+    """Before the row of an epoch that trained vectors: how far apart they are. Shares are from 0 to 1."""
+
+    epoch: int
+    """From 1."""
+    active: float
+    """Mean share of a batch's triplets (or pairs) that the loss was not content with."""
+    positive_distance: float
+    """Mean distance of two images of a class while training, in the objective's distance."""
+    negative_distance: float
+    """Mean distance of two images of different classes."""
+    recall_at_1: float | None
+    """On the validation images, each searching among the others; None without any."""
+    r_precision: float | None
+    map_at_r: float | None
+
+
+@dataclass(frozen=True)
+class EmbeddingEvaluated(Event):
+    """The test images searched among themselves: once, at the end, by the best weights."""
+
+    recall_at_1: float
+    r_precision: float
+    map_at_r: float
+    images: int
+
+
+@dataclass(frozen=True)
 class CheckpointSaved(Event):
-    """The model folder or the state to resume from is on disk."""
+    """A state to resume from is on disk."""
 
     path: str
     epoch: int
+    """Epochs finished."""
+    step: int = 0
+    """Steps done in the epoch after those."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +182,7 @@ class Evaluated(Event):
 
 @dataclass(frozen=True)
 class RunEnded(Event):
-    """The run is over: `finished`, `interrupted`, `patience`, `time budget` or `failed: …`."""
+    """The run is over: `finished`, `interrupted`, `terminated`, `patience`, `time budget` or `failed: …`."""
 
     reason: str
     epochs: int

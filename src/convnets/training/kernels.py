@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
 from convnets.core.hardware import Hardware
+from convnets.kernels.candidates import applicable
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
-from convnets.kernels.convolution_plan import ConvolutionPlan, describe
+from convnets.kernels.convolution_plan import DIRECTIONS, ConvolutionPlan, describe
 from convnets.kernels.convolution_shape import ConvolutionShape
-from convnets.kernels.tuner import Tuner
+from convnets.kernels.tuner import Tuner, plan_without_measuring
 from convnets.training.events import KernelsChosen
 
 __all__ = ["Kernels"]
 
 
 class Kernels:
-    """Compiles, measures and remembers for one run; `say` hears of anything that takes the user's time."""
+    """Compiles, measures and remembers for one run; `say` hears of anything that takes the user's time.
 
-    def __init__(self, hardware: Hardware, say: Callable[[str], None] | None = None) -> None:
+    With `fixed` nothing is chosen by measurement, so that the choice is the same everywhere.
+    """
+
+    def __init__(
+        self, hardware: Hardware, say: Callable[[str], None] | None = None, *, fixed: bool = False
+    ) -> None:
         self.hardware = hardware
         self._say = say or _say_nothing
         self._tuner = Tuner()
+        self._fixed = fixed
         self._plans: dict[ConvolutionShape, ConvolutionPlan] = {}
+        self._restored: dict[str, dict[str, Any]] = {}
         self._acceleration: Acceleration | None = None
         self._measured, self._seconds = 0, 0.0
 
@@ -64,8 +73,24 @@ class Kernels:
             choices=rows,
         )
 
+    def plans(self) -> dict[str, dict[str, Any]]:
+        """What was chosen so far, by shape: a resumed run computes by the same kernels, to the same bits."""
+        return {shape.key(): plan.to_dict() for shape, plan in self._plans.items()} | self._restored
+
+    def restore(self, plans: dict[str, dict[str, Any]]) -> None:
+        """Choose as `plans()` says for the shapes in it, as far as those kernels are there."""
+        self._restored = dict(plans)
+
     def _plan_for(self, shape: ConvolutionShape) -> ConvolutionPlan:
         threads = self.hardware.threads
+        if shape.key() in self._restored:
+            plan = ConvolutionPlan.from_dict(self._restored[shape.key()])
+            if all(plan.chosen(direction) in applicable(direction, shape) for direction in DIRECTIONS):
+                self._plans[shape] = plan
+                return plan
+        if self._fixed:
+            self._plans[shape] = plan = plan_without_measuring(shape)
+            return plan
         known = self._tuner.is_known(shape, threads)
         if not known and not self._measured:
             self._say("measuring convolution kernels for this network on this machine, once: some seconds")

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from convnets.core.hardware import Hardware
 from convnets.core.seeds import derive_seed
 from convnets.data.batches import Batch
-from convnets.errors import ConfigError, TrainingError
+from convnets.errors import ConfigError
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.kernels import Kernels
+from convnets.training.memory_shortage import is_out_of_memory
+from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
 from convnets.training.schedules import schedule_factor
+from convnets.training.step_guard import StepGuard
 
 __all__ = ["Learner", "check_auxiliary_heads"]
 
@@ -43,9 +46,16 @@ class Learner:
     """A network and all that changes with it from step to step. N images of a batch, K classes."""
 
     def __init__(
-        self, network: nn.Module, config: TrainConfig, hardware: Hardware, kernels: Kernels | None = None
+        self,
+        network: nn.Module,
+        config: TrainConfig,
+        hardware: Hardware,
+        kernels: Kernels | None = None,
+        say: Callable[[str], None] | None = None,
+        objective: EmbeddingObjective | None = None,
     ) -> None:
         check_auxiliary_heads(network, config)
+        self._say = say or (lambda _: None)
         self.config, self.hardware = config, hardware
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernels = kernels or Kernels(hardware)
@@ -53,9 +63,17 @@ class Learner:
         self._twin: Callable[[Tensor], Tensor] | None = None
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
+        self.objective = objective
+        if objective is not None:
+            objective.to(hardware.device)
+            if learned := objective.parameters():
+                self.optimiser.add_param_group({"params": learned, "weight_decay": 0.0, "rate": 1.0})
         self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
         self.steps = 0
         self.learning_rate = 0.0
+        self.parts = config.accumulate
+        """Parts that a batch is computed in; more than were asked for where memory did not suffice."""
+        self.guard = StepGuard(self.network, self.optimiser, config, self._say)
         self.start_epoch()
 
     @property
@@ -70,15 +88,20 @@ class Learner:
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
         self.seen = 0
         self.network.train()
+        if self.objective is not None:
+            self.objective.start_epoch()
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy of the epoch so far, in nats; waits for the device."""
+        """Mean loss of the epoch so far, cross-entropy in nats or that of the objective; waits for the device."""
         return float(self._loss_sum) / max(1, self.seen)
 
     @property
     def accuracy(self) -> float:
-        """Share of the epoch's images so far that were classified right while training; waits for the device."""
+        """Share of the epoch's images so far that were classified right while training; waits for the device.
+
+        Of vectors it is the share whose nearest neighbour in the batch is of their class.
+        """
         return float(self._correct) / max(1, self.seen)
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
@@ -88,12 +111,13 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * group["rate"]
         self.optimiser.zero_grad(set_to_none=True)
-        count = len(batch.targets)
-        parts = min(self.config.accumulate, count)
-        for images, targets in zip(batch.images.chunk(parts), batch.targets.chunk(parts), strict=True):
-            self._backward(images, targets, len(targets) / count, epoch, step)
-        if self.config.clip_gradient_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient_norm)
+        self.guard.before_step()
+        sums = self._gradients(batch)
+        if not self.guard.allows_step(sums[0], f"epoch {epoch + 1}, step {step + 1}", self.learning_rate):
+            return
+        self._loss_sum += sums[0]
+        self._correct += sums[1]
+        self.seen += len(batch.targets)
         self.optimiser.step()
         if self.config.max_norm is not None:
             cap_weight_norms(self.weights, self.config.max_norm)
@@ -101,8 +125,49 @@ class Learner:
         if self.average is not None:
             self._update_average()
 
-    def _backward(self, images: Tensor, targets: Tensor, share: float, epoch: int, step: int) -> None:
+    def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Gradients of the batch's mean loss; the sum of the losses of its images, and how many are right.
+
+        Where memory does not suffice the batch is computed in twice as many parts, as often as that helps.
+        """
+        while True:
+            try:
+                return self._gradients_in_parts(batch, min(self.parts, len(batch.targets)))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self.parts >= len(batch.targets):
+                    raise
+            self.parts *= 2  # outside of the handler, whose traceback keeps the failed attempt's activations
+            self.guard.undo()
+            self.optimiser.zero_grad(set_to_none=True)
+            self._say(
+                f"memory did not suffice for {len(batch.targets)} images at once: each batch is now computed in "
+                f"{self.parts} parts; gradients add up to the same, batch norm sees smaller batches"
+            )
+
+    def _gradients_in_parts(self, batch: Batch, parts: int) -> tuple[Tensor, Tensor]:
+        count = len(batch.targets)
+        sums = [
+            self._backward(images, targets, len(targets) / count)
+            for images, targets in zip(batch.images.chunk(parts), batch.targets.chunk(parts), strict=True)
+        ]
+        return torch.stack([loss for loss, _ in sums]).sum(), torch.stack([right for _, right in sums]).sum()
+
+    def _backward(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        loss, extra, right = self._judge(images, targets)
+        total = loss if extra is None else loss + extra
+        if self.config.l1_penalty or self.config.l2_penalty:
+            total = total + weight_penalty(self.weights, self.config.l1_penalty, self.config.l2_penalty)
+        torch.autograd.backward(total * share)
+        return loss.detach() * len(targets), right
+
+    def _judge(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The mean loss, what auxiliary heads add to it, and how many images are right."""
         config = self.config
+        if self.objective is not None:
+            with self.hardware.autocast():
+                answer = self._forward(images)
+            loss, right = self.objective.judge(answer, targets)
+            return loss, None, right
         with self.hardware.autocast():
             if config.auxiliary_weight:
                 assert isinstance(self.network, HasAuxiliaryHeads)
@@ -110,41 +175,22 @@ class Learner:
             else:
                 logits, auxiliary = self._forward(images), []
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
-        if self.hardware.device.type == "cpu" and not torch.isfinite(
-            loss
-        ):  # elsewhere asking would stall the device
-            raise TrainingError(self._not_finite(loss.item(), epoch, step))
-        total = loss
-        for head in auxiliary:
-            head_loss = F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)
-            total = total + config.auxiliary_weight * head_loss
-        if config.l1_penalty or config.l2_penalty:
-            total = total + weight_penalty(self.weights, config.l1_penalty, config.l2_penalty)
-        torch.autograd.backward(total * share)
-        with torch.no_grad():
-            labels = targets if targets.ndim == 1 else targets.argmax(1)
-            self._loss_sum += loss.detach() * len(targets)
-            self._correct += (logits.detach().argmax(1) == labels).sum()
-            self.seen += len(targets)
+        losses = [
+            F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)
+            for head in auxiliary
+        ]
+        extra = config.auxiliary_weight * torch.stack(losses).sum() if losses else None
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
+        return loss, extra, (logits.detach().argmax(1) == labels).sum()
 
     def _forward(self, images: Tensor) -> Tensor:
         if self._twin is None:
-            self._twin = self.kernels.accelerate(self.network, images) if self.config.fast else self.network
+            through = self.network if self.objective is None else self.objective.through(self.network)
+            self._twin = self.kernels.accelerate(through, images) if self.config.fast else through
         if isinstance(self.network, ImageClassifier):  # the twin has no checks of its own
             self.network.check_input(images)
         logits: Tensor = self._twin(images)
         return logits
-
-    def check_finite(self, epoch: int, step: int) -> None:
-        """Raise TrainingError if the epoch's mean loss is no longer finite."""
-        if not torch.isfinite(self._loss_sum):
-            raise TrainingError(self._not_finite(float(self._loss_sum), epoch, step))
-
-    def _not_finite(self, loss: float, epoch: int, step: int) -> str:
-        return (
-            f"the loss is {loss} in epoch {epoch + 1}, step {step + 1}, at learning rate {self.learning_rate:.3g}; "
-            "the best weights so far are kept; try a lower learning rate, warm-up, or clip_gradient_norm=1"
-        )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -166,6 +212,16 @@ class Learner:
             "optimiser": self.optimiser.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "steps": self.steps,
+            "epoch": {
+                "loss_sum": self._loss_sum,
+                "correct": self._correct,
+                "seen": self.seen,
+                "learning_rate": self.learning_rate,
+            },
+            "parts": self.parts,
+            "skipped": self.guard.skipped,
+            "kernels": self.kernels.plans(),
+            "objective": None if self.objective is None else self.objective.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -174,4 +230,11 @@ class Learner:
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.steps = int(state["steps"])
+        self.steps, self.parts = int(state["steps"]), int(state["parts"])
+        self.guard.skipped = int(state["skipped"])
+        epoch, device = state["epoch"], self.hardware.device
+        self._loss_sum, self._correct = epoch["loss_sum"].to(device), epoch["correct"].to(device)
+        self.seen, self.learning_rate = int(epoch["seen"]), float(epoch["learning_rate"])
+        self.kernels.restore(state["kernels"])
+        if self.objective is not None:
+            self.objective.load_state_dict(state["objective"])

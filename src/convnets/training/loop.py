@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from torch import nn
 
-from convnets.checkpoints.training_state import TrainingState
+from convnets.checkpoints.training_state import Scored, TrainingState
 from convnets.data.batches import Batch, Batches
-from convnets.evaluation.evaluation import Evaluation
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, EpochStarted, Listener, StepEnded
+from convnets.training.interruption import Interruption
 from convnets.training.learner import Learner
+from convnets.training.saver import Saver
 
 __all__ = ["fit"]
 
@@ -26,38 +27,48 @@ _FORWARD_SHARE = (
 def fit(
     learner: Learner,
     batches: Batches,
-    validate: Callable[[nn.Module], Evaluation | None],
+    validate: Callable[[nn.Module], Scored | None],
     validation_images: int,
     config: TrainConfig,
     state: TrainingState,
-    save: Callable[[EpochEnded], None],
     emit: Listener,
+    saver: Saver | None = None,
+    interruption: Interruption | None = None,
 ) -> str:
-    """Train from `state` on until the epochs, the time or the patience end; returns which of them it was.
+    """Train from `state` on until the epochs, the time or the patience end, or until it is asked to end.
 
-    After each epoch `state` has moved on and `save` was called with the epoch's row before `emit` reports it.
-    Raises TrainingError when the loss is no longer finite; KeyboardInterrupt passes through.
+    Returns which of them it was. `state` moves with every step; `saver` hears of every step and epoch and decides
+    what is written when. Raises TrainingError when the loss or a gradient is no longer finite.
     """
     steps = len(batches)
     clock = _Clock(config.max_minutes, state.seconds)
     measured = False  # whether the clock's reserve is the time that a validation took
-    first = state.epochs
-    for epoch in range(first, config.epochs):
-        emit(EpochStarted(epoch + 1, steps))
-        learner.start_epoch()
-        watch = _Stopwatch()
-        for step, batch in enumerate(watch.without_waiting(batches.epoch(epoch))):
+    asked = interruption or Interruption()
+    told = False  # which kernels it trains on, known after the first step
+    for epoch in range(state.epochs, config.epochs):
+        emit(EpochStarted(epoch + 1, steps, state.step))
+        if state.step == 0:  # else the learner came with the sums of the epoch so far
+            learner.start_epoch()
+        watch = _Stopwatch(state.epoch_seconds, state.epoch_waited)
+        for step, batch in enumerate(watch.without_waiting(batches.epoch(epoch, state.step)), state.step):
             progress = clock.progress((epoch * steps + step) / (config.epochs * steps))
             learner.step(batch, epoch, step, progress)
-            if step == 0 and epoch == first and (chosen := learner.kernels.chosen()) is not None:
+            state.step, state.seconds = step + 1, clock.elapsed()
+            state.epoch_seconds, state.epoch_waited = watch.total(), watch.waited
+            if not told and (chosen := learner.kernels.chosen()) is not None:
                 emit(chosen)
+            told = True
             if watch.since_report() > _REPORT_EVERY or step + 1 == steps:
-                learner.check_finite(epoch, step)
+                learner.guard.check(f"the end of epoch {epoch + 1}, step {step + 1}")
                 emit(StepEnded(epoch + 1, step + 1, steps, learner.loss, learner.seen / watch.total()))
             if not measured and step >= _WARM_UP_STEPS:
                 clock.reserve = _FORWARD_SHARE * validation_images * watch.total() / learner.seen
-            if clock.is_over():
+            if saver is not None:
+                saver.step_ended()
+            if clock.is_over() or asked.is_asked():
                 break
+        if asked.is_asked():
+            return _saved(saver, asked)
         train_loss, train_accuracy = learner.loss, learner.accuracy
         trained = watch.total()
         evaluation = validate(learner.network_to_keep)
@@ -75,13 +86,25 @@ def fit(
             best=state.is_better(evaluation),
         )
         state.record(row.to_dict(), clock.elapsed())
-        save(row)
+        if saver is not None:
+            saver.epoch_ended(row)
         emit(row)
+        if saver is not None:
+            saver.save()
+        if asked.is_asked() and state.epochs < config.epochs:
+            return _saved(saver, asked)
         if clock.is_over():
             return "time budget"
         if config.patience is not None and state.epochs_without_better >= config.patience:
             return "patience"
     return "finished"
+
+
+def _saved(saver: Saver | None, asked: Interruption) -> str:
+    if saver is not None:
+        saver.save()
+    assert asked.reason is not None
+    return asked.reason
 
 
 class _Clock:
@@ -110,9 +133,10 @@ class _Clock:
 class _Stopwatch:
     """Seconds of an epoch: all, those spent waiting for data, and since the last report."""
 
-    def __init__(self) -> None:
-        self.waited = 0.0
-        self._start = self._reported = time.perf_counter()
+    def __init__(self, before: float = 0.0, waited: float = 0.0) -> None:
+        self.waited = waited
+        self._reported = time.perf_counter()
+        self._start = self._reported - before
 
     def total(self) -> float:
         return time.perf_counter() - self._start

@@ -5,9 +5,11 @@ config.json · environment.json · metrics.csv · events.jsonl · model/ (best) 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,28 @@ from typing import Any
 import torch
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
+from convnets.checkpoints.training_state import TrainingState
 from convnets.core.files import write_json
+from convnets.data.file_lock import is_locked, locked
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded
 
-__all__ = ["METRIC_COLUMNS", "Run", "create_run", "resolve_model_folder"]
+__all__ = [
+    "CUT_OFF",
+    "ENDED",
+    "METRIC_COLUMNS",
+    "Run",
+    "check_output",
+    "create_run",
+    "find_run",
+    "find_runs",
+    "resolve_model_folder",
+]
 
+CUT_OFF = "cut off"
+ENDED = ("finished", "patience", "time budget")
+"""What a run's status is when there is nothing to go on with."""
 METRIC_COLUMNS = tuple(field.name for field in fields(EpochEnded))
 
 
@@ -52,9 +69,18 @@ class Run:
         return self.path / "model"
 
     @property
-    def state_file(self) -> Path:
+    def state_folder(self) -> Path:
         """What a resumed run goes on from."""
-        return self.path / "state" / "training_state.pt"
+        return self.path / "state"
+
+    @property
+    def events_file(self) -> Path:
+        """What happened, a line of JSON each."""
+        return self.path / "events.jsonl"
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / ".running"
 
     @property
     def report(self) -> Path:
@@ -114,17 +140,37 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Why it ended: `finished`, `interrupted`, `patience`, `time budget` or `failed: …`; else `not ended`."""
-        path = self.path / "events.jsonl"
+        """Why it ended: `finished`, `interrupted`, `terminated`, `patience`, `time budget` or `failed: …`.
+
+        `running` while a process trains it; `cut off` where that process was killed or the machine went down.
+        """
+        if is_locked(self._lock_file):
+            return "running"
+        path = self.events_file
         if not path.exists():
-            return "not ended"
+            return CUT_OFF
         lines = path.read_text("utf-8", errors="replace").splitlines()
         try:
             last = json.loads(lines[-1]) if lines else {}
         except ValueError:  # a line that was being written when the run was cut off
             last = {}
         ended = isinstance(last, dict) and last.get("event") == "RunEnded"
-        return str(last.get("reason")) if ended else "not ended"
+        return str(last.get("reason")) if ended else CUT_OFF
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Nobody else trains this run meanwhile. Raises RunError where somebody does."""
+        try:
+            with locked(self._lock_file, wait=False):
+                yield
+        except BlockingIOError:
+            raise RunError(f"{self.path} is being trained by another process; wait for its end") from None
+
+    def go_back_to(self, state: TrainingState) -> None:
+        """Metrics and events as they were when `state` was saved: what followed will happen again."""
+        self.write_metrics(state.rows)
+        if self.events_file.exists() and self.events_file.stat().st_size > state.event_bytes:
+            os.truncate(self.events_file, state.event_bytes)
 
     def load(self, device: torch.device | str = "cpu") -> TrainedModel:
         """The best network in evaluation mode, with class names and preprocess."""
@@ -201,6 +247,50 @@ def create_run(output: Path | str, name: str | None, default_name: str, settings
     )
     write_json(path / "environment.json", settings["environment"])
     return Run(path)
+
+
+def find_runs(output: Path | str) -> list[Run]:
+    """The runs that lie in `output`, oldest first."""
+    output = Path(output)
+    folders = sorted(output.iterdir()) if output.is_dir() else []
+    runs = [
+        Run(path)
+        for path in folders
+        if (path / "config.json").is_file() and (path / "environment.json").is_file()
+    ]
+    return sorted(runs, key=lambda run: (str(run.environment.get("started")), run.name))
+
+
+def find_run(output: Path | str, name: str | None, settings: dict[str, Any]) -> Run | None:
+    """The run under `output` to go on with: the newest of these settings that has not ended, or the one of that name.
+
+    None where there is none. Raises RunError when the run of that name has ended or has other settings.
+    """
+    wanted = {key: settings[key] for key in _IDENTITY}
+    if name is None:
+        same = [run for run in find_runs(output) if run.status not in ENDED and _identity(run) == wanted]
+        return same[-1] if same else None
+    if not (Path(output) / name).exists():
+        return None
+    run = Run(Path(output) / name)
+    found = _identity(run)
+    for key in _IDENTITY:
+        for field in sorted(found[key].keys() | wanted[key].keys()):
+            if found[key].get(field) != wanted[key].get(field):
+                raise RunError(
+                    f"{run.path} was started with {field} {found[key].get(field)!r}, now it is "
+                    f"{wanted[key].get(field)!r}; give the options that it was started with, or another name"
+                )
+    if run.status in ENDED:
+        raise RunError(f"{run.path} has ended ({run.status}); there is nothing to go on with")
+    return run
+
+
+_IDENTITY = ("network", "data", "options")
+
+
+def _identity(run: Run) -> dict[str, dict[str, Any]]:
+    return {key: run.settings[key] for key in _IDENTITY}
 
 
 def check_output(output: Path | str, name: str | None) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from convnets.checkpoints.model_folder import save_model
-from convnets.checkpoints.training_state import TrainingState, load_state, save_state
-from convnets.core.environment import describe_environment
+from convnets.checkpoints.state_folder import StateFolder
+from convnets.checkpoints.training_state import TrainingState
+from convnets.core.environment import describe_environment, environment_changes
 from convnets.core.memory import release_freed_memory
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
@@ -21,20 +21,16 @@ from convnets.errors import RunError
 from convnets.evaluation.evaluation import Evaluation
 from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
-from convnets.training.events import (
-    CheckpointSaved,
-    EpochEnded,
-    Event,
-    Listener,
-    Notice,
-    RunStarted,
-)
+from convnets.training.embedding import EmbeddingEvaluation, class_batches, evaluate_embedding, measured
+from convnets.training.events import Event, Listener, Notice, RunStarted
+from convnets.training.interruption import INTERRUPTED, TERMINATED, Interruption
 from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
 from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
 from convnets.training.loop import fit
-from convnets.training.run import Run, check_output, create_run
+from convnets.training.run import ENDED, Run, check_output, create_run, find_run
+from convnets.training.saver import Saver
 from convnets.training.task import BatchFunction, Progress, Task, prepare
 
 __all__ = ["resume", "train"]
@@ -49,6 +45,7 @@ def train(
     *,
     output: Path | str = "runs",
     name: str | None = None,
+    go_on: bool = False,
     arguments: dict[str, Any] | None = None,
     augment: Sequence[BatchFunction] = (),
     listeners: Sequence[Listener] | None = None,
@@ -62,22 +59,28 @@ def train(
         config: the options; `TrainConfig()` without.
         output: the folder that runs lie in.
         name: the run's name; by default network, data and a number.
+        go_on: go on with the newest run under `output` of the same network, data and options that was stopped
+            before its end (with `name`: with that run), and start one where there is none.
         arguments: further arguments of `create_model`, for a network given by name.
         augment: callables on batches, images float N×C×H×W in [0, 1] → the same, after the options' augmentations.
         listeners: who hears the events; by default a live figure in a notebook, else rows in the terminal.
         progress: who hears of downloads and decoding.
 
     Returns the run; `run.status` says why it ended. Raises UsageError, DataError, RunError or TrainingError.
-    Ctrl-C ends the run and leaves it usable.
+    Ctrl-C or SIGTERM saves the run at the next step and leaves it usable; a second Ctrl-C ends it at once.
 
     >>> run = train("mlp", "digits", TrainConfig(epochs=1), output=tmp_path, listeners=())
     >>> run.status
     'finished'
     """
     config = config or TrainConfig()
-    check_output(output, name)
+    check_output(output, None if go_on else name)
     task = prepare(network, data, config, arguments=arguments, augment=augment, progress=progress)
-    run = create_run(output, name, _default_name(task), _settings(task, config))
+    settings = _settings(task, config)
+    stopped = find_run(output, name, settings) if go_on else None
+    if stopped is not None:
+        return _go_on(stopped, task, config, listeners)
+    run = create_run(output, name, _default_name(task), settings)
     run.write_metrics([])
     return _execute(run, task, config, TrainingState(), None, listeners)
 
@@ -91,7 +94,7 @@ def resume(
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Go on with a run from its last finished epoch, to the very weights that it would have reached unstopped.
+    """Go on with a run at the step after its last save, to the very weights that it would have reached unstopped.
 
     A run on data from memory needs them again as `data`, a network from outside the catalogue as `network`, and
     a run with callables of its own as augmentations needs these as `augment`.
@@ -99,7 +102,7 @@ def resume(
     """
     run = run if isinstance(run, Run) else Run(run)
     config, settings = run.config, run.settings
-    if run.status in ("finished", "patience", "time budget"):
+    if run.status in ENDED:
         raise RunError(
             f"{run.path} has ended ({run.status}); there is nothing to go on with. Train under another name"
         )
@@ -114,9 +117,17 @@ def resume(
         raise RunError(
             f"{run.path}: the images of {task.data['source']} have changed since; train under another name"
         )
-    state, learner = load_state(run.state_file, task.hardware.device)
-    run.write_metrics(state.rows)
-    return _execute(run, task, config, state, learner, listeners)
+    return _go_on(run, task, config, listeners)
+
+
+def _go_on(run: Run, task: Task, config: TrainConfig, listeners: Sequence[Listener] | None) -> Run:
+    saved, state, learner = StateFolder(run.state_folder), TrainingState(), None
+    if saved.exists():  # else the run was stopped before its first save, and begins anew
+        state, learner = saved.load(task.hardware.device)
+    changes = environment_changes(run.environment, describe_environment(task.hardware))
+    run.go_back_to(state)
+    notices = [f"going on where {change}: results may differ in their last bits" for change in changes]
+    return _execute(run, task, config, state, learner, listeners, notices)
 
 
 def _execute(
@@ -126,42 +137,88 @@ def _execute(
     state: TrainingState,
     learner_state: dict[str, Any] | None,
     listeners: Sequence[Listener] | None,
+    notices: Sequence[str] = (),
 ) -> Run:
-    heard: list[Listener] = [
-        *(default_listeners() if listeners is None else listeners),
-        EventFile(run.path / "events.jsonl"),
-    ]
+    interruption = Interruption()
+    emit = _telling(
+        [*(default_listeners() if listeners is None else listeners), EventFile(run.events_file)], interruption
+    )
 
-    def emit(event: Event) -> None:
-        for listener in heard:
-            listener(event)
+    def say(message: str) -> None:
+        emit(Notice(message))
 
-    with _own_random_numbers():
-        kernels = Kernels(task.hardware, lambda message: emit(Notice(message)))
-        learner = Learner(task.network, config, task.hardware, kernels)
+    with run.claimed(), _own_random_numbers(), _deterministic(config), interruption.listening():
+        kernels = Kernels(task.hardware, say, fixed=config.deterministic)
+        learner = Learner(task.network, config, task.hardware, kernels, say, task.objective)
         if learner_state is not None:
             learner.load_state_dict(learner_state)
-        reason = "failed"
+        reason, hurried = "failed", False
         try:
             emit(_started(run, task, config, state))
-            for notice in task.notices:
-                emit(Notice(notice))
-            reason = _fit(run, task, config, state, learner, emit)
-        except KeyboardInterrupt:
-            reason = "interrupted"
+            for notice in (*task.notices, *notices):
+                say(notice)
+            reason = _fit(run, task, config, state, learner, interruption, emit)
+        except KeyboardInterrupt:  # asked twice: at once
+            reason, hurried = INTERRUPTED, True
         except Exception as error:
             reason = f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             raise
         finally:
-            conclude(run, task, state, learner, reason, emit)
+            conclude(run, task, state, learner, reason, emit, hurried=hurried or reason == TERMINATED)
             release_freed_memory()
     return run
 
 
+def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Listener:
+    """Every listener hears every event; one that raises KeyboardInterrupt ends the run as Ctrl-C would."""
+
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            try:
+                listener(event)
+            except KeyboardInterrupt:
+                if interruption.reason is not None:
+                    raise
+                interruption.request()
+
+    return emit
+
+
 def _fit(
-    run: Run, task: Task, config: TrainConfig, state: TrainingState, learner: Learner, emit: Listener
+    run: Run,
+    task: Task,
+    config: TrainConfig,
+    state: TrainingState,
+    learner: Learner,
+    interruption: Interruption,
+    emit: Listener,
 ) -> str:
-    batches = Batches(
+    def validate(network: nn.Module) -> Evaluation | EmbeddingEvaluation | None:
+        if task.objective is None:
+            return None if task.validation is None else evaluate_on(task, network, task.validation)
+        found = None
+        if task.validation is not None:
+            found = evaluate_embedding(task, task.objective, network, task.validation)
+        emit(measured(state.epochs + 1, task.objective, found))
+        return found
+
+    batches = _batches(task, config)
+    validation_images = 0 if task.validation is None else len(task.validation)
+    saver = Saver(run, task, learner, state, config, emit)
+    try:
+        reason = fit(learner, batches, validate, validation_images, config, state, emit, saver, interruption)
+    except BaseException:
+        with contextlib.suppress(RunError):  # what stopped the run is the better message
+            saver.close()
+        raise
+    saver.close()
+    return reason
+
+
+def _batches(task: Task, config: TrainConfig) -> Batches:
+    if task.objective is not None:
+        return class_batches(task, config)
+    return Batches(
         task.train,
         task.preprocess,
         config.batch_size,
@@ -171,21 +228,8 @@ def _fit(
         augment=task.augment,
         mixing=task.mixing,
         workers=task.workers,
+        skip_corrupt=config.skip_corrupt,
     )
-
-    def validate(network: nn.Module) -> Evaluation | None:
-        return None if task.validation is None else evaluate_on(task, network, task.validation)
-
-    def save(row: EpochEnded) -> None:
-        if row.best:
-            save_model(run.model_folder, task.trained(learner.network_to_keep))
-        run.state_file.parent.mkdir(exist_ok=True)
-        save_state(run.state_file, state, learner.state_dict())
-        run.append_metrics(row.to_dict())
-        emit(CheckpointSaved(str(run.state_file), row.epoch))
-
-    validation_images = 0 if task.validation is None else len(task.validation)
-    return fit(learner, batches, validate, validation_images, config, state, save, emit)
 
 
 def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) -> RunStarted:
@@ -201,6 +245,8 @@ def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) ->
         hardware=str(task.hardware),
         epochs=config.epochs,
         first_epoch=state.epochs,
+        first_step=state.step,
+        objective=config.objective,
     )
 
 
@@ -228,6 +274,17 @@ def _settings(task: Task, config: TrainConfig) -> dict[str, Any]:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
+
+
+@contextlib.contextmanager
+def _deterministic(config: TrainConfig) -> Iterator[None]:
+    """PyTorch's deterministic algorithms, where the run asks for them; an operation without one raises."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or config.deterministic)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 @contextlib.contextmanager

@@ -109,11 +109,13 @@ def test_an_interrupted_run_says_how_to_go_on() -> None:
         "the run is usable as it is; go on: convnets train --resume runs/x-1",
     ]
     first = replace(ENDED, reason="interrupted", epochs=0, best_epoch=None)
-    assert "the run is usable as it is; no epoch was finished" in heard([first])
+    assert "the run is usable as it is; go on: convnets train --resume runs/x-1" in heard([first])
 
 
 def test_a_resumed_run_says_where_it_goes_on() -> None:
     assert "going on after epoch 3\n" in heard([replace(STARTED, first_epoch=3)])
+    halfway = replace(STARTED, first_epoch=3, first_step=7)
+    assert "going on after epoch 3, step 7 of the next\n" in heard([halfway])
 
 
 def test_streamed_images_take_no_memory() -> None:

@@ -7,6 +7,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from convnets.training.events import (
+    EmbeddingEvaluated,
+    EmbeddingMeasured,
     EpochEnded,
     EpochStarted,
     Evaluated,
@@ -37,6 +39,7 @@ class Terminal:
         self._task: TaskID | None = None
         self._epochs = 0
         self._headed = False
+        self._measure = "acc"
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -53,6 +56,9 @@ class Terminal:
                 speed = f"{event.images_per_second:,.0f} images/s"
                 text = f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}  {speed}"
                 self._bar.update(self._task, completed=event.step, description=text)
+            case EmbeddingMeasured():
+                self._hide_bar()
+                self._line(_vectors_row(event), "dim")
             case EpochEnded():
                 self._hide_bar()
                 self._line(_row(event, self._epochs), "bold green" if event.best else "")
@@ -61,12 +67,19 @@ class Terminal:
                     f"test accuracy {event.accuracy:.4f}, loss {event.loss:.4f} on {event.images:,} images",
                     "bold",
                 )
+            case EmbeddingEvaluated():
+                self._line(
+                    f"test Recall@1 {event.recall_at_1:.4f}, R-precision {event.r_precision:.4f}, "
+                    f"MAP@R {event.map_at_r:.4f} on {event.images:,} images, each searching among the others",
+                    "bold",
+                )
             case RunEnded():
                 self._hide_bar()
                 self._end(event)
 
     def _start(self, event: RunStarted) -> None:
         self._epochs = event.epochs
+        self._measure = "acc" if event.objective == "classification" else "R@1"
         channels, height, width = event.input_shape
         memory = (
             f"{event.resident_bytes / 1e6:,.1f} MB in memory"
@@ -80,8 +93,9 @@ class Terminal:
         if event.validation_images:
             self._line(f"{event.validation_images:,} validation images choose the best epoch")
         self._line(f"{event.hardware} → {event.run}")
-        if event.first_epoch:
-            self._line(f"going on after epoch {event.first_epoch}")
+        if event.first_epoch or event.first_step:
+            steps = f", step {event.first_step} of the next" if event.first_step else ""
+            self._line(f"going on after epoch {event.first_epoch}{steps}")
 
     def _end(self, event: RunEnded) -> None:
         if event.best_epoch is not None and event.best_epoch != event.epochs:
@@ -91,9 +105,8 @@ class Terminal:
         )
         epochs = "1 epoch" if event.epochs == 1 else f"{event.epochs} epochs"
         self._line(f"{how} after {epochs}, {_duration(event.seconds)}")
-        if event.reason == "interrupted":
-            again = f"go on: convnets train --resume {event.run}" if event.epochs else "no epoch was finished"
-            self._line(f"the run is usable as it is; {again}")
+        if event.reason in ("interrupted", "terminated"):
+            self._line(f"the run is usable as it is; go on: convnets train --resume {event.run}")
         if event.report is not None:
             self._line(f"report: {event.report}")
 
@@ -110,7 +123,7 @@ class Terminal:
 
     def _show_header(self) -> None:
         if not self._headed:  # once, below the notes
-            self._line(_HEADER, "dim")
+            self._line(_HEADER.replace("acc", self._measure), "dim")
         self._headed = True
 
     def _show_bar(self, event: EpochStarted) -> None:
@@ -118,7 +131,9 @@ class Terminal:
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
-        self._task = self._bar.add_task(f"epoch {event.epoch}/{self._epochs}", total=event.steps)
+        self._task = self._bar.add_task(
+            f"epoch {event.epoch}/{self._epochs}", total=event.steps, completed=event.first_step
+        )
         self._bar.start()
 
     def _hide_bar(self) -> None:
@@ -128,6 +143,15 @@ class Terminal:
 
     def _line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _vectors_row(event: EmbeddingMeasured) -> str:
+    """The line above an epoch's row, which then tells Recall@1 where it says accuracy."""
+    text = (
+        f"{'':>7} active {event.active:.1%}, distance {event.positive_distance:.3f} in a class, "
+        f"{event.negative_distance:.3f} between"
+    )
+    return text if event.map_at_r is None else f"{text}, MAP@R {event.map_at_r:.4f}"
 
 
 def _row(event: EpochEnded, epochs: int) -> str:
