@@ -30,6 +30,12 @@ class BatchShape:
     images_per_class: int
 
     @classmethod
+    def of(cls, images: ImageSet, batch_size: int, images_per_class: int | None = None) -> BatchShape:
+        """`choose` for the classes that `images` has images of."""
+        present = sum(count > 0 for count in images.class_counts().values())
+        return cls.choose(min(batch_size, len(images)), present, images_per_class)
+
+    @classmethod
     def choose(cls, batch_size: int, classes: int, images_per_class: int | None = None) -> BatchShape:
         """At most `batch_size` images of at most `classes` classes; K = 4, or more where the classes are too few.
 
@@ -70,6 +76,7 @@ class ClassBatches(Batches):
         seed: int = 0,
         augment: Sequence[Augmentation] = (),
         workers: int = 0,
+        skip_corrupt: int = 0,
     ) -> None:
         super().__init__(
             image_set,
@@ -80,6 +87,7 @@ class ClassBatches(Batches):
             seed=seed,
             augment=augment,
             workers=workers,
+            skip_corrupt=skip_corrupt,
         )
         self.shape = shape
         counts = [count for count in torch.bincount(image_set.labels).tolist() if count]

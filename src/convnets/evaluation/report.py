@@ -66,6 +66,8 @@ class Report:
     """Command lines by what they do, such as {"Repeat this run": "convnets train …"}."""
     evaluated_on: str = "test"
     """Which part of the data the evaluation is of."""
+    drawings: Mapping[str, str] = field(default_factory=dict)
+    """Further plots by their heading: SVG text, as the functions of `plots` give it."""
 
     def html(self) -> str:
         """The whole page."""
@@ -73,6 +75,7 @@ class Report:
             self._head(),
             self._warnings(),
             self._curves(),
+            *(section(heading, themed(svg)) for heading, svg in self.drawings.items()),
             self._classes(),
             self._matrix_and_reliability(),
             self._mistakes(),

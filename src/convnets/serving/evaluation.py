@@ -15,6 +15,7 @@ from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report import Report, write_report
+from convnets.training.objectives.embedding import check_classifies
 from convnets.training.run import Run, resolve_model_folder
 from convnets.training.task import Progress, prepare
 
@@ -59,6 +60,7 @@ def evaluate_model(
     """
     folder = resolve_model_folder(source)
     model = load_model(folder, "cpu" if hardware is None else hardware.device)
+    check_classifies(model)
     run = Run(source) if folder != Path(source) else None
     if data is None:
         if run is None or run.settings["data"]["name"] is None:

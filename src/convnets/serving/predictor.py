@@ -18,6 +18,7 @@ from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
 from convnets.serving.predictions import Prediction
+from convnets.training.objectives.embedding import check_classifies
 from convnets.training.run import resolve_model_folder
 
 __all__ = ["Predictor"]
@@ -36,7 +37,8 @@ class Predictor:
         hardware: where and in which precision; None is the network's own device, in float32.
         views: 1, 2, 5 or 10 views of each picture.
 
-    Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`.
+    Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`,
+    UsageError for a model that learned vectors and no classes.
 
     >>> from torch import nn
     >>> from convnets.data.preprocess import Preprocess
@@ -47,6 +49,7 @@ class Predictor:
     """
 
     def __init__(self, trained: TrainedModel, *, hardware: Hardware | None = None, views: int = 1) -> None:
+        check_classifies(trained)
         self.hardware = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
         self.network = trained.network.eval()
         self._twin = for_inference(self.network, self.hardware.dtype)

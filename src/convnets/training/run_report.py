@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from convnets.checkpoints.training_state import TrainingState
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.report import Report, write_report
+from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.run import Run
 from convnets.training.task import Task
 
@@ -37,6 +39,7 @@ def write_run_report(
         warnings=task.notices,
         commands=_commands(run),
         evaluated_on=part,
+        drawings=_drawings(run) if task.objective is not None else {},
     )
     return write_report(run.report, report)
 
@@ -56,9 +59,36 @@ def _summary(run: Run, task: Task, state: TrainingState, reason: str) -> dict[st
     if state.best_epoch is not None:
         why = "the last" if task.validation is None else "best validation accuracy"
         summary["weights kept"] = f"epoch {state.best_epoch} ({why})"
+    if task.objective is not None:
+        summary |= _of_vectors(task.objective, run)
     if seconds:
         summary["speed"] = f"{images / seconds:,.0f} images/s by wall clock"
     return summary
+
+
+def _of_vectors(objective: EmbeddingObjective, run: Run) -> dict[str, str]:
+    """What is to be known of a run that learned vectors; its curves say accuracy where they mean Recall@1."""
+    summary = {
+        "objective": f"{objective.config.objective} on vectors of length 1; accuracy below is Recall@1, of training "
+        "within a batch"
+    }
+    test = run.results.get("test") or {}
+    names = {"recall_at_1": "Recall@1", "r_precision": "R-precision", "map_at_r": "MAP@R"}
+    figures = [f"{name} {test[key]:.4f}" for key, name in names.items() if key in test]
+    return summary | ({"test": f"{', '.join(figures)} on {test['images']:,} images"} if figures else {})
+
+
+def _drawings(run: Run) -> dict[str, str]:
+    from convnets.evaluation.embedding_plot import embedding_svg  # matplotlib is loaded when a plot is drawn
+
+    if not run.events_file.exists():
+        return {}
+    rows = {}
+    for line in run.events_file.read_text("utf-8").splitlines():
+        if '"EmbeddingMeasured"' in line:
+            row = json.loads(line)
+            rows[row["epoch"]] = row
+    return {"Vectors": embedding_svg(list(rows.values()))} if rows else {}
 
 
 def _commands(run: Run) -> dict[str, str]:
@@ -67,6 +97,9 @@ def _commands(run: Run) -> dict[str, str]:
         "Name what is on pictures": f"convnets predict {where} picture.png",
         "Evaluate again": f"convnets evaluate {where}",
     }
+    if run.config.objective != "classification":
+        images = shlex.quote(str(run.settings["data"]["name"] or "FOLDER"))
+        commands = {"Find similar images": f"convnets index build {where} {images} -o index"}
     again = run.environment["command"]
     if again and again[0] == "convnets":
         commands["Repeat the run"] = shlex.join(again)

@@ -18,7 +18,8 @@ from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, choose_hardware
 from convnets.core.seeds import derive_seed
 from convnets.data.augment import Augmentation, PerBatch, parse_augmentations
-from convnets.data.decode import decode_images, probe_pictures, resident_bytes
+from convnets.data.class_batches import BatchShape
+from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.mixing import Mixing, choose_mixing
 from convnets.data.preprocess import Preprocess, channel_statistics
@@ -30,6 +31,7 @@ from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
+from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
 
@@ -72,6 +74,8 @@ class Task:
     notices: tuple[str, ...]
     workers: int
     """Processes that decode images which are not in memory."""
+    objective: EmbeddingObjective | None = None
+    """The loss on vectors; None for plain classification."""
 
     @property
     def network_name(self) -> str:
@@ -80,8 +84,9 @@ class Task:
         return type(self.network).__name__ if known is None else str(known.name)
 
     def trained(self, network: nn.Module) -> TrainedModel:
-        """`network` with the task's class names and preprocess."""
-        return TrainedModel(network, self.train.classes, self.preprocess)
+        """`network` with the task's class names and preprocess, and how it makes vectors where it learned to."""
+        metrics = {} if self.objective is None else {"embedding": self.objective.to_dict()}
+        return TrainedModel(network, self.train.classes, self.preprocess, metrics)
 
 
 def prepare(
@@ -99,6 +104,7 @@ def prepare(
     batches that come after the options' augmentations. Raises UsageError for what
     the caller got wrong and DataError for data that cannot be used.
     """
+    objective = build_objective(config)
     hardware = choose_hardware(config.device, config.precision, config.threads)
     augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
     source = _lasting_name(data) if isinstance(data, str | Path) else None
@@ -119,11 +125,19 @@ def prepare(
     else:
         _check_network(given, splits, channels)
     check_auxiliary_heads(given, config)
+    if objective is not None:
+        objective.through(given)  # refuses a network that has no such vectors
     data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
     data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
     notices: list[str] = []
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     train, validation = _validation_split(splits, config, notices)
+    if objective is not None:
+        BatchShape.of(train, config.batch_size, config.images_per_class)  # refuses batches without company
+    validation, test = (
+        None if part is None else _readable(part, preprocess, config, hardware, notices)
+        for part in (validation, splits.test)
+    )
     if config.normalise:
         mean, std = _statistics(train, preprocess, config)
         preprocess = replace(preprocess, mean=mean, std=std)
@@ -137,13 +151,14 @@ def prepare(
         preprocess,
         train,
         validation,
-        splits.test,
+        test,
         augmentations,
         choose_mixing(config.mixup, config.cutmix),
         hardware,
         data_record,
         tuple(notices),
         config.workers,
+        objective,
     )
 
 
@@ -262,6 +277,18 @@ def _decode(
         if len(decoded[name]) < len(part):
             notices.append(f"{len(part) - len(decoded[name])} unreadable pictures of {name} were left out")
     return Splits(**decoded)
+
+
+def _readable(
+    part: ImageSet, preprocess: Preprocess, config: TrainConfig, hardware: Hardware, notices: list[str]
+) -> ImageSet:
+    """A streamed part to judge by, without what cannot be decoded; of the training images those are left out as met."""
+    if part.resident or not config.skip_corrupt:
+        return part
+    kept = drop_unreadable(part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt)
+    if len(kept) < len(part):
+        notices.append(f"{len(part) - len(kept)} unreadable pictures are left out of every evaluation")
+    return kept
 
 
 def _validation_split(
