@@ -104,6 +104,7 @@ def test_commands() -> None:
         "data",
         "diff",
         "evaluate",
+        "index",
         "models",
         "predict",
         "recipes",
@@ -112,3 +113,12 @@ def test_commands() -> None:
         "train",
     ]
     assert sorted(command.commands["data"].commands) == ["download", "list", "show"]  # type: ignore[attr-defined]
+    assert sorted(command.commands["index"].commands) == [  # type: ignore[attr-defined]
+        "add",
+        "build",
+        "evaluate",
+        "near-duplicates",
+        "remove",
+        "search",
+        "stats",
+    ]
