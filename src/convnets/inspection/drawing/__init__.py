@@ -1,0 +1,1 @@
+"""Drawings of networks as SVG: what is shown, where it goes, how it looks."""
