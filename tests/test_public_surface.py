@@ -70,6 +70,7 @@ OPTIONS = [
     "workers",
     "skip_corrupt",
     "fast",
+    "health",
     "precision",
     "device",
     "threads",

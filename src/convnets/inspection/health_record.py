@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from html import escape
 from statistics import quantiles
 from typing import Any
@@ -98,6 +99,20 @@ class NetworkHealth:
         result: dict[str, Any] = _finite(plain)
         return result
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> NetworkHealth:
+        """Back from `to_dict()`; five numbers for γ or β stand for all of them, unknown keys are left out."""
+        layers = [
+            LayerHealth(**_known(LayerHealth, {**each, "output_shape": tuple(each["output_shape"])}))
+            for each in plain["layers"]
+        ]
+        norms = [
+            BatchNormHealth(each["name"], tuple(each["gamma"] or ()), tuple(each["beta"] or ()))
+            for each in plain["batch_norms"]
+        ]
+        own = {**plain, "layers": tuple(layers), "batch_norms": tuple(norms)}
+        return cls(**_known(cls, {**own, "warnings": tuple(plain["warnings"])}))
+
     def __str__(self) -> str:
         loss = "" if self.loss is None else f", loss {self.loss:.4f}"
         step = "" if self.step is None else f"; update: next step of {self.step}"
@@ -186,6 +201,13 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _known(kind: type[LayerHealth | NetworkHealth], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `kind`; numbers that were not finite are NaN again where None has no place."""
+    names = [field.name for field in fields(kind)]
+    broken = {name: math.nan for name in ("mean", "spread") if plain.get(name, 0.0) is None}
+    return {name: value for name, value in {**plain, **broken}.items() if name in names}
 
 
 def _finite(value: Any) -> Any:

@@ -14,6 +14,7 @@ __all__ = [
     "EpochStarted",
     "Evaluated",
     "Event",
+    "HealthMeasured",
     "KernelsChosen",
     "Listener",
     "Notice",
@@ -158,6 +159,25 @@ class EmbeddingEvaluated(Event):
     r_precision: float
     map_at_r: float
     images: int
+
+
+@dataclass(frozen=True)
+class HealthMeasured(Event):
+    """What each layer made of the same training images, with `--health`. Norms are Euclidean, shares from 0 to 1."""
+
+    epoch: int
+    """0 before the first step."""
+    images: int
+    mode: str
+    loss: float | None
+    step: str | None
+    """The optimiser whose next step `update` is of."""
+    layers: list[dict[str, Any]]
+    """The fields of `LayerHealth`, in the order in which the layers run."""
+    batch_norms: list[dict[str, Any]]
+    """Name, and of gamma and beta minimum, quartiles and maximum."""
+    warnings: list[str]
+    """What is wrong, in plain words."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from convnets.checkpoints.training_state import TrainingState
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.report import Report, write_report
+from convnets.training.health import write_health
 from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.run import Run
 from convnets.training.task import Task
@@ -28,6 +29,7 @@ def write_run_report(
     pictures = []
     if evaluation is not None and images is not None:
         pictures = mistake_pictures(evaluation, images, task.preprocess, _MISTAKES_SHOWN)
+    health, troubles = write_health(run)
     report = Report(
         title=f"{task.network_name} on {task.train.source}",
         summary=_summary(run, task, state, reason),
@@ -36,10 +38,10 @@ def write_run_report(
         pictures=pictures,
         config=run.settings["options"],
         environment=run.environment,
-        warnings=task.notices,
+        warnings=(*task.notices, *troubles),
         commands=_commands(run),
         evaluated_on=part,
-        drawings=_drawings(run) if task.objective is not None else {},
+        drawings={**(_drawings(run) if task.objective is not None else {}), **health},
     )
     return write_report(run.report, report)
 

@@ -23,6 +23,7 @@ from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
 from convnets.training.embedding import EmbeddingEvaluation, class_batches, evaluate_embedding, measured
 from convnets.training.events import Event, Listener, Notice, RunStarted
+from convnets.training.health import HealthProbe
 from convnets.training.interruption import INTERRUPTED, TERMINATED, Interruption
 from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
@@ -194,6 +195,8 @@ def _fit(
     emit: Listener,
 ) -> str:
     def validate(network: nn.Module) -> Evaluation | EmbeddingEvaluation | None:
+        if probe is not None:
+            emit(probe.measure(learner, state.epochs + 1))
         if task.objective is None:
             return None if task.validation is None else evaluate_on(task, network, task.validation)
         found = None
@@ -202,6 +205,9 @@ def _fit(
         emit(measured(state.epochs + 1, task.objective, found))
         return found
 
+    probe = HealthProbe(task, config) if config.health else None
+    if probe is not None and not (state.epochs or state.step):
+        emit(probe.measure(learner, 0))
     batches = _batches(task, config)
     validation_images = 0 if task.validation is None else len(task.validation)
     saver = Saver(run, task, learner, state, config, emit)

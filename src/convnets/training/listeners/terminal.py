@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -13,6 +15,7 @@ from convnets.training.events import (
     EpochStarted,
     Evaluated,
     Event,
+    HealthMeasured,
     KernelsChosen,
     Notice,
     RunEnded,
@@ -40,6 +43,7 @@ class Terminal:
         self._epochs = 0
         self._headed = False
         self._measure = "acc"
+        self._troubles: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -59,6 +63,8 @@ class Terminal:
             case EmbeddingMeasured():
                 self._hide_bar()
                 self._line(_vectors_row(event), "dim")
+            case HealthMeasured():
+                self._show_health(event)
             case EpochEnded():
                 self._hide_bar()
                 self._line(_row(event, self._epochs), "bold green" if event.best else "")
@@ -120,6 +126,15 @@ class Terminal:
                 f"{own} of {len(event.choices)} choices are not oneDNN's; remembered for this machine",
                 "yellow",
             )
+
+    def _show_health(self, event: HealthMeasured) -> None:
+        self._hide_bar()
+        when = f"after epoch {event.epoch}" if event.epoch else "at the start"
+        for warning in event.warnings:
+            kind = re.sub(r"[\d.]+(e[-+]\d+)?", "", warning)
+            if kind not in self._troubles:  # once, not after each epoch with other numbers
+                self._line(f"note: health {when}: {warning}", "yellow")
+            self._troubles.add(kind)
 
     def _show_header(self) -> None:
         if not self._headed:  # once, below the notes
