@@ -30,6 +30,7 @@ from convnets.layers.initialise import initialise
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
+from convnets.training.input_side import input_side, stored_side
 from convnets.training.learner import check_auxiliary_heads
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
 
@@ -41,7 +42,6 @@ BatchFunction = Augmentation | Callable[[Tensor], Tensor]
 Progress = Callable[[str, int, int | None], None]
 """What is being done, how much of it is done, and how much there is (None where nobody knows)."""
 
-_CROP_MARGIN = 8 / 7  # short side : crop, 256 : 224 as He et al. 2016 test
 _INITIALISING_SAMPLE = (
     2_000  # images that filters are computed from; their patches are hundreds of times as many
 )
@@ -117,8 +117,8 @@ def prepare(
     entry = _entry_of(network)
     probe = probe_pictures(splits.train)
     channels = config.channels or getattr(given, "in_channels", None) or probe.channels
-    size = _input_size(given, entry, config, probe.uniform_size)
-    preprocess = Preprocess.plain(channels, size, _stored_side(splits.train, size, probe.uniform_size))
+    size = input_side(given, entry, config, probe.uniform_size)
+    preprocess = Preprocess.plain(channels, size, stored_side(splits.train, size, probe.uniform_size))
     if given is None:
         assert entry is not None
         given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
@@ -186,43 +186,6 @@ def _entry_of(network: nn.Module | str) -> ModelEntry | None:
         return model_entry(network)
     known = getattr(network, "architecture", None)
     return None if known is None else model_entry(known.name)
-
-
-def _input_size(
-    network: nn.Module | None, entry: ModelEntry | None, config: TrainConfig, uniform: tuple[int, int] | None
-) -> int:
-    """The side that was asked for or that the network fixes; the images' own where it is near; else the network's."""
-    fixed = getattr(network, "input_size", None)
-    if fixed is not None:
-        if config.size not in (None, fixed):
-            raise ConfigError(
-                f"size is {config.size} but the network was built for {fixed}; build it with input_size"
-            )
-        return int(fixed)
-    if config.size is not None:
-        if entry is not None and config.size < entry.min_size:
-            raise ConfigError(f"size is {config.size}; {entry.name} needs at least {entry.min_size}")
-        return config.size
-    native = uniform[0] if uniform is not None and uniform[0] == uniform[1] else None
-    if entry is None:
-        if native is None:
-            raise ConfigError("the images differ in size; say which side the network takes with size=…")
-        return native
-    near = (
-        native is not None
-        and native >= entry.min_size
-        and abs(native - entry.input_size) <= entry.input_size / 4
-    )
-    return native if near and native is not None else entry.input_size
-
-
-def _stored_side(images: ImageSet, size: int, uniform: tuple[int, int] | None) -> int:
-    """Short side that pictures from files are kept at: a margin around the crop, where they are larger than it."""
-    if images.resident or (
-        uniform is not None and uniform[0] == uniform[1] and uniform[0] < size * _CROP_MARGIN
-    ):
-        return size
-    return round(size * _CROP_MARGIN)
 
 
 def _build(
