@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
+    from convnets.retrieval.descriptors import Descriptor as Descriptor
+    from convnets.retrieval.descriptors import describe as describe
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
+    from convnets.retrieval.metrics import evaluate_retrieval as evaluate_retrieval
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.training.config import TrainConfig as TrainConfig
+    from convnets.training.objectives.triplet_loss import TripletLoss as TripletLoss
     from convnets.training.run import Run as Run
     from convnets.training.train import resume as resume
     from convnets.training.train import train as train
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 # The public names, once. Each is imported when it is first asked for, so that `import convnets` stays fast.
 _HOME = {
     "Batches": "convnets.data.batches",
+    "Descriptor": "convnets.retrieval.descriptors",
     "Evaluation": "convnets.evaluation.evaluation",
     "ImageIndex": "convnets.retrieval.image_index",
     "ImageSet": "convnets.data.image_set",
@@ -53,10 +58,13 @@ _HOME = {
     "Splits": "convnets.data.image_set",
     "TrainConfig": "convnets.training.config",
     "TrainedModel": "convnets.checkpoints.model_folder",
+    "TripletLoss": "convnets.training.objectives.triplet_loss",
     "create_model": "convnets.models.catalogue",
+    "describe": "convnets.retrieval.descriptors",
     "diff": "convnets.inspection.difference",
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
+    "evaluate_retrieval": "convnets.retrieval.metrics",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.summary",
     "list_data": "convnets.data.sources",
