@@ -43,8 +43,11 @@ class _Arranger:
             while call is not None:
                 self._inside[call].append(node.index)
                 call = graph.calls[call].parent
-        filled = [call for call in graph.calls if self._inside[call.index]]  # others only hand on what they get
-        for item in sorted((*graph.nodes, *filled), key=self._order):
+        filled = [
+            call for call in graph.calls if self._inside[call.index]
+        ]  # others only hand on what they get
+        items: list[GraphNode | ModuleCall] = [*graph.nodes, *filled]
+        for item in sorted(items, key=self._order):
             above = item.call if isinstance(item, GraphNode) else item.parent
             if above is not None:
                 self._members[above].append(item)
@@ -94,7 +97,7 @@ class _Arranger:
         row = Row(
             kind=node.kind,
             detail=describe(node),
-            name=_within(node.name, path) if node.kind != node.function else "",
+            name=_own_name(node, path),
             family=node.family,
             path=node.name,
             shapes=(shape,),
@@ -210,9 +213,23 @@ def _within(path: str, above: str) -> str:
     return path.removeprefix(f"{above}.") if above else path
 
 
+def _own_name(node: GraphNode, above: str) -> str:
+    """Of a module, its name in the group; nothing where that only repeats its kind."""
+    name = _within(node.name, above)
+    return "" if node.kind == node.function or name == node.kind.lower() else name
+
+
 def _main_family(nodes: Sequence[GraphNode]) -> str:
     """Of a module that is shown as one: that of its heaviest operation."""
-    for family in ("convolution", "attention", "recurrent", "linear", "pooling", "normalisation", "activation"):
+    for family in (
+        "convolution",
+        "attention",
+        "recurrent",
+        "linear",
+        "pooling",
+        "normalisation",
+        "activation",
+    ):
         if any(node.family == family for node in nodes):
             return family
     return nodes[0].family if nodes else "other"

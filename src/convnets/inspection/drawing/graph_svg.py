@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from convnets.inspection.drawing.boxes import Box, Card, Group, Level, Row, shape_range
-from convnets.inspection.drawing.measures import HEADER, PADDING, ROW, row_text, text_width
+from convnets.inspection.drawing.measures import HEADER, ROW, row_text, text_width
 from convnets.inspection.drawing.placing import Course, PlacedBox, PlacedLevel, place_level
 from convnets.inspection.drawing.svg import (
     COLOURS,
     FRAME,
-    INK,
     LINE,
     PAPER,
     SOFT,
@@ -20,12 +20,14 @@ from convnets.inspection.drawing.svg import (
     plain,
     rectangle,
     text,
+    two_texts,
 )
 
 __all__ = ["graph_svg"]
 
 _MARGIN = 24.0
 _ARROW = 5.0
+_QUIET = ("activation", "dropout", "normalisation")
 _FILLS = ("#f7f9fb", "#eef2f6")
 
 
@@ -80,7 +82,7 @@ def _line(course: Course, placed: PlacedLevel, x: float, y: float) -> str:
     exits = placed.level.links[course.link].target >= len(placed.level.boxes)
     (sx, sy), (tx, ty) = points[0], points[-1]
     words = [f"M{sx:.1f} {sy:.1f}"]
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         if abs(ax - bx) < 0.05:
             words.append(f"V{by:.1f}" if by > ay else "")
         else:
@@ -99,11 +101,17 @@ def _shapes(placed: PlacedLevel, x: float, y: float) -> list[str]:
     elements = []
     for course in placed.courses:
         link = placed.level.links[course.link]
-        if link.source < 0 or link.target >= len(placed.level.boxes) or (link.source, link.source_port) in told:
+        if (
+            link.source < 0
+            or link.target >= len(placed.level.boxes)
+            or (link.source, link.source_port) in told
+        ):
             continue
         told.add((link.source, link.source_port))
         px, py = course.points[0]
-        elements.append(text(x + px + 6, y + py + 14, shape_range(link.shapes), size=11, colour=SOFT, halo=True))
+        elements.append(
+            text(x + px + 6, y + py + 14, shape_range(link.shapes), size=11, colour=SOFT, halo=True)
+        )
     return elements
 
 
@@ -115,10 +123,10 @@ def _card(each: PlacedBox, x: float, y: float) -> list[str]:
     for number, row in enumerate(rows):
         top = y + number * ROW
         elements.append(f"<g><title>{plain(_tip(row))}</title>")
-        elements.append(rectangle(x, top, each.width, ROW, fill=COLOURS[row.family], radius=5 if len(rows) == 1 else 0))
-        elements.append(text(x + 8, top + 15.5, row.kind, bold=row.family not in ("activation", "dropout")))
-        if row.detail:
-            elements.append(text(x + 14 + text_width(row.kind, 12), top + 15.5, row.detail, colour=INK))
+        elements.append(
+            rectangle(x, top, each.width, ROW, fill=COLOURS[row.family], radius=5 if len(rows) == 1 else 0)
+        )
+        elements.append(two_texts(x + 8, top + 15.5, row.kind, row.detail, bold=row.family not in _QUIET))
         if row.name:
             right = x + each.width - 8 - badge
             elements.append(text(right, top + 15, row.name, size=10, colour=SOFT, anchor="end"))
@@ -146,9 +154,8 @@ def _group(each: PlacedBox, x: float, y: float, depth: int) -> list[str]:
     elements.append("</g>")
     left = x + (each.width - each.inner.width) / 2
     elements += _level(each.inner, left, y + HEADER, depth + 1)
-    elements.append(text(x + 10, y + 16, group.name, bold=True, colour=INK, halo=True))
-    kind = "" if group.kind in ("Sequential", "ModuleList") else group.kind
-    elements.append(text(x + 18 + text_width(group.name), y + 16, kind, size=11, colour=SOFT, halo=True))
+    kind = "" if group.kind == "Sequential" else group.kind
+    elements.append(two_texts(x + 10, y + 16, group.name, kind, bold=True, size=11))
     if group.times > 1:
         elements += _badge(x + each.width - 36, y + 4, group.times)
     bottom = y + HEADER + each.inner.height

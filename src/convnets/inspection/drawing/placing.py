@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from convnets.inspection.drawing.boxes import Card, Group, Level
-from convnets.inspection.drawing.measures import GAP, HEADER, PADDING, card_size, text_width
+from convnets.inspection.drawing.boxes import Card, Group, Level, shape_range
+from convnets.inspection.drawing.measures import (
+    BEND,
+    GAP,
+    HEADER,
+    PADDING,
+    SHAPE,
+    card_size,
+    shape_width,
+    text_width,
+)
 from convnets.inspection.drawing.ranking import Segment, Stage, rank_level
 from convnets.inspection.drawing.straightening import Pull, straighten
 
 __all__ = ["Course", "PlacedBox", "PlacedLevel", "place_level"]
 
 Point = tuple[float, float]
+
+_WEIGHTS = (4.0, 1.0, 8.0)
+"""How straight a link should be from box to box, from box to bend, and from bend to bend: a chain of layers stays in
+line, and what skips it goes straight down beside it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,8 @@ class _Form:
     height: float = 0.0
     tops: tuple[float, ...] = (0.0,)
     bottoms: tuple[float, ...] = (0.0,)
+    right: float = 0.0
+    """How far to the right of its middle it needs room, shapes below it included."""
 
     def port(self, ports: tuple[float, ...], number: int) -> float:
         return ports[number] if number < len(ports) else ports[0]
@@ -69,19 +84,24 @@ class _Form:
 def place_level(level: Level) -> PlacedLevel:
     """Coordinates for everything in `level`."""
     inner = [place_level(box.level) if isinstance(box, Group) else None for box in level.boxes]
-    forms = {index: _form(box, inside) for index, (box, inside) in enumerate(zip(level.boxes, inner, strict=True))}
+    forms = {index: _form(level, index, inside) for index, inside in enumerate(inner)}
     stage = rank_level(level)
     xs = _across(stage, forms)
-    tops, heights = _down(stage, forms)
+    tops, heights = _down(stage, forms, xs)
     boxes, bottoms = [], {}
     for number, row in enumerate(stage.ranks):
         for vertex in row:
             form = forms.get(vertex, _Form())
-            top = tops[number] + (heights[number] - form.height) / 2
+            top = tops[number]
             bottoms[vertex] = (top, top + form.height, tops[number], tops[number] + heights[number])
             if vertex < stage.boxes:
                 placed = PlacedBox(
-                    level.boxes[vertex], xs[vertex] - form.width / 2, top, form.width, form.height, inner[vertex]
+                    level.boxes[vertex],
+                    xs[vertex] - form.width / 2,
+                    top,
+                    form.width,
+                    form.height,
+                    inner[vertex],
                 )
                 boxes.append((vertex, placed))
     courses = _courses(stage, forms, xs, bottoms)
@@ -90,33 +110,40 @@ def place_level(level: Level) -> PlacedLevel:
         level,
         tuple(placed for _, placed in sorted(boxes, key=lambda each: each[0])),
         courses,
-        width=max((xs[v] + _half(stage, forms, v) for v in xs), default=0.0),
+        width=max((xs[v] + _sides(stage, forms, v)[1] for v in xs), default=0.0),
         height=tops[-1] + heights[-1],
         entries=tuple(xs[first_entry + i] for i in range(stage.entries)),
         exits=tuple(xs[first_exit + i] for i in range(stage.exits)),
     )
 
 
-def _form(box: Card | Group, inside: PlacedLevel | None) -> _Form:
-    if inside is None:
-        assert isinstance(box, Card)
-        return _Form(*card_size(box))
-    assert isinstance(box, Group)
-    title = text_width(f"{box.name}  {box.kind}  ×{box.times}", 12) + 34
-    width = max(inside.width + 2 * PADDING, title)
-    shift = (width - inside.width) / 2 - width / 2
-    return _Form(
-        width,
-        inside.height + HEADER + PADDING / 2,
-        tuple(x + shift for x in inside.entries) or (0.0,),
-        tuple(x + shift for x in inside.exits) or (0.0,),
-    )
+def _form(level: Level, index: int, inside: PlacedLevel | None) -> _Form:
+    box = level.boxes[index]
+    if isinstance(box, Card):
+        width, height = card_size(box)
+        tops: tuple[float, ...] = (0.0,)
+        bottoms: tuple[float, ...] = (0.0,)
+    else:
+        assert inside is not None
+        title = text_width(box.name, bold=True) + text_width(f" {box.kind}", 11) + 64
+        width = max(inside.width + 2 * PADDING, title)
+        height = inside.height + HEADER + PADDING / 2
+        shift = -inside.width / 2
+        tops = tuple(x + shift for x in inside.entries) or (0.0,)
+        bottoms = tuple(x + shift for x in inside.exits) or (0.0,)
+    room = [
+        bottoms[min(link.source_port, len(bottoms) - 1)] + shape_width(shape_range(link.shapes))
+        for link in level.links
+        if link.source == index and link.target < len(level.boxes)
+    ]
+    return _Form(width, height, tops, bottoms, max([width / 2, *room]))
 
 
-def _half(stage: Stage, forms: Mapping[int, _Form], vertex: int) -> float:
+def _sides(stage: Stage, forms: Mapping[int, _Form], vertex: int) -> tuple[float, float]:
+    """Room that a vertex needs to the left and to the right of its middle."""
     if vertex in forms:
-        return forms[vertex].width / 2
-    return 5.0 if stage.is_bend(vertex) else 2.0
+        return forms[vertex].width / 2, forms[vertex].right
+    return (6.0, 6.0) if stage.is_bend(vertex) else (2.0, 2.0)
 
 
 def _across(stage: Stage, forms: Mapping[int, _Form]) -> dict[int, float]:
@@ -127,28 +154,39 @@ def _across(stage: Stage, forms: Mapping[int, _Form]) -> dict[int, float]:
         upper, lower = forms.get(segment.upper, plain), forms.get(segment.lower, plain)
         bends = stage.is_bend(segment.upper) + stage.is_bend(segment.lower)
         offset = upper.port(upper.bottoms, segment.upper_port) - lower.port(lower.tops, segment.lower_port)
-        pulls.append(Pull(segment.upper, segment.lower, offset, (1.0, 2.0, 8.0)[bends]))
-    halves = {vertex: _half(stage, forms, vertex) for row in stage.ranks for vertex in row}
-    return straighten(stage.ranks, halves, pulls, gap=GAP * 0.8)
+        pulls.append(Pull(segment.upper, segment.lower, offset, _WEIGHTS[bends]))
+    sides = {vertex: _sides(stage, forms, vertex) for row in stage.ranks for vertex in row}
+    return straighten(stage.ranks, sides, pulls, gap=GAP)
 
 
-def _down(stage: Stage, forms: Mapping[int, _Form]) -> tuple[list[float], list[float]]:
-    """Upper edge and height of each rank."""
+def _down(
+    stage: Stage, forms: Mapping[int, _Form], xs: Mapping[int, float]
+) -> tuple[list[float], list[float]]:
+    """Upper edge and height of each rank; links that go straight down need less room below one."""
+    rank_of = {vertex: number for number, row in enumerate(stage.ranks) for vertex in row}
+    plain = _Form()
+    sideways = [0] * len(stage.ranks)
+    for segment in stage.segments:
+        upper, lower = forms.get(segment.upper, plain), forms.get(segment.lower, plain)
+        start = xs[segment.upper] + upper.port(upper.bottoms, segment.upper_port)
+        end = xs[segment.lower] + lower.port(lower.tops, segment.lower_port)
+        sideways[rank_of[segment.upper]] += abs(start - end) > 0.5
     heights = [max((forms[v].height for v in row if v in forms), default=0.0) for row in stage.ranks]
     tops, y = [], 0.0
     for number, height in enumerate(heights):
         tops.append(y)
         y += height
         if number < len(heights) - 1:
-            ports_only = not height or not heights[number + 1]
-            y += PADDING if ports_only else GAP + _spread(stage, number)
+            leaves = height and heights[number + 1]  # not an entry, not only exits below
+            bend = BEND + min(24.0, 2.0 * sideways[number]) if sideways[number] else 8.0
+            y += (SHAPE if leaves else 4.0) + bend
     return tops, heights
 
 
-def _spread(stage: Stage, number: int) -> float:
-    """More room below a rank from which many links go sideways."""
-    row = set(stage.ranks[number])
-    return min(40.0, 2.0 * max(0, sum(segment.upper in row for segment in stage.segments) - 6))
+def _below(vertex: int, edges: Mapping[int, tuple[float, float, float, float]]) -> float:
+    """Where a link that leaves a vertex may begin to bend: below the shapes of its rank."""
+    _, _, top, bottom = edges[vertex]
+    return bottom + (SHAPE if bottom > top else 0.0)
 
 
 def _courses(
@@ -166,12 +204,11 @@ def _courses(
         first, last = segments[0], segments[-1]
         upper, lower = forms.get(first.upper, plain), forms.get(last.lower, plain)
         x = xs[first.upper] + upper.port(upper.bottoms, first.upper_port)
-        points = [(x, edges[first.upper][1]), (x, edges[first.upper][3])]
+        points = [(x, edges[first.upper][1]), (x, _below(first.upper, edges))]
         for segment in segments[1:]:
             x = xs[segment.upper]
-            points += [(x, edges[segment.upper][2]), (x, edges[segment.upper][3])]
+            points += [(x, edges[segment.upper][2]), (x, _below(segment.upper, edges))]
         x = xs[last.lower] + lower.port(lower.tops, last.lower_port)
         points += [(x, edges[last.lower][2]), (x, edges[last.lower][0])]
         courses.append(Course(link, tuple(points)))
     return tuple(courses)
-

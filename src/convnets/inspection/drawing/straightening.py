@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linprog  # type: ignore[import-untyped]
@@ -29,13 +30,18 @@ class Pull:
 
 
 def straighten(
-    ranks: Sequence[Sequence[int]], halves: Mapping[int, float], pulls: Sequence[Pull], gap: float
+    ranks: Sequence[Sequence[int]],
+    sides: Mapping[int, tuple[float, float]],
+    pulls: Sequence[Pull],
+    gap: float,
 ) -> dict[int, float]:
     """The middle of each vertex; nothing lies left of 0.
 
-    `halves` are half widths; vertices of a rank, given from left to right, stay `gap` apart.
+    `sides` are the room that each needs to the left and right of its middle; vertices of a rank, given from left to
+    right, stay `gap` apart.
 
-    >>> straighten([[0], [1, 2]], {0: 5, 1: 5, 2: 5}, [Pull(0, 2, 0.0, 1.0), Pull(0, 1, 0.0, 2.0)], gap=10)
+    >>> sides = dict.fromkeys(range(3), (5, 5))
+    >>> straighten([[0], [1, 2]], sides, [Pull(0, 2, 0.0, 1.0), Pull(0, 1, 0.0, 2.0)], gap=10)
     {0: 5.0, 1: 5.0, 2: 25.0}
     """
     vertices = [vertex for rank in ranks for vertex in rank]
@@ -43,10 +49,10 @@ def straighten(
         return {}
     programme = _Programme(vertices)
     for vertex in vertices:
-        programme.bound(vertex, halves[vertex])
+        programme.bound(vertex, sides[vertex][0])
     for rank in ranks:
-        for left, right in zip(rank, rank[1:], strict=False):
-            programme.at_least({right: 1.0, left: -1.0}, halves[left] + halves[right] + gap)
+        for left, right in pairwise(rank):
+            programme.at_least({right: 1.0, left: -1.0}, sides[left][1] + sides[right][0] + gap)
     for pull in pulls:
         programme.near({pull.lower: 1.0, pull.upper: -1.0}, pull.offset, pull.weight)
     for vertex, side in _fans(pulls):

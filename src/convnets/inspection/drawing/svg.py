@@ -7,7 +7,20 @@ from html import escape
 
 from convnets.inspection.drawing.measures import text_width
 
-__all__ = ["COLOURS", "FRAME", "INK", "LINE", "PAPER", "SOFT", "document", "legend", "path", "plain", "rectangle", "text"]
+__all__ = [
+    "COLOURS",
+    "FRAME",
+    "INK",
+    "LINE",
+    "PAPER",
+    "SOFT",
+    "document",
+    "legend",
+    "path",
+    "plain",
+    "rectangle",
+    "text",
+]
 
 INK, SOFT, LINE, FRAME, PAPER = "#1f2933", "#5b6773", "#4a5663", "#c3ccd6", "#ffffff"
 # light fills that dark text is read on; each row also says in words what it is
@@ -57,11 +70,24 @@ def text(
     """A line of text; `halo` keeps it readable across lines."""
     extra = f' text-anchor="{anchor}"' if anchor != "start" else ""
     extra += ' font-weight="600"' if bold else ""
-    extra += f' stroke="{PAPER}" stroke-width="4" paint-order="stroke" stroke-linejoin="round"' if halo else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}"{extra}>{plain(content)}</text>'
+    extra += (
+        f' stroke="{PAPER}" stroke-width="4" paint-order="stroke" stroke-linejoin="round"' if halo else ""
+    )
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}"{extra}>{plain(content)}</text>'
+    )
 
 
-def path(commands: str, *, stroke: str = LINE, fill: str = "none", width: float = 1.3, dashes: str = "") -> str:
+def two_texts(x: float, y: float, first: str, second: str, *, bold: bool, size: float = 12) -> str:
+    """A text and a quieter one right behind it."""
+    weight = ' font-weight="600"' if bold else ""
+    rest = f'<tspan dx="5" font-weight="400" font-size="{size:g}">{plain(second)}</tspan>' if second else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" fill="{INK}"{weight}>{plain(first)}{rest}</text>'
+
+
+def path(
+    commands: str, *, stroke: str = LINE, fill: str = "none", width: float = 1.3, dashes: str = ""
+) -> str:
     """A line, straight or not."""
     extra = f' stroke-dasharray="{dashes}"' if dashes else ""
     return f'<path d="{commands}" fill="{fill}" stroke="{stroke}" stroke-width="{width:g}"{extra}/>'
