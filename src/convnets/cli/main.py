@@ -18,6 +18,7 @@ from convnets.cli.models import models
 from convnets.cli.output import mute
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
+from convnets.cli.runs import runs
 from convnets.cli.scatter import scatter
 from convnets.cli.summary import summary
 from convnets.cli.train import train
@@ -43,6 +44,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.add_typer(index_app, name="index")
+app.command()(runs)
 app.command()(compare)
 app.command()(recipes)
 app.command()(bench)

@@ -1,0 +1,102 @@
+"""A real run killed again and again at random moments, and whether it ends at the very weights of one that was not.
+
+Usage: python benchmarks/kills.py --kills 100 --data fashion-mnist --json kills.json
+
+The same command is started over and over with `--resume auto` and killed by SIGKILL after a random time, inside a save
+or not, until it was killed often enough; then it is let run to its end. Both runs have averaged weights, augmentation
+and a one-cycle schedule. What is compared: the SHA-256 of the final weights, and every figure of metrics.csv but times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from convnets.training.run import Run, find_runs
+
+OPTIONS = [
+    "--augment",
+    "flip,crop:2",
+    "--ema-decay",
+    "0.99",
+    "--save-every",
+    "50",
+    "--quiet",
+    "--resume",
+    "auto",
+]
+
+
+def command(arguments: argparse.Namespace, output: Path) -> list[str]:
+    """The command that is given each time."""
+    start = [sys.executable, "-m", "convnets", "train", arguments.network, "--data", arguments.data]
+    return [*start, "--epochs", str(arguments.epochs), *OPTIONS, "--output", str(output)]
+
+
+def outcome(run: Run) -> dict[str, Any]:
+    """All that two equal runs share."""
+    weights = hashlib.sha256((run.model_folder / "model.safetensors").read_bytes()).hexdigest()
+    rows = [{key: value for key, value in row.items() if "second" not in key} for row in run.metrics]
+    return {"status": run.status, "weights": weights, "metrics": rows}
+
+
+def main() -> None:
+    """A line per kill, then the verdict; exit status 1 where the runs differ."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--network", default="lenet_bn")
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--longest", type=float, default=3.0, help="seconds from the first save to a kill")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    draw = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+        subprocess.run(command(arguments, whole), check=True)
+        kills = early = 0
+        while kills < arguments.kills:
+            process = subprocess.Popen(command(arguments, killed))
+            before, started = latest(killed), time.monotonic()
+            while process.poll() is None and latest(killed) == before:
+                time.sleep(0.005)
+            if process.poll() is None:
+                time.sleep(draw.random() * arguments.longest)
+            if process.poll() is not None:
+                early += 1
+                break  # it came to its end before it was killed often enough
+            process.kill()
+            process.wait()
+            kills += 1
+            seconds = time.monotonic() - started
+            print(f"kill {kills} after {seconds:.2f} s: {find_runs(killed)[0].status}", flush=True)
+        subprocess.run(command(arguments, killed), check=not early)
+        runs = [find_runs(place) for place in (whole, killed)]
+        expected, found = (outcome(each[0]) for each in runs)
+        equal = expected == found and len(runs[1]) == 1
+    result = {"kills": kills, "equal": equal, "expected": expected, "found": found}
+    print(f"{kills} kills: {'identical' if equal else 'DIFFERENT'} weights and metrics")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(0 if equal and kills == arguments.kills else 1)
+
+
+def latest(folder: Path) -> bytes:
+    """The list of saved states; empty before the first save."""
+    files = list(folder.glob("*/state/latest.json"))
+    return files[0].read_bytes() if files else b""
+
+
+if __name__ == "__main__":
+    main()
