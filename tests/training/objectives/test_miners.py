@@ -42,7 +42,7 @@ def as_list(triplets: tuple[Tensor, Tensor, Tensor]) -> list[tuple[int, int, int
 @pytest.mark.parametrize("seed", range(4))
 def test_all_and_semi_hard_are_what_a_loop_finds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     distances, labels = batch(seed)
-    monkeypatch.setattr(miners_module, "_CELLS_AT_ONCE", 5 * 24 * 24)  # five anchors at a time
+    monkeypatch.setattr(miners_module, "_CELLS_AT_ONCE", 5 * 24)  # five pairs at a time
     every = all_triplets(labels.tolist())
     assert as_list(mine("all", distances, labels)) == every
     d = distances.tolist()

@@ -18,7 +18,7 @@ __all__ = ["MINERS", "Triplets", "active_share", "mine"]
 MINERS = ("all", "hard", "semi-hard", "distance-weighted")
 """What `mine` knows."""
 
-_CELLS_AT_ONCE = 1 << 22  # anchors × positives × negatives that are looked at together
+_CELLS_AT_ONCE = 1 << 22  # pairs × images that are looked at together
 _NEAREST, _FARTHEST = 0.5, 1.4  # Wu et al. 2017: nearer ones count as 0.5, farther ones have no loss left
 
 
@@ -68,22 +68,21 @@ def mine(
 
 
 def _every(distances: Tensor, labels: Tensor, margin: float | None) -> Triplets:
-    """All triplets, or with a margin the semi-hard ones; a few anchors at a time, so that memory stays bounded."""
+    """All triplets, or with a margin the semi-hard ones; some positive pairs at a time, so that memory is bounded."""
     positive, negative = pair_masks(labels)
-    count = len(labels)
-    step = max(1, _CELLS_AT_ONCE // max(1, count * count))
+    pairs = positive.nonzero()
     parts: list[Tensor] = []
-    for start in range(0, count, step):
-        rows = slice(start, start + step)
-        chosen = positive[rows, :, None] & negative[rows, None, :]
+    for start in range(0, len(pairs), step := max(1, _CELLS_AT_ONCE // max(1, len(labels)))):
+        anchors, positives = pairs[start : start + step].unbind(1)
+        chosen = negative[anchors]  # pairs × negatives
         if margin is not None:
-            gap = distances[rows, None, :] - distances[rows, :, None]
-            chosen &= (gap > 0) & (gap < margin)
-        found = chosen.nonzero()
-        found[:, 0] += start
-        parts.append(found)
-    together = torch.cat(parts) if parts else labels.new_zeros(0, 3)
-    return Triplets(*together.unbind(1))
+            gap = distances[anchors] - distances[anchors, positives][:, None]
+            chosen = chosen & (gap > 0) & (gap < margin)
+        found, negatives = chosen.nonzero().unbind(1)
+        kept = pairs[start : start + step].T.index_select(1, found)
+        parts.append(torch.cat([kept, negatives[None]]))
+    together = torch.cat(parts, dim=1) if parts else labels.new_zeros(3, 0)
+    return Triplets(*together)
 
 
 def _hardest(distances: Tensor, labels: Tensor) -> Triplets:
