@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,24 @@ def fashion_mnist_root() -> Path:
 def cifar10_zip() -> Path:
     """The real zip of CIFAR-10's images as JPEGs in cifar10/{train,test}/CLASS/."""
     return _data_file("cifar10-images.zip", remedy="put a zip of the images as JPEGs there")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regenerate-golden", action="store_true", help="write the golden files under tests/golden anew"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(name, text)`: the text is that of tests/golden/NAME; --regenerate-golden writes the file instead."""
+
+    def check(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if request.config.getoption("--regenerate-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n", encoding="utf-8")
+        assert path.is_file(), f"{path} is missing; write it with: pytest --regenerate-golden"
+        assert text + "\n" == path.read_text("utf-8"), f"{path} differs; see with: pytest --regenerate-golden"
+
+    return check

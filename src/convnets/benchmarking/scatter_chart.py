@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from convnets.benchmarking.scatter import Scatter, ScatterPoint
@@ -60,10 +61,10 @@ def scatter_figure(found: Scatter, labels: Sequence[str]) -> Figure:
     axes.scatter(xs, ys, s=areas, color=BLUE, alpha=0.35, linewidths=0)
     axes.scatter(xs, ys, s=10, color=BLUE)
     axes.margins(0.14)
-    axes.tick_params(which="minor", length=0)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(10))
-        axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
+        narrow = max(values) < 30 * min(values)
+        axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+        axis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_with_prefix))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     note = f"area: parameters, largest {_with_prefix(most, 0)} · bars: fastest to slowest round"
@@ -93,11 +94,24 @@ def _write_labels(
     taken = [
         Bbox.from_extents(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in centres
     ]
-    for (x, y), radius, label in sorted(zip(centres, radii, labels, strict=True), key=lambda each: -each[1]):
+    discs = [Bbox.from_extents(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
+
+    def cost(box: Bbox, own: Bbox) -> float:
+        """Other labels and centres weigh most; another disc beneath makes it doubtful whose label it is."""
+        others = sum(_overlap(box, disc) for disc in discs if disc is not own)
+        return sum(_overlap(box, other) for other in taken) + 0.4 * others + _outside(box, axes)
+
+    for (x, y), radius, label, disc in sorted(
+        zip(centres, radii, labels, discs, strict=True), key=lambda each: -each[1]
+    ):
         width, height = 5.2 * scale * len(label), 10 * scale
         boxes = list(_places(x, y, radius + 4 * scale, width, height))
-        best = min(boxes, key=lambda box: sum(_overlap(box, other) for other in taken) + _outside(box, axes))
+        best = min(boxes, key=partial(cost, own=disc))
         taken.append(best)
+        near = (min(max(x, best.x0), best.x1), min(max(y, best.y0), best.y1))
+        if math.dist(near, (x, y)) > radius + 6 * scale:  # not beside its disc: a line says whose it is
+            ends = axes.transData.inverted().transform([near, (x, y)])
+            axes.plot(*ends.T, color=INK, linewidth=0.6, zorder=1)
         left, bottom = axes.transData.inverted().transform((best.x0, best.y0 + 0.25 * height))
         axes.text(left, bottom, label, fontsize=8.5, color=INK, parse_math=False)
 
