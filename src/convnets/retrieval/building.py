@@ -57,8 +57,8 @@ def describe_listing(
     strict: a picture that cannot be read raises its ImageDecodeError, instead of becoming a failure.
     """
     size = images_at_once(maker.preprocess, 1, maker.hardware)
-    threads = max(1, maker.hardware.threads)
-    stream = stream_pictures(listing.images, maker.preprocess, size, start=start, threads=threads)
+    workers = max(1, maker.hardware.threads)
+    stream = stream_pictures(listing.images, maker.preprocess, size, start=start, workers=workers)
     for batch in stream:
         if strict and batch.failures:
             raise ImageDecodeError(batch.failures[0][1])
