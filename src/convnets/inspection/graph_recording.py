@@ -45,8 +45,6 @@ class GraphRecorder(TorchFunctionMode):
         super().__init__()
         self.nodes: list[GraphNode] = []
         self.calls = [ModuleCall(0, "", type(network).__name__, None)]
-        self.failing: str | None = None
-        """Of a run that failed: the operation that did, or the module that it failed in."""
         self._network = network
         self._paths = {module: path for path, module in network.named_modules()}
         self._open = [0]
@@ -80,12 +78,7 @@ class GraphRecorder(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         taken = list(tensors_in((args, kwargs)))
-        shapes = ", ".join("×".join(map(str, each.shape)) for each in taken[:1])
-        try:
-            result = function(*args, **kwargs)
-        except Exception:
-            self.failing = self.failing or f"{self._place()} got {shapes or 'no tensor'}"
-            raise
+        result = function(*args, **kwargs)
         given = list(tensors_in(result))
         if given:
             self._record(function_name(function), taken, given, (args, kwargs))

@@ -10,19 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_map
 
-from convnets.errors import ConvnetsError, InputError
+from convnets.errors import ConvnetsError, InputError, LayerError
 from convnets.inspection.as_found import as_found, put_twins_in, twin_of
+from convnets.inspection.failure import describe_failure
 from convnets.inspection.graph import NetworkGraph
 from convnets.inspection.graph_recording import GraphRecorder, tensors_in
+from convnets.inspection.passes import image_shape, run_passes
+from convnets.inspection.shown import shown_shape
 
-__all__ = ["InputSize", "trace_graph"]
-
-InputSize = Sequence[int] | Tensor | tuple[Tensor, ...]
-"""C×H×W of one image (C×L of a series, D of a vector); or the very tensors, with their batch, that go in."""
+__all__ = ["trace_graph"]
 
 
-def trace_graph(network: nn.Module, input_size: InputSize) -> NetworkGraph:
+def trace_graph(
+    network: nn.Module,
+    input_size: int | Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+) -> NetworkGraph:
     """What `network` does with an input: every operation, the tensors between them, the modules they belong to.
 
     Takes any module. It is run once in evaluation mode on the meta device, without its weights, so that nothing is
@@ -30,7 +36,14 @@ def trace_graph(network: nn.Module, input_size: InputSize) -> NetworkGraph:
     random numbers. What PyTorch does not report, such as a scripted module, becomes a single node. The network is
     left as found.
 
-    Raises InputError where the network cannot take the input, naming the layer.
+    Args:
+        network: any module.
+        input_size: C×H×W of one image (or C×L, C×D×H×W …); a single number is the side of a square image for a
+            network of the catalogue, None the size that it is published with.
+        inputs: what to call the network with instead of an image, batch axis included.
+
+    Raises LayerError, an InputError, which names the layer that cannot take what it gets; InputError for a size that
+    is none.
 
     >>> print(trace_graph(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), (1, 8, 8)))
     Sequential
@@ -39,18 +52,18 @@ def trace_graph(network: nn.Module, input_size: InputSize) -> NetworkGraph:
     2  1      ReLU    1  4×6×6
     """
     plain = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
-    inputs = _make_inputs(plain, input_size)
+    given = [_image(plain, image_shape(plain, input_size))] if inputs is None else inputs
     if any(is_lazy(each) for each in plain.parameters()):
         plain = copy.deepcopy(plain)  # the first run of a lazy module makes its weights
     with as_found(plain), torch.no_grad(), _without_compiler():
         plain.eval()
         try:
-            recorder, result = _run_weightless(plain, inputs)
+            recorder, result = _run_weightless(plain, given)
             weightless = True
         except ConvnetsError:
             raise
         except Exception:  # noqa: BLE001  whatever a network cannot do without weights, it may do with them
-            recorder, result = _run(plain, inputs)
+            recorder, result = _run(plain, given, input_size, inputs)
             weightless = False
     outputs = recorder.finish(result)
     known = getattr(plain, "architecture", None)
@@ -64,44 +77,46 @@ def trace_graph(network: nn.Module, input_size: InputSize) -> NetworkGraph:
     )
 
 
-def _make_inputs(network: nn.Module, input_size: InputSize) -> tuple[Tensor, ...]:
-    if isinstance(input_size, Tensor):
-        return (input_size,)
-    sides = tuple(input_size)
-    if sides and all(isinstance(each, Tensor) for each in sides):
-        return tuple(tensors_in(sides))
-    if not sides or any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in sides):
-        raise InputError(f"input size is {sides}; allowed: C×H×W of one image, such as (1, 28, 28)")
+def _image(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """A batch of one image of random numbers, of the type and on the device of the weights."""
     weight = next((each for each in network.parameters() if each.is_floating_point()), None)
-    device = torch.device("cpu") if weight is None else weight.device
-    dtype = torch.get_default_dtype() if weight is None else weight.dtype
-    generator = torch.Generator().manual_seed(0)
-    numbers = torch.empty(1, *(each for each in sides if isinstance(each, int)))
-    if device.type == "meta":
-        return (numbers.to(device, dtype),)
-    return (numbers.uniform_(generator=generator).to(device, dtype),)
+    if weight is None:
+        return torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    if weight.device.type == "meta":
+        return torch.empty(1, *shape, device="meta", dtype=weight.dtype)
+    numbers = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    return numbers.to(weight.device, weight.dtype)
 
 
-def _run_weightless(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[GraphRecorder, Any]:
+def _run_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphRecorder, Any]:
     with as_found(network):
         put_twins_in(network)
-        shadows = tuple(twin_of(each) for each in inputs)
-        recorder = GraphRecorder(network, shadows)
+        shadows = tree_map(lambda each: twin_of(each) if isinstance(each, Tensor) else each, list(given))
+        recorder = GraphRecorder(network, tuple(tensors_in(shadows)))
         with torch.device("meta"), recorder.watching():
             return recorder, network(*shadows)
 
 
-def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[GraphRecorder, Any]:
-    recorder = GraphRecorder(network, inputs)
+def _run(
+    network: nn.Module,
+    given: Sequence[Any],
+    input_size: int | Sequence[int] | None,
+    inputs: Sequence[Any] | None,
+) -> tuple[GraphRecorder, Any]:
+    recorder = GraphRecorder(network, tuple(tensors_in(list(given))))
     try:
         with recorder.watching():
-            return recorder, network(*inputs)
+            return recorder, network(*given)
     except ConvnetsError:
         raise
     except Exception as error:  # whatever it is, the network refused this input
-        where = recorder.failing or type(network).__name__
+        found = run_passes(network, input_size, inputs, training=False)
+        if found.evaluation.failure is not None:
+            failure = describe_failure(found.evaluation, found.image)
+            message = f"{type(network).__name__}, input {shown_shape(found.input_shape)}: {failure}"
+            raise LayerError(message, layer=failure.layer) from error
         why = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{where}: {why}; give another input size") from error
+        raise InputError(f"{type(network).__name__} failed: {why}; give another input") from error
 
 
 def _without_compiler() -> Any:

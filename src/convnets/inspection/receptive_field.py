@@ -11,7 +11,7 @@ from torch import nn
 
 from convnets.errors import InputError
 from convnets.inspection.graph import NetworkGraph, Shape
-from convnets.inspection.graph_trace import InputSize, trace_graph
+from convnets.inspection.graph_trace import trace_graph
 from convnets.inspection.reach import Reach, Reaches, Seen, image_reach
 from convnets.inspection.receptive_field_rules import apply_rule
 from convnets.inspection.shown import shown_shape
@@ -91,7 +91,9 @@ class ReceptiveField:
         return f"{self.name}: {sizes} pixels{' (exceeds the image)' if self.exceeds else ''}"
 
 
-def receptive_fields(network: nn.Module, input_size: InputSize) -> tuple[ReceptiveField, ...]:
+def receptive_fields(
+    network: nn.Module, input_size: int | Sequence[int] | None = None
+) -> tuple[ReceptiveField, ...]:
     """The receptive field of every operation of `network` for an input of C×H×W (or C×L) = `input_size`.
 
     Sizes follow size' = size + dilation·(kernel − 1)·stride and stride' = stride·(layer's stride) along a chain

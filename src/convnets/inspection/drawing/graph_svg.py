@@ -79,7 +79,8 @@ def _level(placed: PlacedLevel, x: float, y: float, depth: int) -> list[str]:
 
 def _line(course: Course, placed: PlacedLevel, x: float, y: float) -> str:
     points = [(x + px, y + py) for px, py in course.points]
-    exits = placed.level.links[course.link].target >= len(placed.level.boxes)
+    target = placed.level.links[course.link].target
+    ends = target < len(placed.boxes) and placed.boxes[target].inner is None  # otherwise it goes on inside
     (sx, sy), (tx, ty) = points[0], points[-1]
     words = [f"M{sx:.1f} {sy:.1f}"]
     for (ax, ay), (bx, by) in pairwise(points):
@@ -89,7 +90,7 @@ def _line(course: Course, placed: PlacedLevel, x: float, y: float) -> str:
             middle = (ay + by) / 2
             words.append(f"C{ax:.1f} {middle:.1f} {bx:.1f} {middle:.1f} {bx:.1f} {by:.1f}")
     line = path(" ".join(word for word in words if word))
-    if exits:
+    if not ends:
         return line
     head = f"M{tx - 3.5:.1f} {ty - _ARROW - 1:.1f}L{tx:.1f} {ty:.1f}L{tx + 3.5:.1f} {ty - _ARROW - 1:.1f}Z"
     return line + path(head, fill=LINE, width=0.6)
@@ -126,7 +127,11 @@ def _card(each: PlacedBox, x: float, y: float) -> list[str]:
         elements.append(
             rectangle(x, top, each.width, ROW, fill=COLOURS[row.family], radius=5 if len(rows) == 1 else 0)
         )
-        elements.append(two_texts(x + 8, top + 15.5, row.kind, row.detail, bold=row.family not in _QUIET))
+        if len(rows) == 1 and not row.detail and not row.name and not badge:
+            middle = x + each.width / 2
+            elements.append(text(middle, top + 15.5, row.kind, bold=True, anchor="middle"))
+        else:
+            elements.append(two_texts(x + 8, top + 15.5, row.kind, row.detail, bold=row.family not in _QUIET))
         if row.name:
             right = x + each.width - 8 - badge
             elements.append(text(right, top + 15, row.name, size=10, colour=SOFT, anchor="end"))

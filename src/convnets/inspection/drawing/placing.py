@@ -23,9 +23,10 @@ __all__ = ["Course", "PlacedBox", "PlacedLevel", "place_level"]
 
 Point = tuple[float, float]
 
+_MAIN = 5.0
 _WEIGHTS = (4.0, 1.0, 8.0)
 """How straight a link should be from box to box, from box to bend, and from bend to bend: a chain of layers stays in
-line, and what skips it goes straight down beside it."""
+line, the longest one first, and what skips it goes straight down beside it."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _across(stage: Stage, forms: Mapping[int, _Form]) -> dict[int, float]:
         upper, lower = forms.get(segment.upper, plain), forms.get(segment.lower, plain)
         bends = stage.is_bend(segment.upper) + stage.is_bend(segment.lower)
         offset = upper.port(upper.bottoms, segment.upper_port) - lower.port(lower.tops, segment.lower_port)
-        pulls.append(Pull(segment.upper, segment.lower, offset, _WEIGHTS[bends]))
+        pulls.append(Pull(segment.upper, segment.lower, offset, _MAIN if segment.main else _WEIGHTS[bends]))
     sides = {vertex: _sides(stage, forms, vertex) for row in stage.ranks for vertex in row}
     return straighten(stage.ranks, sides, pulls, gap=GAP)
 

@@ -42,6 +42,8 @@ class Segment:
     lower_port: int
     link: int
     """Index of the link in its level."""
+    main: bool
+    """Whether it is part of a longest way through the level."""
 
 
 def rank_level(level: Level) -> Stage:
@@ -54,6 +56,9 @@ def rank_level(level: Level) -> Stage:
 
     ends = [(vertex(link.source), vertex(link.target)) for link in level.links]
     rank = _longest_paths(first_entry + level.entries, ends)
+    count_all = first_entry + level.entries
+    height = _longest_paths(count_all, [(lower, upper) for upper, lower in ends])
+    longest, start = max(rank, default=0), list(rank)
     if level.exits:
         last = max(rank)
         for place in range(count, first_entry):
@@ -61,11 +66,12 @@ def rank_level(level: Level) -> Stage:
     segments: list[Segment] = []
     for index, (link, (upper, lower)) in enumerate(zip(level.links, ends, strict=True)):
         above, port = upper, link.source_port
+        main = start[upper] + 1 + height[lower] == longest
         for between in range(rank[upper] + 1, rank[lower]):
             rank.append(between)
-            segments.append(Segment(above, port, len(rank) - 1, 0, index))
+            segments.append(Segment(above, port, len(rank) - 1, 0, index, False))
             above, port = len(rank) - 1, 0
-        segments.append(Segment(above, port, lower, link.target_port, index))
+        segments.append(Segment(above, port, lower, link.target_port, index, main))
     ranks = _ordered(rank, segments)
     return Stage(ranks, tuple(segments), count, level.exits, level.entries)
 
