@@ -116,6 +116,7 @@ def test_commands() -> None:
         "data",
         "diff",
         "evaluate",
+        "health",
         "index",
         "models",
         "predict",

@@ -13,6 +13,7 @@ from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.diff import diff
 from convnets.cli.evaluate import evaluate
+from convnets.cli.health import health
 from convnets.cli.index import index_app
 from convnets.cli.models import models
 from convnets.cli.output import mute
@@ -42,6 +43,7 @@ app.command()(scatter)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(evaluate)
+app.command()(health)
 app.command()(predict)
 app.add_typer(index_app, name="index")
 app.command()(runs)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
@@ -16,7 +15,7 @@ from convnets.errors import UsageError
 from convnets.evaluation.drawing import BLUE, GRID, INK, LINE_COLOURS, ORANGE, style_axes, svg_text
 from convnets.inspection.health_record import BatchNormHealth, LayerHealth, NetworkHealth, spread_of
 
-__all__ = ["health_figure", "health_svg", "write_health_chart"]
+__all__ = ["check_ending", "health_figure", "health_svg", "write_health_chart"]
 
 Records = Mapping[str, NetworkHealth]
 _LEAST = 1e-30  # smaller values are drawn here: 0 has no place on a logarithmic axis
@@ -68,11 +67,16 @@ def health_svg(records: Records, *, in_order: bool = False) -> str:
     return svg_text(health_figure(records, in_order=in_order), f"Health of {', '.join(list(records)[:3])}")
 
 
+def check_ending(path: Path) -> None:
+    """Raise UsageError unless `write_health_chart` knows what kind of file `path` is to be."""
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"{path.name} ends in {path.suffix or 'nothing'!r}; allowed: {', '.join(_ENDINGS)}")
+
+
 def write_health_chart(path: Path | str, records: Records, *, in_order: bool = False) -> Path:
     """`health_figure` as a file: PNG, SVG or PDF by its ending; returns the path."""
     path = Path(path)
-    if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"{path.name} ends in {path.suffix or 'nothing'!r}; allowed: {', '.join(_ENDINGS)}")
+    check_ending(path)
     if path.suffix.lower() == ".svg":
         write_text(path, health_svg(records, in_order=in_order))
         return path
@@ -86,12 +90,18 @@ def _lines(records: Records, *, in_order: bool) -> list[tuple[tuple[str, str, st
     """Name, colour and style of each record."""
     lines = []
     for place, (name, record) in enumerate(records.items()):
-        shade = matplotlib.colormaps["viridis_r"](0.1 + 0.9 * place / max(1, len(records) - 1))
-        own = matplotlib.colors.to_hex(shade) if len(records) > 1 else BLUE
-        colour = own if in_order else LINE_COLOURS[place % len(LINE_COLOURS)]
+        age = (place + 1) / len(records)
+        colour = _faded(BLUE, age) if in_order else LINE_COLOURS[place % len(LINE_COLOURS)]
         style = "-" if in_order else ("-", "--", ":")[place // len(LINE_COLOURS) % 3]
         lines.append(((_plain(name), colour, style), record))
     return lines
+
+
+def _faded(colour: str, strength: float) -> str:
+    """The colour mixed with white; all of it at strength 1, a quarter at 0."""
+    share = 0.25 + 0.75 * strength
+    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
 
 
 def _draw_strip(

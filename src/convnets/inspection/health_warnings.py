@@ -16,7 +16,8 @@ _GRADIENT_LOST = (
 )
 _ALIKE = 1e-3  # spread over images as a share of the whole spread
 _LARGEST = 1e4  # spread of activations
-_FASTEST, _SLOWEST = 0.3, 1e-7  # of its weights that a layer moves by in a step; about 1e-3 is usual
+_FASTEST = 0.3  # of its weights that a layer moves by in a step; about 1e-3 is usual
+_SLOWEST = 1e-5  # of the step of the layer that moves most
 _OFF = 0.01  # |γ| below which a channel is as good as switched off
 _NAMED = 2  # layers with the same trouble that are named one by one
 
@@ -46,6 +47,7 @@ def warnings_of(layers: Sequence[LayerHealth], norms: Sequence[BatchNormHealth])
             value, worst = max(found, key=lambda pair: pair[0])
             yield f"{len(found)} layers, the worst {worst}: {trouble.words(value)}; {trouble.remedy}"
     yield from _gradient_warnings(layers)
+    yield from _standing_still(layers)
     for norm in norms:
         off = sum(abs(scale) < _OFF for scale in norm.gamma) / max(1, len(norm.gamma))
         if off >= _MANY:
@@ -101,9 +103,17 @@ def _images_look_alike(layer: LayerHealth) -> float | None:
     return 1 - share if share < _ALIKE else None
 
 
-def _too_slow(layer: LayerHealth) -> float | None:
-    moves = layer.update is not None and layer.has_weights
-    return -layer.update if moves and layer.update is not None and layer.update < _SLOWEST else None
+def _standing_still(layers: Sequence[LayerHealth]) -> Iterator[str]:
+    """At the end of a schedule all steps are small: what counts is that one layer moves and another does not."""
+    updates = {each: each.update for each in layers if each.has_weights and each.update is not None}
+    if not updates:
+        return
+    fastest, slowest = max(updates, key=updates.__getitem__), min(updates, key=updates.__getitem__)
+    if updates[slowest] < _SLOWEST * updates[fastest]:
+        yield (
+            f"{slowest} stands still: one step moves its weights by {_share(updates[slowest])} of their size, those "
+            f"of layer {fastest.number} by {_share(updates[fastest])}; see why no gradient arrives"
+        )
 
 
 _TROUBLES = (
@@ -138,10 +148,5 @@ _TROUBLES = (
         lambda layer: _at_least(layer.update if layer.has_weights else None, _FASTEST),
         lambda value: f"one step moves the weights by {value:.0%} of their size",
         "lower the learning rate",
-    ),
-    _Trouble(
-        _too_slow,
-        lambda value: f"one step moves the weights by {_share(-value)} of their size",
-        "raise the learning rate, or see why no gradient arrives",
     ),
 )

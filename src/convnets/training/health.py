@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 
-from convnets.data.batches import Batches
+from convnets.data.batches import Batch, Batches
+from convnets.data.image_set import ImageSet
+from convnets.data.preprocess import Preprocess
 from convnets.inspection.health import measure_health
 from convnets.inspection.health_record import NetworkHealth
 from convnets.training.config import TrainConfig
@@ -16,9 +19,11 @@ from convnets.training.learner import Learner
 from convnets.training.run import Run
 from convnets.training.task import Task
 
-__all__ = ["HealthProbe", "health_by_epoch", "write_health"]
+__all__ = ["PROBE_IMAGES", "HealthProbe", "health_by_epoch", "probe_batch", "write_health"]
 
-_IMAGES = 128  # enough to know shares to a per cent or so, and a fraction of an epoch
+PROBE_IMAGES = 128
+"""Images that health is measured on: enough to tell which layers are in trouble, and a fraction of an epoch."""
+
 _EPOCHS_DRAWN = 12
 _CHART = "health.png"
 
@@ -27,11 +32,7 @@ class HealthProbe:
     """Measures a learner's network without changing anything in it, nor any random number."""
 
     def __init__(self, task: Task, config: TrainConfig) -> None:
-        count = min(_IMAGES, len(task.train))
-        # at equal distances: a set may be sorted by class
-        places = [place * len(task.train) // count for place in range(count)]
-        batches = Batches(task.train.subset(places), task.preprocess, count, device=task.hardware.device)
-        self._batch = next(iter(batches.epoch()))
+        self._batch = probe_batch(task.train, task.preprocess, task.hardware.device)
         self._loss = partial(F.cross_entropy, label_smoothing=config.label_smoothing)
 
     def measure(self, learner: Learner, epoch: int) -> HealthMeasured:
@@ -49,6 +50,15 @@ class HealthProbe:
         )
         plain = found.to_dict(values=False)
         return HealthMeasured(epoch=epoch, **{key: value for key, value in plain.items() if key != "network"})
+
+
+def probe_batch(
+    images: ImageSet, preprocess: Preprocess, device: torch.device, count: int = PROBE_IMAGES
+) -> Batch:
+    """One batch of up to `count` images at equal distances in the set, which may be sorted by class."""
+    count = min(count, len(images))
+    places = [place * len(images) // count for place in range(count)]
+    return next(iter(Batches(images.subset(places), preprocess, count, device=device).epoch()))
 
 
 def health_by_epoch(run: Run) -> dict[int, NetworkHealth]:

@@ -1,0 +1,85 @@
+"""The health of a network of the catalogue as it starts, or of a run or model folder as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.core.hardware import choose_hardware
+from convnets.data.preprocess import Preprocess
+from convnets.errors import ConfigError, UsageError
+from convnets.inspection.health import measure_health
+from convnets.inspection.health_record import NetworkHealth
+from convnets.training.config import TrainConfig
+from convnets.training.health import PROBE_IMAGES, probe_batch
+from convnets.training.optimisers import build_optimiser
+from convnets.training.run import Run, resolve_model_folder
+from convnets.training.task import Progress, prepare
+
+__all__ = ["examine_health"]
+
+_ONLY_FOR_NAMES = ("initialiser", "seed", "size", "channels")
+
+
+def examine_health(
+    source: Path | str,
+    data: Path | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    images: int = PROBE_IMAGES,
+    progress: Progress | None = None,
+) -> NetworkHealth:
+    """Measure a network, in training mode, on one batch of training images.
+
+    Args:
+        source: a network's name: as `train` would start it; or a run or model folder: its weights.
+        data: a data set's name, or a folder or zip; by default the run's own, and `digits` for a name.
+        options: fields of TrainConfig: `optimiser` and `learning_rate` of the update, `device`; for a name also what
+            it starts from, such as `initialiser`, `seed` and `size`. By default those of the run.
+        images: how many images, at equal distances in the training set.
+
+    The update is the first step of the optimiser at its highest learning rate. Raises UsageError, RunError, DataError
+    or ModelFolderError for what cannot be used.
+
+    >>> examine_health("mlp", "digits", images=16).layers[0].name
+    'hidden.1'
+    """
+    if images < 2:
+        raise ConfigError(f"images is {images}; allowed: 2 or more")
+    chosen: nn.Module | str
+    preprocess: Preprocess | None = None
+    if Path(source).exists() or "/" in str(source):
+        config, trained, named = _from_folder(Path(source), options or {})
+        data, chosen, preprocess = named if data is None else data, trained.network, trained.preprocess
+        if data is None:
+            raise UsageError(f"{source} does not say which images it was trained on; give some with --data")
+    else:
+        config, chosen = TrainConfig.from_dict(options or {}), str(source)
+    task = prepare(chosen, "digits" if data is None else data, config, progress=progress)
+    network = task.network.to(task.hardware.device).train()
+    batch = probe_batch(task.train, preprocess or task.preprocess, task.hardware.device, images)
+    if config.objective != "classification":  # its loss is of batches made for it
+        return measure_health(network, batch.images)
+    return measure_health(network, batch.images, batch.targets, optimiser=build_optimiser(network, config))
+
+
+def _from_folder(source: Path, options: Mapping[str, Any]) -> tuple[TrainConfig, TrainedModel, str | None]:
+    """How it was trained as far as that matters here, the model, and what its data are called."""
+    for name in _ONLY_FOR_NAMES:
+        if name in options:
+            raise UsageError(f"{source} has its weights already; leave {name} out")
+    folder = resolve_model_folder(source)
+    run = Run(source) if folder != source else None
+    before = {} if run is None else run.config.to_dict()
+    if "optimiser" in options:
+        before["learning_rate"] = None  # that of another optimiser
+    config = TrainConfig.from_dict({**before, **options})
+    trained = load_model(folder, choose_hardware(config.device).device)
+    own = trained.preprocess
+    config = replace(config, initialiser=None, size=own.size, channels=own.channels)
+    return config, trained, None if run is None else run.settings["data"]["name"]
