@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from convnets.evaluation.evaluate import evaluate as evaluate
     from convnets.evaluation.evaluation import Evaluation as Evaluation
     from convnets.inspection.difference import diff as diff
+    from convnets.inspection.draw import draw as draw
+    from convnets.inspection.effective_field import effective_field as effective_field
+    from convnets.inspection.receptive_field import receptive_fields as receptive_fields
     from convnets.inspection.summary import inspect as inspect
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
@@ -62,6 +65,8 @@ _HOME = {
     "create_model": "convnets.models.catalogue",
     "describe": "convnets.retrieval.descriptors",
     "diff": "convnets.inspection.difference",
+    "draw": "convnets.inspection.draw",
+    "effective_field": "convnets.inspection.effective_field",
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.metrics",
@@ -73,6 +78,7 @@ _HOME = {
     "load_data": "convnets.data.sources",
     "load_model": "convnets.checkpoints.model_folder",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
+    "receptive_fields": "convnets.inspection.receptive_field",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
     "train": "convnets.training.train",

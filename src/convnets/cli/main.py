@@ -12,7 +12,9 @@ from convnets.cli.bench import bench
 from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.diff import diff
+from convnets.cli.draw import draw
 from convnets.cli.evaluate import evaluate
+from convnets.cli.field import field
 from convnets.cli.health import health
 from convnets.cli.index import index_app
 from convnets.cli.models import models
@@ -38,6 +40,8 @@ app = typer.Typer(
 )
 app.command()(models)
 app.command()(summary)
+app.command()(draw)
+app.command()(field)
 app.command()(diff)
 app.command()(scatter)
 app.add_typer(data_app, name="data")

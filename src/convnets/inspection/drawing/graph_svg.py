@@ -110,6 +110,7 @@ def _shapes(placed: PlacedLevel, x: float, y: float) -> list[str]:
             continue
         told.add((link.source, link.source_port))
         px, py = course.points[0]
+        py += 3 if placed.level.boxes[link.source].times > 1 else 0  # below the sheets of a fold
         elements.append(
             text(x + px + 6, y + py + 14, shape_range(link.shapes), size=11, colour=SOFT, halo=True)
         )
@@ -159,15 +160,15 @@ def _group(each: PlacedBox, x: float, y: float, depth: int) -> list[str]:
     elements.append("</g>")
     left = x + (each.width - each.inner.width) / 2
     elements += _level(each.inner, left, y + HEADER, depth + 1)
-    kind = "" if group.kind == "Sequential" else group.kind
-    elements.append(two_texts(x + 10, y + 16, group.name, kind, bold=True, size=11))
     if group.times > 1:
         elements += _badge(x + each.width - 36, y + 4, group.times)
+    kind = "" if group.kind == "Sequential" else group.kind
     bottom = y + HEADER + each.inner.height
     for exit_ in each.inner.exits:  # the way from the last box to the frame
         elements.append(path(f"M{left + exit_:.1f} {bottom:.1f}V{y + each.height:.1f}"))
     for entry in each.inner.entries:
         elements.append(path(f"M{left + entry:.1f} {y:.1f}V{y + HEADER:.1f}"))
+    elements.append(two_texts(x + 10, y + 16, group.name, kind, bold=True, size=11, halo=fill))
     return elements
 
 

@@ -155,7 +155,11 @@ def _across(stage: Stage, forms: Mapping[int, _Form]) -> dict[int, float]:
         upper, lower = forms.get(segment.upper, plain), forms.get(segment.lower, plain)
         bends = stage.is_bend(segment.upper) + stage.is_bend(segment.lower)
         offset = upper.port(upper.bottoms, segment.upper_port) - lower.port(lower.tops, segment.lower_port)
-        pulls.append(Pull(segment.upper, segment.lower, offset, _MAIN if segment.main else _WEIGHTS[bends]))
+        leaves = (
+            bends == 1 and segment.upper < stage.boxes
+        )  # a bend stands below the box rather than above the next
+        weight = _MAIN if segment.main else _WEIGHTS[bends] + 0.5 * leaves
+        pulls.append(Pull(segment.upper, segment.lower, offset, weight))
     sides = {vertex: _sides(stage, forms, vertex) for row in stage.ranks for vertex in row}
     return straighten(stage.ranks, sides, pulls, gap=GAP)
 

@@ -26,7 +26,7 @@ INK, SOFT, LINE, FRAME, PAPER = "#1f2933", "#5b6773", "#4a5663", "#c3ccd6", "#ff
 # light fills that dark text is read on; each row also says in words what it is
 COLOURS = {
     "input": "#ffffff",
-    "block": "#e6ebf1",
+    "block": "#d3dce6",
     "convolution": "#a9d0ee",
     "linear": "#f7cd8c",
     "attention": "#f2b5d4",
@@ -78,9 +78,12 @@ def text(
     )
 
 
-def two_texts(x: float, y: float, first: str, second: str, *, bold: bool, size: float = 12) -> str:
-    """A text and a quieter one right behind it."""
+def two_texts(
+    x: float, y: float, first: str, second: str, *, bold: bool, size: float = 12, halo: str = ""
+) -> str:
+    """A text and a quieter one right behind it; `halo` is the colour of the ground, to stand out from lines."""
     weight = ' font-weight="600"' if bold else ""
+    weight += f' stroke="{halo}" stroke-width="4" paint-order="stroke"' if halo else ""
     rest = f'<tspan dx="5" font-weight="400" font-size="{size:g}">{plain(second)}</tspan>' if second else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" fill="{INK}"{weight}>{plain(first)}{rest}</text>'
 

@@ -47,7 +47,8 @@ def volumes_of(graph: NetworkGraph) -> list[Volume]:
     before = -1
     for node in passages:
         shape = node.shapes[0][1:] or node.shapes[0]
-        if volumes and node.family in _LIGHT and node.index == before + 1 and shape == volumes[-1][0].shape:
+        light = node.family in _LIGHT or node.function.startswith("adaptive")
+        if volumes and light and node.index == before + 1 and shape == volumes[-1][0].shape:
             volumes[-1] = (volumes[-1][0], node.index)
         else:
             volumes.append((_volume(graph, node, before, shape), node.index))

@@ -1,4 +1,4 @@
-"""volumes_svg: the classic picture of a convolutional network, blocks that get smaller in space, thicker in channels."""
+"""volumes_svg: the classic picture of a convolutional network, blocks that get smaller in space, deeper in channels."""
 
 from __future__ import annotations
 
