@@ -89,10 +89,11 @@ class HealthWatch(TorchFunctionMode):
         result = function(*args, **(kwargs or {}))
         name = getattr(function, "__name__", "").rstrip("_")
         if name in (*_SLOPES, *_RECTIFIERS, "hardtanh") and isinstance(result, Tensor):
-            low, high = (
-                (*args[1:3], -1.0, 1.0)[:2] if name == "hardtanh" else (0.0, 6.0)
-            )  # ReLU6 is a hardtanh too
-            shares, running = _shares(name, result.detach(), low, high), self._open[-1]
+            limits = (0.0, 6.0)
+            if name == "hardtanh":  # so is ReLU6, as a module
+                given = dict(zip(("min_val", "max_val"), args[1:3], strict=False)) | (kwargs or {})
+                limits = given.get("min_val", -1.0), given.get("max_val", 1.0)
+            shares, running = _shares(name, result.detach(), *limits), self._open[-1]
             if any(running.module.children()):  # a function that a block calls is a layer of its own
                 self._note(None, f"{running.path}.{name}".lstrip("."), name, result, shares)
             else:
