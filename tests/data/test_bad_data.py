@@ -192,12 +192,19 @@ def test_file_names_that_are_not_utf_8(make_tree: Make, picture: Callable[..., b
     assert len(decode_images(images, Preprocess.plain(3, 8), skip_corrupt=1, on_skip=lambda error: None)) == 2
 
 
-@pytest.mark.parametrize("name", ["set.tar", "set.zip", "set.jpg"])
-def test_a_file_that_is_no_archive(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("set.tar", "not a whole tar file"),
+        ("set.zip", "neither a folder nor a zip archive"),
+        ("set.jpg", "neither a folder nor a zip archive"),
+    ],
+)
+def test_a_file_that_is_no_archive(name: str, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(DataError) as caught:
         load_data(tmp_path / name)
-    assert_one_line(caught.value, [name, "neither a folder nor a zip archive"])
+    assert_one_line(caught.value, [name, said])
 
 
 def test_a_folder_that_cannot_be_read(make_tree: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,14 +95,16 @@ class Batches:
             return torch.arange(len(self.image_set))
         return torch.randperm(len(self.image_set), generator=generator_for(self.seed, "order", epoch))
 
+    def steps(self, epoch: int) -> list[Tensor]:
+        """int64 tensors: which images are in each batch of this epoch."""
+        order, last = self.order(epoch), len(self) - 1
+        size = self.batch_size
+        return [order[step * size : None if step == last else (step + 1) * size] for step in range(len(self))]
+
     def epoch(self, number: int = 0, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from step `start` on."""
-        order, last = self.order(number), len(self) - 1
         steps = range(start, len(self))
-        chosen = [
-            order[step * self.batch_size : None if step == last else (step + 1) * self.batch_size]
-            for step in steps
-        ]
+        chosen = self.steps(number)[start:]
         for step, indices, stored in zip(steps, chosen, self._source.fetch(chosen), strict=True):
             if isinstance(stored, _Incomplete):
                 kept = self._leave_out(indices, stored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +13,15 @@ from torch import Tensor
 from convnets.core.hardware import usable_cores
 from convnets.data.check_report import DataCheck, Places, conclude
 from convnets.data.folder_pictures import FolderPictures
-from convnets.data.image_set import ImageSet
+from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_facts import PictureFacts, facts_of_file, facts_of_pixels
 from convnets.data.picture_layout import arrange_pictures, likely_place
 from convnets.data.picture_names import printable
 from convnets.data.pillow_warnings import quiet_pillow
+from convnets.data.published_file import Progress
+from convnets.data.shard_paths import is_shard_pattern
+from convnets.data.shard_pictures import ShardPictures
+from convnets.data.shards import load_shards, shards_in
 from convnets.data.sources import list_data, load_data
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import ConfigError, DataError, ImageDecodeError
@@ -38,10 +42,8 @@ class _Pictures(Protocol):
     def read(self, index: int) -> bytes: ...
 
 
-def check_data(
-    data: str | Path, *, threads: int = 0, progress: Callable[[str, int, int | None], None] | None = None
-) -> DataCheck:
-    """Read every picture of a folder or zip (or of a data set with a name) and list what is wrong with them.
+def check_data(data: str | Path, *, threads: int = 0, progress: Progress | None = None) -> DataCheck:
+    """Read every picture of a folder, zip or tar shards, or of a data set with a name, and list what is wrong.
 
     Looked for: files that cannot be decoded, pictures in more than one split (the score would be of memory) or
     class (no answer would be right), a layout that training would refuse; and counted: classes, sizes, formats,
@@ -53,15 +55,21 @@ def check_data(
     """
     if threads < 0:
         raise ConfigError(f"threads is {threads}; allowed: 0 or more")
+    threads = threads or usable_cores()
+    if is_shard_pattern(str(data)):
+        return _check_shards(load_shards(str(data), progress=progress), threads, progress)
     if str(data) in {entry.name for entry in list_data()} or not Path(data).expanduser().exists():
         return _check_named(str(data), progress)
     pictures, check = _found(Path(data).expanduser())
     if not len(pictures):
+        shards = shards_in(Path(data).expanduser())
+        if shards:
+            return _check_shards(load_shards(shards, progress=progress), threads, progress)
         raise DataError(
             f"{check.source}: no pictures; give a folder or zip with JPEG, PNG, GIF, BMP, TIFF, WebP or PPM in it"
         )
     places = _places(pictures, check)
-    facts = list(_all_facts(pictures, threads or usable_cores(), progress))
+    facts = list(_all_facts(pictures, threads, progress))
     return conclude(check, places, facts)
 
 
@@ -99,9 +107,7 @@ def _places(pictures: FolderPictures | ZipPictures, check: DataCheck) -> Places:
     return Places(pictures.names, parts, classes)
 
 
-def _all_facts(
-    pictures: _Pictures, threads: int, progress: Callable[[str, int, int | None], None] | None
-) -> Iterator[PictureFacts]:
+def _all_facts(pictures: _Pictures, threads: int, progress: Progress | None) -> Iterator[PictureFacts]:
     """In order; decoding and hashing happen outside Python's lock, so threads share the cores."""
     names, count = pictures.names, len(pictures)
 
@@ -131,7 +137,19 @@ def _facts(pictures: _Pictures, index: int, name: str) -> PictureFacts:
         return PictureFacts(b"", error=str(error))
 
 
-def _check_named(name: str, progress: Callable[[str, int, int | None], None] | None) -> DataCheck:
+def _check_shards(splits: Splits, threads: int, progress: Progress | None) -> DataCheck:
+    check, facts = DataCheck(splits.source), list[PictureFacts]()
+    names, parts, classes = list[str](), list[str](), list[str]()
+    for part, images in splits.parts().items():
+        assert isinstance(images.images, ShardPictures)
+        facts += _all_facts(images.images, threads, progress)
+        names += images.images.names
+        parts += [part] * len(images)
+        classes += [images.classes[label] for label in images.labels.tolist()]
+    return conclude(check, Places(names, parts, classes), facts)
+
+
+def _check_named(name: str, progress: Progress | None) -> DataCheck:
     """A data set in memory: its files are verified as they are read, so pixels are all there is to look at."""
     splits = load_data(name, progress=progress)
     check, facts = DataCheck(splits.source), []

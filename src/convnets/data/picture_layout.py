@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from convnets.data.picture_names import printable
 from convnets.errors import DataError
 
-__all__ = ["Layout", "arrange_pictures", "likely_place"]
+__all__ = ["Layout", "arrange_pictures", "likely_place", "split_of_folder"]
 
 _SPLIT_FOLDERS = {
     "train": "train",
@@ -56,6 +56,15 @@ def arrange_pictures(
     _refuse_split_names_as_classes(paths, source)
     grouped = {"train": [(index, path) for index, path in enumerate(paths)]}
     return _labelled(grouped, folders, source)
+
+
+def split_of_folder(name: str) -> str | None:
+    """`train`, `validation` or `test`, where a folder or file of this name is one.
+
+    >>> split_of_folder("Valid"), split_of_folder("cats")
+    ('validation', None)
+    """
+    return _SPLIT_FOLDERS.get(name.lower())
 
 
 def likely_place(path: tuple[str, ...]) -> tuple[str, str]:

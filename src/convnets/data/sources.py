@@ -18,6 +18,8 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_layout import arrange_pictures
 from convnets.data.picture_names import printable
 from convnets.data.published_file import Progress, PublishedFile
+from convnets.data.shard_paths import is_shard_pattern
+from convnets.data.shards import load_shards, shards_in
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, DownloadError, UnknownNameError
 
@@ -31,13 +33,15 @@ def load_data(
     download: bool = True,
     progress: Progress | None = None,
 ) -> Splits:
-    """A data set by its name (`list_data()`), or a folder or zip of pictures by its path.
+    """A data set by its name (`list_data()`), a folder or zip of pictures by its path, or tar shards by a pattern.
 
     Named sets come into memory, uint8; their files are taken from `root`/NAME (default `data_root()`), or
     downloaded to it when they are not there and `download` allows it, and verified on every read. Pictures of a
     folder or zip stay files until `decode_images`; the layouts are `root/{train,val,test}/CLASS/*` (`val` and
     `test` may be missing) and `root/CLASS/*`, with or without one folder around them. A name wins over a folder
-    called the same: write `./NAME` for that one. `progress` is called with (file, bytes done, bytes in all).
+    called the same: write `./NAME` for that one.
+    What ends in `.tar` or is a URL means shards: see `load_shards`. `progress` is called with (file, bytes done,
+    bytes in all).
 
     Raises UnknownNameError for what is neither a name nor a path, DataError for files that cannot be used,
     DownloadError when no mirror delivers.
@@ -45,9 +49,11 @@ def load_data(
     >>> load_data("digits").train
     ImageSet(digits: 1,437 images, 1 × 8 × 8, 10 classes)
     """
+    if is_shard_pattern(str(name_or_path)):
+        return load_shards(str(name_or_path), progress=progress)
     entry = _named(name_or_path)
     if entry is None:
-        return _load_pictures(Path(name_or_path))
+        return _load_pictures(Path(name_or_path), progress)
     if not entry.files:
         return _load_digits(entry)
     contents = _contents(entry, root, download, progress)
@@ -137,16 +143,21 @@ def _image_set(entry: DataEntry, images: Tensor, labels: Tensor) -> ImageSet:
     return ImageSet(images, labels, entry.classes, entry.name)
 
 
-def _load_pictures(path: Path) -> Splits:
+def _load_pictures(path: Path, progress: Progress | None) -> Splits:
     path = path.expanduser()
     source = printable(str(path))
     pictures: FolderPictures | ZipPictures
     if path.is_dir():
         pictures = FolderPictures.scan(path)
+        shards = [] if len(pictures) else shards_in(path)
+        if shards:
+            return load_shards(shards, progress=progress)
     elif zipfile.is_zipfile(path):
         pictures = ZipPictures.scan(path)
     else:
-        raise DataError(f"{source}: neither a folder nor a zip archive; allowed: a folder or zip of pictures")
+        raise DataError(
+            f"{source}: neither a folder nor a zip archive; allowed: a folder or zip of pictures, or .tar shards"
+        )
     layout = arrange_pictures(
         [tuple(p.split("/")) for p in pictures.paths],
         [tuple(p.split("/")) for p in pictures.empty_folders],

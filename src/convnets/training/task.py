@@ -23,6 +23,7 @@ from convnets.data.decode import decode_images, drop_unreadable, probe_pictures,
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.mixing import Mixing, choose_mixing
 from convnets.data.preprocess import Preprocess, channel_statistics
+from convnets.data.shard_paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.data.splits import split_off
 from convnets.errors import ConfigError, DataError
@@ -178,7 +179,7 @@ def as_augmentation(function: BatchFunction) -> Augmentation:
 def _lasting_name(data: str | Path) -> str:
     """The data set's name, or a path that means the same from any folder."""
     known = {entry.name for entry in list_data()}
-    return str(data) if str(data) in known else str(Path(data).expanduser().absolute())
+    return str(data) if str(data) in known else lasting_pattern(str(data))
 
 
 def _entry_of(network: nn.Module | str) -> ModelEntry | None:

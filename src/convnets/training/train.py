@@ -17,6 +17,8 @@ from convnets.core.environment import describe_environment, environment_changes
 from convnets.core.memory import release_freed_memory
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
+from convnets.data.shard_batches import ShardBatches
+from convnets.data.shard_pictures import ShardPictures
 from convnets.errors import RunError
 from convnets.evaluation.evaluation import Evaluation
 from convnets.training.conclusion import conclude, evaluate_on
@@ -224,6 +226,18 @@ def _fit(
 def _batches(task: Task, config: TrainConfig) -> Batches:
     if task.objective is not None:
         return class_batches(task, config)
+    if isinstance(task.train.images, ShardPictures):  # not in memory, and read best from end to end
+        return ShardBatches(
+            task.train,
+            task.preprocess,
+            config.batch_size,
+            device=task.hardware.device,
+            seed=config.seed,
+            augment=task.augment,
+            mixing=task.mixing,
+            workers=task.workers,
+            skip_corrupt=config.skip_corrupt,
+        )
     return Batches(
         task.train,
         task.preprocess,
