@@ -59,6 +59,31 @@ def test_summary_of_another_image(convnets: Command) -> None:
     assert [(row["macs"], row["breaks_at"]) for row in rows] == [(416_520, None), (None, "hidden.1")]
 
 
+def test_diff(convnets: Command, digits_run: Run) -> None:
+    out = convnets("diff", "lenet", "lenet_bn").out
+    assert out.startswith("lenet → lenet_bn\n")
+    assert "+  convolutions.1  BatchNorm2d" in out
+    assert "61,706    44,878  0.727" in out
+    found = convnets("diff", digits_run.path, "softmax", "--json").json
+    assert (found["before"]["network"], found["after"]["network"]) == ("mlp", "softmax")
+    assert [change["change"] for change in found["changes"]] == ["removed", "removed", "changed"]
+
+
+def test_scatter(convnets: Command, digits_run: Run, tmp_path: Path) -> None:
+    options = ("--rounds", 2, "--seconds", 0.001, "--threads", 1, "--precision", "fp32")
+    picture = tmp_path / "new" / "scatter.png"
+    out = convnets("scatter", "lenet*", digits_run.path, "-o", picture, *options).out
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["lenet", "lenet_bn", str(digits_run.path)]
+    assert out.endswith(f"picture: {picture}\n")
+    with Image.open(picture) as drawn:
+        assert drawn.size == (1260, 840)
+    found = convnets("scatter", "lenet", "--json", "-o", tmp_path / "one.svg", *options).json
+    (point,) = found["networks"]
+    assert (point["parameters"], point["macs"], point["flops"]) == (61_706, 416_520, 833_040)
+    assert 0 < point["latency"]["low"] <= point["latency"]["seconds"] <= point["latency"]["high"]
+    assert ">lenet<" in (tmp_path / "one.svg").read_text()
+
+
 def test_data_list(convnets: Command) -> None:
     ended = convnets("data", "list")
     assert "$CONVNETS_DATA" in ended.out

@@ -39,6 +39,16 @@ def test_batch_norm_is_what_was_added() -> None:
     ] * 8
 
 
+def test_whole_blocks_stand_for_their_layers_in_the_text() -> None:
+    found = diff(on_meta("resnet18"), on_meta("resnet34"))
+    assert len(found.changes) == 40
+    rows = [line.split()[:3] for line in str(found).splitlines() if line.startswith("+")]
+    names = ["stage1.2", "stage2.2", "stage2.3", *(f"stage3.{i}" for i in range(2, 6)), "stage4.2"]
+    assert rows == [["+", name, "BasicBlock"] for name in names]
+    back = str(diff(on_meta("resnet34"), on_meta("resnet18")))
+    assert [line.split()[1] for line in back.splitlines() if line.startswith("−")] == names
+
+
 def test_what_changed_is_said() -> None:
     one = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10))
     other = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 10, bias=False))

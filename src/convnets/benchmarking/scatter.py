@@ -15,6 +15,7 @@ from convnets.benchmarking.result import in_figures
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import Hardware
 from convnets.core.text_table import aligned
+from convnets.errors import ConfigError
 from convnets.inspection.shown import shown_shape
 from convnets.inspection.summary import inspect
 
@@ -90,6 +91,8 @@ def scatter(
     `rounds`, `seconds` and `progress` are as in `measure_latencies`. Raises ConfigError where nothing is given to
     measure, and LayerError for an image that a network cannot take.
     """
+    if not networks:
+        raise ConfigError("no networks were given to measure; allowed: one or more")
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     found = {name: inspect(network, shape, training=False) for name, (network, shape) in networks.items()}
     latencies = measure_latencies(networks, hardware, rounds=rounds, seconds=seconds, progress=progress)

@@ -20,8 +20,10 @@ from convnets.evaluation.drawing import BLUE, INK, Names, style_axes, svg_text
 
 __all__ = ["scatter_figure", "write_scatter"]
 
-_LARGEST = 2200  # area of the largest disc, in points squared
+_LARGEST = 1500  # area of the largest disc, in points squared
 _SMALLEST = 14
+Disc = tuple[float, float, float]
+"""Centre and radius in pixels."""
 _DIRECTIONS = [(math.cos(angle), math.sin(angle)) for angle in (0, 1.57, 4.71, 3.14, 0.79, 5.5, 2.36, 3.93)]
 
 
@@ -39,7 +41,9 @@ def write_scatter(found: Scatter, path: Path) -> Path:
         write_text(path, svg_text(figure, "MACs, latency and parameters of networks", names))
     else:
         with atomic_path(path) as temporary:
-            scatter_figure(found, names.names).savefig(temporary, format="png", dpi=150, facecolor="white")
+            # letters that the pictures' font has; SVG leaves the font to whoever shows it
+            labels = [name.encode("latin-1", "replace").decode("latin-1") for name in names.names]
+            scatter_figure(found, labels).savefig(temporary, format="png", dpi=150, facecolor="white")
     return path
 
 
@@ -60,7 +64,10 @@ def scatter_figure(found: Scatter, labels: Sequence[str]) -> Figure:
     axes.errorbar(xs, ys, yerr=[low, high], fmt="none", ecolor=INK, elinewidth=0.8, alpha=0.6)
     axes.scatter(xs, ys, s=areas, color=BLUE, alpha=0.35, linewidths=0)
     axes.scatter(xs, ys, s=10, color=BLUE)
-    axes.margins(0.14)
+    ends = [1000 * end for point in points for end in (point.latency.low, point.latency.high)]
+    for limit, values in ((axes.set_xlim, xs), (axes.set_ylim, ends)):
+        room = 1.4 * (max(values) / min(values)) ** 0.14  # for discs and labels
+        limit(min(values) / room, max(values) * room)
     for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
         narrow = max(values) < 30 * min(values)
         axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
@@ -86,31 +93,27 @@ def _write_labels(
     axes: Axes, points: Sequence[ScatterPoint], areas: Sequence[float], labels: Sequence[str]
 ) -> None:
     """Each label at the side of its disc where it covers least of what is there already."""
-    centres = [
-        axes.transData.transform((max(point.macs, 1), 1000 * point.latency.seconds)) for point in points
-    ]
     scale = axes.figure.dpi / 72
-    radii = [math.sqrt(area / math.pi) * scale for area in areas]
+    centres = axes.transData.transform([(max(p.macs, 1), 1000 * p.latency.seconds) for p in points])
+    discs = [(x, y, math.sqrt(area / math.pi) * scale) for (x, y), area in zip(centres, areas, strict=True)]
     taken = [
         Bbox.from_extents(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in centres
     ]
-    discs = [Bbox.from_extents(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
 
-    def cost(box: Bbox, own: Bbox) -> float:
-        """Other labels and centres weigh most; another disc beneath makes it doubtful whose label it is."""
-        others = sum(_overlap(box, disc) for disc in discs if disc is not own)
-        return sum(_overlap(box, other) for other in taken) + 0.4 * others + _outside(box, axes)
+    def cost(box: Bbox, own: Disc) -> float:
+        """What it covers, in pixels squared, and half the label where another disc is nearer than its own."""
+        covered = sum(_overlap(box, other) for other in taken) + _outside(box, axes)
+        nearest = min((_gap(box, disc) for disc in discs if disc is not own), default=math.inf)
+        doubtful = nearest < _gap(box, own) + 2 * scale
+        return covered + (0.5 * float(box.width * box.height) if doubtful else 0.0)
 
-    for (x, y), radius, label, disc in sorted(
-        zip(centres, radii, labels, discs, strict=True), key=lambda each: -each[1]
-    ):
+    for disc, label in sorted(zip(discs, labels, strict=True), key=lambda each: -each[0][2]):
         width, height = 5.2 * scale * len(label), 10 * scale
-        boxes = list(_places(x, y, radius + 4 * scale, width, height))
+        boxes = list(_places(disc[0], disc[1], disc[2] + 4 * scale, width, height))
         best = min(boxes, key=partial(cost, own=disc))
         taken.append(best)
-        near = (min(max(x, best.x0), best.x1), min(max(y, best.y0), best.y1))
-        if math.dist(near, (x, y)) > radius + 6 * scale:  # not beside its disc: a line says whose it is
-            ends = axes.transData.inverted().transform([near, (x, y)])
+        if _gap(best, disc) > 6 * scale:  # not beside its disc: a line says whose it is
+            ends = axes.transData.inverted().transform([_nearest(best, disc), disc[:2]])
             axes.plot(*ends.T, color=INK, linewidth=0.6, zorder=1)
         left, bottom = axes.transData.inverted().transform((best.x0, best.y0 + 0.25 * height))
         axes.text(left, bottom, label, fontsize=8.5, color=INK, parse_math=False)
@@ -123,6 +126,17 @@ def _places(x: float, y: float, away: float, width: float, height: float) -> Ite
             centre_x = x + cosine * distance + (cosine if abs(cosine) > 0.1 else 0) * width / 2
             centre_y = y + sine * (distance + height / 2)
             yield Bbox.from_bounds(centre_x - width / 2, centre_y - height / 2, width, height)
+
+
+def _nearest(box: Bbox, disc: Disc) -> tuple[float, float]:
+    """The point of a box that is nearest to a disc's centre."""
+    x, y, _ = disc
+    return min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1)
+
+
+def _gap(box: Bbox, disc: Disc) -> float:
+    """Pixels between a box and a disc; negative where they overlap."""
+    return math.dist(_nearest(box, disc), disc[:2]) - disc[2]
 
 
 def _overlap(one: Bbox, other: Bbox) -> float:

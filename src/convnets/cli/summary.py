@@ -117,4 +117,6 @@ def _write_page(path: Path, found: NetworkSummary, depth: int | None) -> None:
     from convnets.inspection.summary_html import summary_html
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(f"{found.network} taken apart", f"<section>{summary_html(found, depth)}</section>"))
+    room = "main { max-width: 1240px; } .convnets-summary .rows { max-height: none !important; }"
+    body = f"<style>{room}</style><section>{summary_html(found, depth)}</section>"
+    write_text(path, page(f"{found.network} taken apart", body))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby, takewhile
 from typing import Any
 
 from convnets.core.text_table import aligned
@@ -70,7 +72,12 @@ class NetworkDiff:
         shown = [change for change in self.changes if not change.only_sees_another_shape]
         lines = [f"{self.before.network} → {self.after.network}"]
         if shown:
-            lines.append(aligned(("", "layer", "kind", "what"), [_cells(change) for change in shown]))
+            whole = {
+                **_whole_blocks(self.before, shown, "removed"),
+                **_whole_blocks(self.after, shown, "added"),
+            }
+            rows = [_cells(whole.get(id(change), change)) for change in shown]
+            lines.append(aligned(("", "layer", "kind", "what"), [cells for cells, _ in groupby(rows)]))
         quiet = len(self.changes) - len(shown)
         also = f", {quiet:,} more see another shape alone" if quiet else ""
         lines += [f"{self.unchanged:,} layers are the same{also}", "", self._totals(), ""]
@@ -136,6 +143,27 @@ def _settings(layer: LayerCost) -> dict[str, str]:
     return found
 
 
+def _whole_blocks(
+    summary: NetworkSummary, changes: Sequence[LayerChange], kind: str
+) -> dict[int, LayerChange]:
+    """For a layer of which a whole block was added or removed with it: that block's change, by the layer's identity."""
+    found: dict[int, LayerChange] = {}
+    own = {id(change.before or change.after): change for change in changes if change.change == kind}
+    for place, block in enumerate(summary.layers):
+        leaves = _leaves(block, summary.layers[place + 1 :])
+        if len(leaves) < 2 or any(id(layer) not in own or id(own[id(layer)]) in found for layer in leaves):
+            continue
+        before, after = (block, None) if kind == "removed" else (None, block)
+        change = LayerChange(kind, before, after, (f"{len(leaves)} layers",))
+        found.update({id(own[id(layer)]): change for layer in leaves})
+    return found
+
+
+def _leaves(block: LayerCost, following: Sequence[LayerCost]) -> list[LayerCost]:
+    inside = takewhile(lambda layer: layer.depth > block.depth, following)
+    return [layer for layer in inside if not layer.is_block and layer.call]
+
+
 def _cells(change: LayerChange) -> list[str]:
     layer = change.after or change.before
     assert layer is not None
@@ -143,7 +171,7 @@ def _cells(change: LayerChange) -> list[str]:
     what = "; ".join(change.what)
     if change.change != "changed":
         shape = shown_shape(layer.output_shape and layer.output_shape[1:])
-        what = f"{layer.settings}; output: {shape}" if layer.settings else f"output: {shape}"
+        what = "; ".join([*change.what, *([layer.settings] if layer.settings else []), f"output: {shape}"])
     return [_SIGNS[change.change], " → ".join(dict.fromkeys(names)), layer.kind, what]
 
 

@@ -18,25 +18,27 @@ __all__ = ["summary_html"]
 _STYLE = """
 .convnets-summary { font: 13px/1.45 system-ui, sans-serif; max-width: 100%; }
 .convnets-summary .rows { overflow: auto; max-height: 40em; }
-.convnets-summary table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.convnets-summary table { border-collapse: collapse; font-size: 12.5px; font-variant-numeric: tabular-nums; }
 .convnets-summary caption, .convnets-summary p { text-align: left; margin: 0 0 6px; }
 .convnets-summary caption { font-weight: 600; font-size: 15px; }
 .convnets-summary p { margin-top: 6px; max-width: 100ch; }
 .convnets-summary p.note { opacity: 0.7; font-size: 12px; }
-.convnets-summary th, .convnets-summary td { padding: 2px 8px; text-align: right; white-space: nowrap;
+.convnets-summary th, .convnets-summary td { padding: 2px 6px; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #8883; background: none; }
 .convnets-summary thead th { position: sticky; top: 0; background: Canvas; font-weight: 500; }
 .convnets-summary th:first-child, .convnets-summary td:first-child,
 .convnets-summary th:nth-child(2), .convnets-summary td:nth-child(2) { text-align: left; }
 .convnets-summary tr.block td { font-weight: 600; }
-.convnets-summary td small { opacity: 0.7; }
 .convnets-summary td.share { background: linear-gradient(to left, #0072b255 var(--share), transparent 0); }
 """
 _HEAD = ("layer", "kind", "output", "parameters", "MACs", "FLOPs", "share", *ITEMS, "alive", "kept")
 
 
 def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
-    """A `<div>` with the table of `NetworkSummary.text(depth, items=True)`, its totals and its convention."""
+    """A `<div>` with the table of `NetworkSummary.text(depth, items=True)`, its totals and its convention.
+
+    What a layer was built with shows where the pointer rests on its kind.
+    """
     title = f"{summary.network}, input {shown_shape(summary.input_shape)}"
     head = "".join(f"<th>{escape(name)}</th>" for name in _HEAD)
     rows = "".join(_row(layer) for layer in chosen_layers(summary, depth))
@@ -53,10 +55,9 @@ def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
 def _row(layer: LayerCost) -> str:
     indent = f' style="padding-left: {0.6 + 1.4 * (layer.depth - 1):.1f}em"'
     output = "not called" if layer.call == 0 else shown_shape(layer.output_shape and layer.output_shape[1:])
-    settings = f" <small>{escape(layer.settings)}</small>" if layer.settings else ""
     cells = [
         f"<td{indent}>{escape(layer_label(layer))}</td>",
-        f"<td>{escape(layer.kind)}{settings}</td>",
+        f'<td title="{escape(layer.settings)}">{escape(layer.kind)}</td>',
         *(f"<td>{escape(cell)}</td>" for cell in (output, shown_parameters(layer))),
         f"<td>{layer.macs:,}</td><td>{layer.flops:,}</td>",
         f'<td class="share" style="--share: {layer.share:.1%}">{layer.share:.1%}</td>',
