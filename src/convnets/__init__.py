@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convnets import errors as errors
+    from convnets import layers as layers
     from convnets.checkpoints.model_folder import TrainedModel as TrainedModel
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from convnets.inspection.difference import diff as diff
     from convnets.inspection.draw import draw as draw
     from convnets.inspection.effective_field import effective_field as effective_field
+    from convnets.inspection.health import measure_health as measure_health
+    from convnets.inspection.network_slice import slice_network as slice_network
+    from convnets.inspection.parameter_changes import freeze as freeze
+    from convnets.inspection.parameter_changes import unfreeze as unfreeze
+    from convnets.inspection.parameters import list_parameters as list_parameters
     from convnets.inspection.receptive_field import receptive_fields as receptive_fields
     from convnets.inspection.summary import inspect as inspect
     from convnets.models.catalogue import create_model as create_model
@@ -70,18 +76,24 @@ _HOME = {
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.metrics",
+    "freeze": "convnets.inspection.parameter_changes",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.summary",
+    "layers": "convnets",
     "list_data": "convnets.data.sources",
     "list_models": "convnets.models.catalogue",
+    "list_parameters": "convnets.inspection.parameters",
     "list_recipes": "convnets.recipes.catalogue",
     "load_data": "convnets.data.sources",
     "load_model": "convnets.checkpoints.model_folder",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
+    "measure_health": "convnets.inspection.health",
     "receptive_fields": "convnets.inspection.receptive_field",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
+    "slice_network": "convnets.inspection.network_slice",
     "train": "convnets.training.train",
+    "unfreeze": "convnets.inspection.parameter_changes",
 }
 __all__ = list(_HOME)
 __version__ = "0.1.0"
@@ -90,8 +102,8 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'convnets' has no attribute {name!r}")
-    if name == "errors":
-        return importlib.import_module("convnets.errors")
+    if _HOME[name] == "convnets":  # a module
+        return importlib.import_module(f"convnets.{name}")
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
