@@ -13,6 +13,7 @@ larger black canvas and compares average with maximum pooling. The test images s
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 from dataclasses import replace
@@ -31,7 +32,6 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.data.splits import split_off
-from convnets.evaluation.ranking import RetrievalScores
 from convnets.retrieval.concentration import concentration_of, concentration_svg, random_concentration
 from convnets.retrieval.descriptors import Descriptor, describe
 from convnets.retrieval.metrics import evaluate_retrieval
@@ -40,37 +40,45 @@ from convnets.training.task import prepare
 from convnets.training.train import train
 
 HELD_OUT = 3
+PARTS = ("seen classes", "held-out classes")
 POOLINGS = ("average", "maximum", "both", "gem")
-Row = dict[str, RetrievalScores]
+Row = dict[str, dict[str, Any]]
+"""By descriptor: what RetrievalScores.to_dict() gives."""
 
 
 def main() -> None:
     """Measure what was asked for, print it as a table and write it."""
     arguments = _parser().parse_args()
-    splits = _splits(arguments.data, arguments.images)
+    if arguments.what == "join":
+        parts = [json.loads(path.read_text())["runs"] for path in map(Path, arguments.data)]
+        _print([run for part in parts for run in part])
+        return
+    splits = _splits(arguments.data[0], arguments.images)
     if arguments.what == "concentration":
         _draw_concentration(splits, arguments)
         return
     measure = _table if arguments.what == "table" else _moved
-    runs = [measure(splits, arguments, seed) for seed in range(arguments.seeds)]
-    for part in runs[0]:
-        _print(part, [run[part] for run in runs])
+    runs = [
+        measure(splits, arguments, seed)
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    ]
+    _print(runs)
     if arguments.json is not None:
         options = {key: str(value) for key, value in vars(arguments).items()}
-        figures = [
-            {part: {name: scores.to_dict() for name, scores in row.items()} for part, row in run.items()}
-            for run in runs
-        ]
         environment = describe_environment(choose_hardware("cpu"))
-        write_json(arguments.json, {"options": options, "runs": figures, "environment": environment})
+        write_json(arguments.json, {"options": options, "runs": runs, "environment": environment})
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("table", "moved", "concentration"))
-    parser.add_argument("data")
+    parser.add_argument("what", choices=("table", "moved", "concentration", "join"))
+    parser.add_argument(
+        "data", nargs="+", help="data set; for join the JSON files of runs with other seeds or parts"
+    )
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--network", default="speednet")
     parser.add_argument("--stage", default="block2", help="whose maps are pooled")
     parser.add_argument("--images", type=int, default=20_000, help="training images, of all classes alike")
@@ -97,36 +105,38 @@ def _table(splits: Splits, arguments: argparse.Namespace, seed: int) -> dict[str
     seen, unseen = without_classes(splits, held_out)
     assert splits.test is not None
     assert unseen.test is not None
-    found = {"seen classes": _descriptors(splits, splits.test, arguments, seed)}
-    found["held-out classes"] = _descriptors(seen, unseen.test, arguments, seed)
-    for part, row in found.items():
-        for name, scores in row.items():
-            print(f"seed {seed}, {part}, {name}: {_figures(scores)}", flush=True)
-    return found
+    learned = dict(zip(PARTS, ((splits, splits.test), (seen, unseen.test)), strict=True))
+    return {part: _descriptors(*learned[part], arguments, seed) for part in arguments.parts}
 
 
 def _descriptors(splits: Splits, searched: ImageSet, arguments: argparse.Namespace, seed: int) -> Row:
     """Every descriptor's scores on `searched`, with networks trained on `splits`."""
     config = _config(arguments, seed)
     untrained = prepare(arguments.network, splits, config)
-    known, network = untrained.preprocess, untrained.network
-    row = {
-        "raw pixels": evaluate_retrieval(nn.Identity(), searched, known, Descriptor("pixels")),
-        "untrained": evaluate_retrieval(network, searched, known),
-    }
-    network, known = _trained(splits, arguments, config)
-    row["classifier embedding"] = evaluate_retrieval(network, searched, known)
+    row: Row = {}
+
+    def add(
+        name: str, network: nn.Module, preprocess: Preprocess, descriptor: Descriptor | None = None
+    ) -> None:
+        row[name] = evaluate_retrieval(network, searched, preprocess, descriptor).to_dict()
+        print(
+            f"seed {seed}, {len(splits.classes)} classes, {name}: MAP@R {row[name]['map_at_r']:.4f}",
+            flush=True,
+        )
+
+    add("raw pixels", nn.Identity(), untrained.preprocess, Descriptor("pixels"))
+    add("untrained", untrained.network, untrained.preprocess)
+    classifier = _trained(splits, arguments, config)
+    add("classifier embedding", *classifier)
     for pooling in POOLINGS:
-        descriptor = Descriptor(arguments.stage, pooling)
-        row[f"{pooling} of {arguments.stage}"] = evaluate_retrieval(network, searched, known, descriptor)
-    vectors = _config(arguments, seed, objective="triplet", margin=arguments.margin)
-    for name, weight in (("triplet, semi-hard", 0.0), ("triplet and classes", 1.0)):
-        network, known = _trained(splits, arguments, replace(vectors, classification_weight=weight))
-        row[name] = evaluate_retrieval(network, searched, known)
+        add(f"{pooling} of {arguments.stage}", *classifier, Descriptor(arguments.stage, pooling))
+    vectors = replace(config, objective="triplet", margin=arguments.margin)
+    add("triplet, semi-hard", *_trained(splits, arguments, vectors))
+    add("triplet and classes", *_trained(splits, arguments, replace(vectors, classification_weight=1.0)))
     return row
 
 
-def _config(arguments: argparse.Namespace, seed: int, **more: Any) -> TrainConfig:
+def _config(arguments: argparse.Namespace, seed: int) -> TrainConfig:
     return TrainConfig(
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
@@ -134,7 +144,6 @@ def _config(arguments: argparse.Namespace, seed: int, **more: Any) -> TrainConfi
         validation=0.0,  # the last weights are kept, so that nothing is chosen by the images that are searched
         seed=seed,
         save_every="0",
-        **more,
     )
 
 
@@ -143,6 +152,8 @@ def _trained(
 ) -> tuple[nn.Module, Preprocess]:
     with tempfile.TemporaryDirectory() as folder:
         run = train(arguments.network, Splits(splits.train), config, output=folder, listeners=())
+        if run.status != "finished":
+            raise SystemExit(f"a run ended otherwise: {run.status}")
         model = run.load()
     return model.network, model.preprocess
 
@@ -160,7 +171,9 @@ def _moved(splits: Splits, arguments: argparse.Namespace, seed: int) -> dict[str
         side = images.pixels.shape[-1]
         fitted = replace(preprocess, size=side, resize=side)
         found[name] = {
-            pooling: evaluate_retrieval(network, images, fitted, Descriptor(arguments.stage, pooling, grid=3))
+            pooling: evaluate_retrieval(
+                network, images, fitted, Descriptor(arguments.stage, pooling, grid=3)
+            ).to_dict()
             for pooling in ("average", "maximum", "both", "gem", "grid", "rmac")
         }
     return found
@@ -199,25 +212,21 @@ def _draw_concentration(splits: Splits, arguments: argparse.Namespace) -> None:
     write_text(arguments.output, concentration_svg(random, points))
 
 
-def _figures(scores: RetrievalScores) -> str:
-    return (
-        f"Recall@1 {scores.recall[1]:.4f}, R-precision {scores.r_precision:.4f}, MAP@R {scores.map_at_r:.4f}"
-    )
-
-
-def _print(part: str, rows: list[Row]) -> None:
-    print(f"\n{part}, n = {len(rows)}\n\n| descriptor | Recall@1 | R-precision | MAP@R |\n|---|---|---|---|")
-    for name in rows[0]:
-        cells = [
-            [row[name].recall[1] for row in rows],
-            [row[name].r_precision for row in rows],
-            [row[name].map_at_r for row in rows],
-        ]
-        shown = [
-            f"{statistics.mean(values):.3f} ± {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
-            for values in cells
-        ]
-        print(f"| {name} | {' | '.join(shown)} |")
+def _print(runs: list[dict[str, Row]]) -> None:
+    for part in dict.fromkeys(part for run in runs for part in run):
+        rows = [run[part] for run in runs if part in run]
+        print(
+            f"\n{part}, n = {len(rows)}\n\n| descriptor | Recall@1 | R-precision | MAP@R |\n|---|---|---|---|"
+        )
+        for name in rows[0]:
+            cells = [
+                [row[name][key] for row in rows] for key in ("precision_at_1", "r_precision", "map_at_r")
+            ]
+            shown = [
+                f"{statistics.mean(values):.3f} ± {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
+                for values in cells
+            ]
+            print(f"| {name} | {' | '.join(shown)} |")
 
 
 if __name__ == "__main__":
