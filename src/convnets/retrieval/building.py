@@ -68,7 +68,7 @@ def describe_listing(
 
 
 def _described(maker: Maker, listing: Listing, batch: PictureBatch) -> Described:
-    failures = tuple((listing.entries.paths[place], reason) for place, reason in batch.failures)
+    failures = tuple((printable(listing.entries.paths[place]), reason) for place, reason in batch.failures)
     if not batch.rows:
         return Described(batch.stop, torch.empty(0, 0), Entries([]), failures)
     entries = listing.entries.select(batch.rows)

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from convnets.checkpoints.model_config import sealed
 from convnets.core.environment import versions
 from convnets.core.files import write_json
 from convnets.data.file_lock import locked
@@ -132,6 +133,8 @@ class IndexFolder:
             if values["format"] != "convnets-index":
                 raise ValueError(f"format {values['format']!r}")
             version = int(values["format_version"])
+            if version == FORMAT_VERSION and values["sha256"] != sealed(values)["sha256"]:
+                raise ValueError("its content does not fit its checksum")
             manifest = Manifest.from_dict(values) if version == FORMAT_VERSION else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             kind = type(error).__name__ if isinstance(error, KeyError) else ""
@@ -214,7 +217,7 @@ class IndexFolder:
     def commit(self, manifest: Manifest) -> None:
         """Let `manifest` be the index from now on, and remove files that it does not name; call it in `change`."""
         written = replace(manifest, generation=self.manifest.generation + 1)
-        write_json(self.path / MANIFEST_FILE, written.to_dict())
+        write_json(self.path / MANIFEST_FILE, sealed(written.to_dict()))
         self.manifest = written
         self._remove_strays()
 

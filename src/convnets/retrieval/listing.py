@@ -17,6 +17,7 @@ from convnets.data.folder_pictures import FolderPictures
 from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
 from convnets.data.image_set import ImageSet, PictureFiles, Splits
 from convnets.data.picture_layout import arrange_pictures
+from convnets.data.picture_names import printable
 from convnets.data.sources import load_data
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, UnknownNameError
@@ -86,7 +87,7 @@ def _list_pictures(path: Path, part: str | None) -> Listing:
         columns.pop("part", None)
     root = str(path.absolute())
     entries = Entries([f"{root}/{each}" for each in pictures.paths], columns)
-    listing = Listing(pictures, entries, str(path), _fingerprint(pictures))
+    listing = Listing(pictures, entries, printable(str(path)), _fingerprint(pictures))
     return listing if part is None else _only(listing, part)
 
 
