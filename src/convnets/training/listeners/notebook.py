@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from convnets.evaluation.plots import curves_svg
 from convnets.training.events import EpochEnded, Event, RunEnded
 
 __all__ = ["Notebook"]
@@ -30,6 +29,8 @@ class Notebook:
 
     def _draw(self) -> None:
         from IPython.display import SVG, display
+
+        from convnets.evaluation.plots import curves_svg  # with matplotlib: nobody else is to wait for it
 
         figure = SVG(data=curves_svg(self._rows))
         if self._handle is None:
