@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from convnets.core.files import atomic_path, write_text
@@ -18,7 +19,6 @@ from convnets.inspection.health_record import BatchNormHealth, LayerHealth, Netw
 __all__ = ["check_ending", "health_figure", "health_svg", "write_health_chart"]
 
 Records = Mapping[str, NetworkHealth]
-_LEAST = 1e-30  # smaller values are drawn here: 0 has no place on a logarithmic axis
 _NAMED_LAYERS = 24  # more names than this do not fit below the chart
 _LETTERS = 90  # that fit side by side; more are turned upright
 _USUAL_UPDATE = 1e-3
@@ -108,9 +108,13 @@ def _draw_strip(
     axes: Axes, title: str, scale: str, lines: Sequence[tuple[str, str, str, dict[int, float]]]
 ) -> None:
     style_axes(axes, title, "")
+    positive = [value for _, _, _, points in lines for value in points.values() if value > 0] or [1.0]
+    low = min(positive)  # 0 has no place on a logarithmic axis: it is drawn below everything else
     for name, colour, style, points in lines:
         marker = "o" if len(points) <= 40 else ""
-        drawn = [max(value, _LEAST) if scale == "log" else value for value in points.values()]
+        drawn = (
+            list(points.values()) if scale == "share" else [max(value, low / 3) for value in points.values()]
+        )
         axes.plot(list(points), drawn, style, color=colour, lw=1.8, marker=marker, markersize=3.5, label=name)
     if scale == "share":
         axes.set_ylim(-0.03, 1.03)
@@ -118,12 +122,12 @@ def _draw_strip(
         axes.yaxis.set_major_locator(MaxNLocator(3))
         return
     axes.set_yscale("log")
-    known = [max(v, _LEAST) for _, _, _, points in lines for v in points.values()]
+    known = [*positive, *([low / 3] if len(positive) < sum(len(points) for _, _, _, points in lines) else [])]
     if title.startswith("Update"):
         axes.axhline(_USUAL_UPDATE, color=INK, lw=1, linestyle=(0, (4, 3)))
         known.append(_USUAL_UPDATE)
-    low, high = min(known), max(known)
-    middle, reach = (low * high) ** 0.5, max(1.6 * (high / low) ** 0.5, 5)  # a strip spans a decade at least
+    middle, ratio = (min(known) * max(known)) ** 0.5, max(known) / min(known)
+    reach = max(1.6 * ratio**0.5, 5)  # a strip spans a decade at least
     axes.set_ylim(middle / reach, middle * reach)
     axes.yaxis.set_major_locator(LogLocator(numticks=5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
@@ -188,8 +192,9 @@ def _of_weights(measure: str) -> Callable[[LayerHealth], float | None]:
 
 
 def _plain(name: str) -> str:
-    """What matplotlib's own font can draw: module names and labels come from users."""
-    return name.encode("latin-1", "replace").decode("latin-1")
+    """The name with ? for signs that matplotlib's font lacks; a leading underscore would hide it from the legend."""
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    return "".join(sign if ord(sign) in known else "?" for sign in name).replace("_", " _", name[:1] == "_")
 
 
 # title, value of a layer, scale of its axis

@@ -71,6 +71,8 @@ class HealthWatch(TorchFunctionMode):
         hooks = []
         try:
             for module in self._paths:
+                if isinstance(module, torch.jit.ScriptModule):  # takes no hooks; what it gives is not seen
+                    continue
                 hooks.append(module.register_forward_pre_hook(self._enter))
                 hooks.append(module.register_forward_hook(self._leave))
             with self:

@@ -21,8 +21,8 @@ __all__ = ["freeze", "reinitialise", "replace", "share", "unfreeze"]
 def freeze(network: nn.Module, *patterns: str) -> list[str]:
     """No gradient for these parameters from now on; all of them without a pattern.
 
-    Batch norm's moving statistics are no parameters: they move as long as the layer is in training mode. An optimiser
-    that was made before goes on to decay frozen weights that still hold a gradient; make it anew.
+    Gradients that they hold are dropped, so that an optimiser made before leaves them alone too. Batch norm's moving
+    statistics are no parameters: they move as long as the layer is in training mode.
 
     >>> network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
     >>> freeze(network, "0")

@@ -119,7 +119,7 @@ class TrainConfig:
     fast: bool = True
     """Train through fused and measured kernels on the processor; the same results up to rounding, sooner."""
     health: bool = False
-    """Measure each layer's activations, gradient and update on 128 images after every epoch; a chart in the run."""
+    """Measure each layer's activations, gradient and update on up to 128 images after every epoch; a chart in the run."""
     precision: str = "auto"
     """auto, fp32 or bf16; auto takes bf16 where the device computes it natively."""
     device: str = "auto"
@@ -134,6 +134,10 @@ class TrainConfig:
     """stop or skip the step when the loss or a gradient is not finite; the weights stay as before it in both."""
     deterministic: bool = False
     """The same bits on every machine of this type: deterministic algorithms, kernels not chosen by measurement."""
+    sync_bn: bool = False
+    """Batch norm over the images of all processes of a distributed run, not of each alone."""
+    rank_timeout: float = 5.0
+    """Minutes that a process of a distributed run waits for the others before it gives them up."""
     seed: int = 0
     """Seed of everything random: weights, validation split, order, augmentation, dropout."""
 
@@ -242,6 +246,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("skip_corrupt", 0, 1_000_000_000),
     ("keep_states", 1, 1000),
     ("threads", 1, 4096),
+    ("rank_timeout", 0.01, 1e5),
     ("seed", 0, 2**63 - 1),
 )
 _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")

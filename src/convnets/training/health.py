@@ -32,7 +32,9 @@ class HealthProbe:
     """Measures a learner's network without changing anything in it, nor any random number."""
 
     def __init__(self, task: Task, config: TrainConfig) -> None:
-        self._batch = probe_batch(task.train, task.preprocess, task.hardware.device)
+        at_once = max(2, config.batch_size // config.accumulate)  # what memory is known to suffice for
+        count = min(PROBE_IMAGES, at_once)
+        self._batch = probe_batch(task.train, task.preprocess, task.hardware.device, count)
         self._loss = partial(F.cross_entropy, label_smoothing=config.label_smoothing)
 
     def measure(self, learner: Learner, epoch: int) -> HealthMeasured:
