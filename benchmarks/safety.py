@@ -1,0 +1,118 @@
+"""What safety costs: saving states, guarding every step, deterministic algorithms, each against the run without it.
+
+Usage: python benchmarks/safety.py --networks lenet_bn resnet20 --rounds 5 --json safety.json
+
+All variants of a network are trained in turn in one process, `rounds` times, on the same images; what counts is the
+wall time from the end of the first epoch to that of the last. "default" is what `convnets train` does: guarded steps, a state saved at each
+epoch's end and every five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from convnets.data.image_set import Splits
+from convnets.data.sources import load_data
+from convnets.training.config import TrainConfig
+from convnets.training.events import EpochEnded, Event
+from convnets.training.saver import Saver
+from convnets.training.step_guard import StepGuard
+from convnets.training.train import train
+
+EPOCHS = 4
+
+
+@contextmanager
+def without_saving() -> Iterator[None]:
+    """Best weights and metrics are written as ever, states are not."""
+    with mock.patch.object(Saver, "save"), mock.patch.object(Saver, "step_ended"):
+        yield
+
+
+@contextmanager
+def without_guard() -> Iterator[None]:
+    """Steps are taken whatever they are."""
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(StepGuard, "before_step"))
+        stack.enter_context(mock.patch.object(StepGuard, "allows_step", return_value=True))
+        yield
+
+
+@contextmanager
+def as_it_is() -> Iterator[None]:
+    """Nothing is changed."""
+    yield
+
+
+def note_epochs(ends: list[float], event: Event) -> None:
+    """A listener that notes when each epoch ended."""
+    if isinstance(event, EpochEnded):
+        ends.append(time.perf_counter())
+
+
+VARIANTS = {
+    "default": (as_it_is, {}),
+    "states never saved": (without_saving, {}),
+    "steps not guarded": (without_guard, {}),
+    "a state every 20 steps": (as_it_is, {"save_every": "20"}),
+    "deterministic": (as_it_is, {"deterministic": True}),
+}
+
+
+def main() -> None:
+    """A line per network and variant: milliseconds a step, and its ratio to the default's in the same round."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", default=["lenet_bn", "resnet20"])
+    parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    images = load_data("fashion-mnist").train
+    splits = Splits(images.subset(torch.arange(arguments.images)))
+    results: dict[str, Any] = {}
+    for network in arguments.networks:
+        config = TrainConfig(epochs=EPOCHS, batch_size=128, validation=0.0)
+        seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+        for _ in range(arguments.rounds):
+            for name, (around, options) in VARIANTS.items():
+                with tempfile.TemporaryDirectory() as folder, around():
+                    ends: list[float] = []
+                    train(
+                        network,
+                        splits,
+                        replace(config, **options),
+                        output=folder,
+                        listeners=[functools.partial(note_epochs, ends)],
+                    )
+                    seconds[name].append(ends[-1] - ends[0])
+        steps = (EPOCHS - 1) * arguments.images / 128
+        for name, values in seconds.items():
+            ratios = [value / other for value, other in zip(values, seconds["default"], strict=True)]
+            milliseconds = 1000 * statistics.median(values) / steps
+            span = f"{min(ratios):.3f}–{max(ratios):.3f}"
+            print(
+                f"{network}, {name}: {milliseconds:.2f} ms a step, {statistics.median(ratios):.3f} ({span})",
+                flush=True,
+            )
+            results.setdefault(network, {})[name] = {"seconds": values, "ratio": ratio}
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
