@@ -96,3 +96,19 @@ def test_without_values() -> None:
     assert (lazy.count, lazy.parameters[0].norm) == (0, None)
     with torch.device("meta"):
         assert list_parameters(create_model("vgg19")).count == 143_667_240
+
+
+def test_the_table() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(1.0)
+    assert str(list_parameters(network)).splitlines() == [
+        "Sequential",
+        "parameter  layer        shape  count   norm  remark",
+        "0.weight   Linear         3×2      6  2.449",
+        "0.bias     Linear           3      3  1.732",
+        "1.weight   BatchNorm1d      3      3  1.732",
+        "1.bias     BatchNorm1d      3      3  1.732",
+        "15 parameters",
+    ]

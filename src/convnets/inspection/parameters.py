@@ -102,7 +102,7 @@ class ParameterListing:
         return path
 
     def __str__(self) -> str:
-        head = ("parameter", "layer", "shape", "count", "norm", "")
+        head = ("parameter", "layer", "shape", "count", "norm", "remark")
         table = aligned(head, [_cells(each) for each in self.parameters], right=(2, 3, 4))
         return "\n".join([self.network, table, self._total()])
 
@@ -111,7 +111,9 @@ class ParameterListing:
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(each))}</tr>"
             for each in self.parameters
         )
-        head = "".join(f"<th>{name}</th>" for name in ("parameter", "layer", "shape", "count", "norm", ""))
+        head = "".join(
+            f"<th>{name}</th>" for name in ("parameter", "layer", "shape", "count", "norm", "remark")
+        )
         total = f"<p><b>{escape(self.network)}</b> {escape(self._total())}</p>"
         return f"{total}<table><tr>{head}</tr>{rows}</table>"
 

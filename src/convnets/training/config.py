@@ -119,7 +119,7 @@ class TrainConfig:
     fast: bool = True
     """Train through fused and measured kernels on the processor; the same results up to rounding, sooner."""
     health: bool = False
-    """Measure each layer's activations, gradient and update on up to 128 images after every epoch; a chart in the run."""
+    """Measure each layer's activations, gradient and update on 128 images after every epoch; a chart in the run."""
     precision: str = "auto"
     """auto, fp32 or bf16; auto takes bf16 where the device computes it natively."""
     device: str = "auto"
