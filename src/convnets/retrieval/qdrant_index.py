@@ -214,7 +214,8 @@ def _connect(location: str) -> Any:
     if location == ":memory:":
         return client(":memory:")
     if location.startswith(("http://", "https://")):
-        return client(url=location, api_key=os.environ.get("QDRANT_API_KEY"))
+        # a check of versions would go on in a thread of its own and warn when no server answers, which we say ourselves
+        return client(url=location, api_key=os.environ.get("QDRANT_API_KEY"), check_compatibility=False)
     return client(path=location)
 
 

@@ -51,9 +51,10 @@ class SimilarityMapper:
         stored = maker.preprocess.store(picture)[None].to(maker.hardware.device)
         with evaluation_mode(maker.model.network):
             maps = self._stage(maker.preprocess(stored))
-        if maps.ndim != 4:
+        if maps.ndim != 4 or maps.shape[2:].numel() == 1:
             raise InputError(
-                f"the stage gives {maps.ndim - 1} axes for each picture; a similarity map needs feature maps C×H×W"
+                f"the stage gives {tuple(maps.shape[1:])} for each picture; a similarity map needs feature maps C×H×W "
+                "of several positions: choose a convolutional network"
             )
         return F.normalize(maps.float().cpu(), dim=1)[0].clone()
 
