@@ -13,7 +13,11 @@ import pytest
 from convnets.cli import main, models
 from convnets.cli.main import app, run
 
-COMMANDS = ("models", "summary", "train", "evaluate", "predict", "compare", "recipes", "bench")
+COMMANDS = (
+    *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health", "predict"),
+    *("runs", "compare", "recipes", "bench"),
+)
+GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")
 ALL = [*((command,) for command in COMMANDS), ("data",), *(("data", command) for command in DATA_COMMANDS)]
 
@@ -26,7 +30,7 @@ def test_the_help_lists_every_command_on_one_line(convnets: Callable[..., Any]) 
     ended = convnets("--help")
     assert ended.status == 0
     listed = ended.out[ended.out.index("Commands:") :].splitlines()[1:]
-    assert [line.split()[0] for line in listed] == [*COMMANDS, "data"]
+    assert [line.split()[0] for line in listed] == [*COMMANDS, *GROUPS]
     assert not any("..." in line for line in listed)  # no summary is cut off
     assert max(map(len, ended.out.splitlines())) <= 80
 

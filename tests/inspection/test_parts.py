@@ -48,7 +48,9 @@ def on_meta(name: str, **arguments: int) -> nn.Module:
 @pytest.mark.parametrize("name", LISTS)
 def test_the_lists_of_the_book(name: str) -> None:
     side, shapes = LISTS[name]
-    found = inspect(on_meta(name, in_channels=1, num_classes=10), (1, side, side), training=False)
+    found = inspect(
+        on_meta(name, in_channels=1, num_classes=10), (1, side, side), training=False, fields=False
+    )
     title, header, *rows = found.text(depth=1).splitlines()
     column = header.index("output") + len("output")
     printed = [row[:column].split()[-1] for row in rows[: len(shapes.split())]]
@@ -60,7 +62,7 @@ def test_the_lists_of_the_book(name: str) -> None:
 @pytest.mark.parametrize("name", list_models())
 def test_the_parts_add_up_to_the_whole(name: str) -> None:
     network = on_meta(name)
-    found = inspect(network, training=False)
+    found = inspect(network, training=False, fields=False)
     # that these are the published figures is for tests/models to say
     assert found.parameters == sum(weight.numel() for weight in network.parameters())
     parts = top_level_parts(found.network, found.layers)
@@ -72,7 +74,7 @@ def test_the_parts_add_up_to_the_whole(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "figures"), BOOK.items(), ids=BOOK)
 def test_the_books_networks(name: str, figures: tuple[int, int]) -> None:
-    found = inspect(on_meta(name, in_channels=1, num_classes=10), training=False)
+    found = inspect(on_meta(name, in_channels=1, num_classes=10), training=False, fields=False)
     assert (found.parameters, found.macs) == figures
 
 
@@ -86,7 +88,7 @@ def test_the_books_networks(name: str, figures: tuple[int, int]) -> None:
     ids=["Inception 3a", "conv 3×3", "conv 5×5"],
 )
 def test_why_inception_blocks_are_cheap(module: nn.Module, parameters: int, macs: int) -> None:
-    found = inspect(module, (192, 28, 28), training=False)
+    found = inspect(module, (192, 28, 28), training=False, fields=False)
     assert (found.parameters, found.macs, found.output_shape) == (parameters, macs, (1, 256, 28, 28))
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.errors import InputError, LayerError
+from convnets.inspection.receptive_field import receptive_fields
 from convnets.inspection.summary import NetworkSummary, inspect
 from convnets.models.catalogue import create_model
 
@@ -241,6 +242,25 @@ def test_other_inputs_than_images() -> None:
     assert found.macs == 3 * (4 * 5 * 8 * 8 + 2 * 5 * 5 * 8)
     assert found.input_shape == (3, 5, 8)
     assert found.parameters == sum(layer.parameters for layer in found.layers)
+
+
+def test_the_receptive_field_is_a_column() -> None:
+    with torch.device("meta"):
+        network = create_model("googlenet")
+    found = {(layer.name, layer.call): layer for layer in inspect(network).layers}
+    fields = {field.name: field for field in receptive_fields(network)}
+    for (name, call), layer in found.items():
+        if layer.is_block:
+            continue
+        field = fields[name if call == 1 else f"{name} ({call})"]
+        assert layer.field_size == tuple(axis.size for axis in field.axes)
+        assert layer.field_exceeds == field.exceeds
+    # 7×7 stride 2, 3×3 stride 2: 7 + 2·2; then 3×3 at stride 4, 3×3 stride 2, and the 5×5 of 3a at stride 8
+    assert found["stem", 1].field_size == (11, 11)
+    assert found["inception.3a", 1].field_size == (11 + 2 * 4 + 2 * 4 + 4 * 8,) * 2
+    assert found["halve", 2].field_size != found["halve", 1].field_size
+    assert all(layer.field_size is None for layer in inspect(network, fields=False).layers)
+    assert inspect(nn.Linear(3, 2), (3,)).layers[0].field_size is None
 
 
 def test_operators_without_a_rule_are_named() -> None:

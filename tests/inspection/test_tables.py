@@ -10,7 +10,7 @@ from torch import nn
 
 from convnets.errors import LayerError
 from convnets.inspection.difference import diff
-from convnets.inspection.shown import CONVENTION, MEMORY_CONVENTION
+from convnets.inspection.shown import CONVENTION, FIELD_CONVENTION, MEMORY_CONVENTION
 from convnets.inspection.size_table import size_table
 from convnets.inspection.summary import NetworkSummary, inspect
 from convnets.models.catalogue import create_model
@@ -39,7 +39,9 @@ def on_meta(name: str) -> nn.Module:
 )
 def test_summary(golden: Golden, name: str, depth: int | None, items: bool) -> None:
     text = inspect(on_meta(name)).text(depth, items=items)
-    assert text.endswith("\n".join([*CONVENTION, *MEMORY_CONVENTION]))  # beneath every table
+    assert text.endswith(
+        "\n".join([*CONVENTION, *MEMORY_CONVENTION, *FIELD_CONVENTION])
+    )  # beneath every table
     golden(f"inspection/summary_{name}_{depth or 'all'}{'_items' if items else ''}.txt", text)
 
 

@@ -25,7 +25,7 @@ class Call(nn.Module):
 
 
 def taken_apart(module: nn.Module) -> NetworkSummary:
-    return inspect(nn.Sequential(module), (4, 6, 8), training=False)
+    return inspect(nn.Sequential(module), (4, 6, 8), training=False, fields=False)
 
 
 def counts(module: nn.Module) -> Work:

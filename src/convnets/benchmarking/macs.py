@@ -17,4 +17,4 @@ def multiply_accumulates(network: nn.Module, input_shape: Sequence[int]) -> int:
     >>> multiply_accumulates(nn.Conv2d(1, 6, kernel_size=5, padding=2), (1, 28, 28))
     117600
     """
-    return inspect(network, input_shape, training=False).macs
+    return inspect(network, input_shape, training=False, fields=False).macs

@@ -94,7 +94,10 @@ def scatter(
     if not networks:
         raise ConfigError("no networks were given to measure; allowed: one or more")
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    found = {name: inspect(network, shape, training=False) for name, (network, shape) in networks.items()}
+    found = {
+        name: inspect(network, shape, training=False, fields=False)
+        for name, (network, shape) in networks.items()
+    }
     latencies = measure_latencies(networks, hardware, rounds=rounds, seconds=seconds, progress=progress)
     points = tuple(
         ScatterPoint(name, each.input_shape, each.parameters, each.macs, each.flops, latencies[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated, Any
 
@@ -93,7 +94,10 @@ def run(arguments: list[str] | None = None) -> None:
     except _BAD_USAGE as error:
         status = _complain_of_usage(error)
     except ConvnetsError as error:
-        status = _complain(str(error), 2 if isinstance(error, UsageError) else 1)
+        status = 2 if isinstance(error, UsageError) else 1
+        # of several processes one speaks; what a command line lacks, it lacks in all of them
+        if not error.told and (status == 1 or _is_first()):
+            status = _complain(str(error), status)
     except (KeyboardInterrupt, typer.Abort):
         status = _complain("interrupted", 130)
     except BrokenPipeError:  # whoever read our output has gone: nobody is left to tell
@@ -105,7 +109,13 @@ def run(arguments: list[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _complain(message: str, status: int) -> int:
+    if status > 128 and not _is_first():  # all were asked to end, and the first one says so
+        return status
     line = " ".join(message.split())
     typer.echo(f"convnets: {line}" if status > 128 else f"convnets: error: {line}", err=True)
     return status

@@ -51,6 +51,10 @@ class LayerCost:
     """Most bytes of activations alive at one time while it runs in evaluation mode."""
     kept_bytes: int | None
     """Bytes that autograd keeps for its backward pass, in training mode; None where that was not recorded."""
+    field_size: tuple[int, ...] | None = None
+    """Pixels of the image that one unit of its output sees, down and across; None where that is not known."""
+    field_exceeds: bool = False
+    """Whether that is larger than the image along an axis."""
 
     @property
     def flops(self) -> int:

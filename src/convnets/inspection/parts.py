@@ -99,4 +99,6 @@ def _one(group: list[LayerCost]) -> LayerCost:
         share=sum(layer.share for layer in group),
         peak_bytes=max(layer.peak_bytes for layer in group),
         kept_bytes=sum(kept) if kept else None,
+        field_size=last.field_size,
+        field_exceeds=last.field_exceeds,
     )

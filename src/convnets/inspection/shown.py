@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["CONVENTION", "MEMORY_CONVENTION", "shown_bytes", "shown_shape"]
+__all__ = ["CONVENTION", "FIELD_CONVENTION", "MEMORY_CONVENTION", "shown_bytes", "shown_shape"]
 
 CONVENTION = (
     "MACs: multiply-accumulates of convolutions and matrix products for one image, padding included; 1 MAC = 2 FLOPs.",
@@ -14,6 +14,9 @@ CONVENTION = (
 MEMORY_CONVENTION = (
     "alive: most bytes of activations at one time while it runs in evaluation mode, its input included; kept: bytes",
     "that autograd keeps for its backward pass. For one image, without weights and kernels' workspace.",
+)
+FIELD_CONVENTION = (
+    "field: pixels of the image, padding included, that one unit sees; * larger than the image.",
 )
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

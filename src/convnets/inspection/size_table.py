@@ -72,7 +72,7 @@ def size_table(network: nn.Module, sizes: Sequence[int | Sequence[int]]) -> Size
 
 def _row(network: nn.Module, size: int | Sequence[int]) -> SizeRow:
     try:
-        found = inspect(network, size)
+        found = inspect(network, size, fields=False)
     except LayerError as broken:
         partial = broken.partial
         assert isinstance(partial, NetworkSummary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from convnets.errors import LayerError
 from convnets.inspection.failure import Failure, describe_failure
 from convnets.inspection.layer_cost import LayerCost, layer_costs
+from convnets.inspection.layer_fields import with_fields
 from convnets.inspection.passes import Passes, run_passes
 from convnets.inspection.summary_html import summary_html
 from convnets.inspection.summary_text import summary_text
@@ -90,6 +91,7 @@ def inspect(
     *,
     inputs: Sequence[Any] | None = None,
     training: bool = True,
+    fields: bool = True,
 ) -> NetworkSummary:
     """Take a network apart: what comes out of each layer, its weights, its work and its memory.
 
@@ -104,6 +106,7 @@ def inspect(
         inputs: what to call the network with instead of an image, batch axis included; work and memory are then
             those of the whole call.
         training: also record what autograd keeps, which takes two more passes, with 2 and 3 images.
+        fields: also follow the receptive field of each layer, for images.
 
     Raises LayerError, an InputError, where a layer cannot take the shape that it gets: it names the layer, the shape
     and the one it needs, and its `partial` is the NetworkSummary up to there. Raises InputError for a size that is
@@ -122,6 +125,8 @@ def inspect(
         raise LayerError(
             f"{found.network}, input {shape}: {found.failure}", layer=found.failure.layer, partial=found
         )
+    if fields and passes.image is not None:
+        return replace(found, layers=with_fields(network, passes.image, found.layers))
     return found
 
 

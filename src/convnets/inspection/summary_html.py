@@ -6,8 +6,21 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from convnets.inspection.layer_cost import LayerCost
-from convnets.inspection.shown import CONVENTION, MEMORY_CONVENTION, shown_bytes, shown_shape
-from convnets.inspection.summary_text import ITEMS, chosen_layers, layer_label, shown_parameters, totals
+from convnets.inspection.shown import (
+    CONVENTION,
+    FIELD_CONVENTION,
+    MEMORY_CONVENTION,
+    shown_bytes,
+    shown_shape,
+)
+from convnets.inspection.summary_text import (
+    ITEMS,
+    chosen_layers,
+    layer_label,
+    shown_field,
+    shown_parameters,
+    totals,
+)
 
 if TYPE_CHECKING:
     from convnets.inspection.summary import NetworkSummary
@@ -31,7 +44,7 @@ _STYLE = """
 .convnets-summary tr.block td { font-weight: 600; }
 .convnets-summary td.share { background: linear-gradient(to left, #0072b255 var(--share), transparent 0); }
 """
-_HEAD = ("layer", "kind", "output", "parameters", "MACs", "FLOPs", "share", *ITEMS, "alive", "kept")
+_HEAD = ("layer", "kind", "output", "field", "parameters", "MACs", "FLOPs", "share", *ITEMS, "alive", "kept")
 
 
 def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
@@ -43,7 +56,7 @@ def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in _HEAD)
     rows = "".join(_row(layer) for layer in chosen_layers(summary, depth))
     below = "<br>".join(escape(line) for line in totals(summary))
-    note = escape(" ".join([*CONVENTION, *MEMORY_CONVENTION]))
+    note = escape(" ".join([*CONVENTION, *MEMORY_CONVENTION, *FIELD_CONVENTION]))
     failed = "" if summary.failure is None else f"<p><b>Stops here:</b> {escape(str(summary.failure))}</p>"
     return (
         f'<div class="convnets-summary"><style>{_STYLE}</style><div class="rows"><table>'
@@ -58,7 +71,7 @@ def _row(layer: LayerCost) -> str:
     cells = [
         f"<td{indent}>{escape(layer_label(layer))}</td>",
         f'<td title="{escape(layer.settings)}">{escape(layer.kind)}</td>',
-        *(f"<td>{escape(cell)}</td>" for cell in (output, shown_parameters(layer))),
+        *(f"<td>{escape(cell)}</td>" for cell in (output, shown_field(layer), shown_parameters(layer))),
         f"<td>{layer.macs:,}</td><td>{layer.flops:,}</td>",
         f'<td class="share" style="--share: {layer.share:.1%}">{layer.share:.1%}</td>',
         *(f"<td>{getattr(layer, field):,}</td>" for field in ITEMS.values()),

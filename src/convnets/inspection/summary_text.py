@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING
 from convnets.core.text_table import aligned
 from convnets.inspection.layer_cost import LayerCost
 from convnets.inspection.parts import top_level_parts
-from convnets.inspection.shown import CONVENTION, MEMORY_CONVENTION, shown_bytes, shown_shape
+from convnets.inspection.shown import (
+    CONVENTION,
+    FIELD_CONVENTION,
+    MEMORY_CONVENTION,
+    shown_bytes,
+    shown_shape,
+)
 
 if TYPE_CHECKING:
     from convnets.inspection.summary import NetworkSummary
 
-__all__ = ["ITEMS", "chosen_layers", "layer_label", "shown_parameters", "summary_text", "totals"]
+__all__ = [
+    "ITEMS",
+    "chosen_layers",
+    "layer_label",
+    "shown_field",
+    "shown_parameters",
+    "summary_text",
+    "totals",
+]
 
 ITEMS = {
     "bias": "bias_operations",
@@ -31,11 +45,17 @@ def summary_text(summary: NetworkSummary, depth: int | None, *, items: bool) -> 
     head += ["alive", "kept"]
     chosen = chosen_layers(summary, depth)
     rows = [_row(layer, items=items) for layer in chosen]
+    seeing = any(layer.field_size is not None for layer in chosen)
+    if seeing:
+        head.insert(3, "field")
+        for row, layer in zip(rows, chosen, strict=True):
+            row.insert(3, shown_field(layer))
     if summary.failure is not None:  # where the pass ended, no layer has begun after it
         rows[-1][2] = "fails"
     table = aligned(head, rows, right=range(2, len(head)))
     title = f"{summary.network}, input {shown_shape(summary.input_shape)}"
     parts = [title, table, *totals(summary), "", *CONVENTION, *MEMORY_CONVENTION]
+    parts += FIELD_CONVENTION if seeing else ()
     return "\n".join(parts)
 
 
@@ -65,6 +85,11 @@ def layer_label(layer: LayerCost) -> str:
     """Its path; inside a block, the path within."""
     name = layer.name if layer.depth == 1 else layer.name.rpartition(".")[2]
     return (name or "(itself)") + (f" (call {layer.call})" if layer.call > 1 else "")
+
+
+def shown_field(layer: LayerCost) -> str:
+    """Its receptive field, marked where it is larger than the image."""
+    return shown_shape(layer.field_size) + "*" * layer.field_exceeds
 
 
 def shown_parameters(layer: LayerCost) -> str:
