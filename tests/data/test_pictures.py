@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from convnets.data.pictures import open_picture
+from convnets.data.pillow_warnings import quiet_libtiff
 from convnets.errors import ImageDecodeError
 
 MakePicture = Callable[..., bytes]
@@ -236,3 +237,16 @@ def test_warnings_neither_leak_nor_are_filters_left_behind() -> None:
         modes = list(pool.map(lambda _: open_picture(content, "x").mode, range(200)))
     assert modes == ["RGB"] * 200
     assert warnings.filters == before
+
+
+def test_libtiff_writes_no_lines_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its faults are in our one line; a reader below Python would write another beside it."""
+    if not quiet_libtiff():
+        pytest.skip("another libtiff than that of Pillow's wheels")
+    noise = np.random.default_rng(1).integers(0, 2, (24, 24), dtype=np.uint8) * 255
+    content = bytearray(encode(Image.fromarray(noise).convert("1"), "TIFF", compression="group4"))
+    for place in range(10, 40):
+        content[place] ^= 0x5A
+    with suppress(ImageDecodeError):
+        open_picture(bytes(content), "x.tif")
+    assert capfd.readouterr().err == ""

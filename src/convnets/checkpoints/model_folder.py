@@ -126,7 +126,7 @@ def load_model(
             f"{folder / CONFIG_FILE}: lacks or mistypes {str(error)[:80]}; save the model again"
         ) from None
     except UsageError as error:
-        raise ModelFolderError(f"{folder / CONFIG_FILE}: {error}") from None
+        raise ModelFolderError(f"{folder / CONFIG_FILE}: {str(error)[:300]}") from None
     network.load_state_dict(tensors)
     return TrainedModel(network.to(device).eval(), classes, preprocess, metrics)
 

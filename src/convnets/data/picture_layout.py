@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from convnets.data.picture_names import printable
+from convnets.data.picture_names import printable, shortened
 from convnets.errors import DataError
 
 __all__ = ["Layout", "arrange_pictures", "likely_place", "split_of_folder"]
@@ -174,4 +174,4 @@ def _refuse_lookalikes(names: set[str], source: str) -> None:
 
 
 def _shown(path: tuple[str, ...]) -> str:
-    return printable("/".join(path))
+    return shortened("/".join(path))

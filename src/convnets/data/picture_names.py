@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-__all__ = ["PICTURE_SUFFIXES", "folders_of", "is_clutter", "is_picture", "printable"]
+__all__ = ["PICTURE_SUFFIXES", "folders_of", "is_clutter", "is_picture", "printable", "shortened"]
 
 PICTURE_SUFFIXES = frozenset(
     (
@@ -29,6 +29,7 @@ PICTURE_SUFFIXES = frozenset(
 )
 """Lower-case endings of the files that are taken for pictures."""
 
+_LONGEST_SHOWN = 200
 _CLUTTER = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 
@@ -60,6 +61,16 @@ def printable(name: str) -> str:
         return name
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(name: str) -> str:
+    """As `printable`, for messages: an archive may hold names of any length.
+
+    >>> len(shortened("x" * 5000))
+    200
+    """
+    text = printable(name)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
 def folders_of(paths: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convnets.data.content_kind import describe_content
 from convnets.data.picture_modes import to_grey_or_rgb
-from convnets.data.pillow_warnings import quiet_pillow
+from convnets.data.pillow_warnings import quiet_libtiff, quiet_pillow
 from convnets.errors import ImageDecodeError
 
 __all__ = [
@@ -87,6 +87,8 @@ def decode_picture(
     try:
         with _opened(source) as file, quiet_pillow(), Image.open(file, formats=FORMATS) as picture:
             _check_size(picture.size, name, max_pixels)
+            if picture.format == "TIFF":
+                quiet_libtiff()
             frames = getattr(picture, "n_frames", 1) if picture.format in ("GIF", "PNG", "WEBP") else 1
             format_ = str(picture.format)
             picture.load()
@@ -148,7 +150,7 @@ def _reason(error: Exception, source: Path | bytes | BinaryIO, max_pixels: int) 
         return f"cannot be read ({error.strerror})"
     if isinstance(error, UnidentifiedImageError):
         return f"not a picture, {describe_content(_start(source))}; {_ALLOWED}"
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())[:200] or type(error).__name__
     return f"damaged picture ({text})"
 
 

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
 
-__all__ = ["quiet_pillow"]
+import PIL
+
+__all__ = ["quiet_libtiff", "quiet_pillow"]
+
+# Pillow logs some faults beside raising them; without a handler Python would print them to standard error
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _users = 0
 _filters = ExitStack()
+
+
+@cache
+def quiet_libtiff() -> bool:
+    """Keep libtiff, which Pillow's wheels bring along, from writing to standard error; whether that worked.
+
+    It writes a line of its own about each fault, beside the error that Pillow raises.
+    """
+    for library in sorted((Path(PIL.__file__).parent.parent / "pillow.libs").glob("libtiff-*.so*")):
+        try:
+            tiff = ctypes.CDLL(str(library))  # loaded already: this is the very same one
+            for handler in (tiff.TIFFSetErrorHandler, tiff.TIFFSetWarningHandler):
+                handler.restype = ctypes.c_void_p
+                handler(ctypes.c_void_p(None))
+        except (OSError, AttributeError):
+            continue
+        return True
+    return False
 
 
 @contextmanager

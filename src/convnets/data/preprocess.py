@@ -23,6 +23,7 @@ __all__ = ["Preprocess", "centre_crop", "channel_statistics", "convert_channels"
 
 # ITU-R BT.601 luma, the weights behind Pillow's own conversion from RGB to L
 _LUMA = (0.299, 0.587, 0.114)
+_MAX_SIDE = 8192  # 67 megapixels, as many as a picture that is read may have
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Preprocess:
             raise ConfigError(
                 f"preprocess size is {self.size} with resize {self.resize}; allowed: 1 ≤ size ≤ resize"
             )
+        if self.resize > _MAX_SIDE:
+            raise ConfigError(f"preprocess resize is {self.resize}; allowed: at most {_MAX_SIDE} pixels")
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ConfigError(
                 f"preprocess mean and std need {self.channels} numbers; got {self.mean} and {self.std}"
@@ -71,9 +74,12 @@ class Preprocess:
         """The inverse of `to_dict`."""
         try:
             mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
-            return cls(int(values["channels"]), int(values["size"]), int(values["resize"]), mean, std)
-        except (KeyError, TypeError) as error:
-            raise ConfigError(f"preprocess {values!r} lacks or mistypes {error}") from None
+            channels, size, resize = (int(values[key]) for key in ("channels", "size", "resize"))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"preprocess {str(values)[:100]} lacks or mistypes {str(error)[:100]}"
+            ) from None
+        return cls(channels, size, resize, mean, std)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

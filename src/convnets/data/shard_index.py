@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from convnets.core.cache import cache_folder
 from convnets.core.files import atomic_path
-from convnets.data.picture_names import is_picture, printable
+from convnets.data.picture_names import is_picture, printable, shortened
 from convnets.data.pictures import refuse_huge
 from convnets.data.shard_paths import open_shard, shard_stamp
 from convnets.errors import DataError
@@ -110,7 +110,7 @@ def _samples(shard: str, size: int) -> Iterator[tuple[str, int, int, str]]:
         if ending == _LABEL:
             label = content
         elif "." not in ending and is_picture(f"x.{ending}") and picture is None:
-            refuse_huge(length, f"{printable(shard)}: {printable(name)}")
+            refuse_huge(length, f"{printable(shard)}: {shortened(name)}")
             picture = offset, length
     if key is not None:
         yield _sample(shard, key, picture, label)
@@ -123,7 +123,7 @@ def _sample(
     if picture is None or label is None:
         lacks = "picture" if picture is None else f".{_LABEL} with its label"
         raise DataError(
-            f"{printable(shard)}: sample {printable(name)!r} has no {lacks}; pack the shard again"
+            f"{printable(shard)}: sample {shortened(name)!r} has no {lacks}; pack the shard again"
         )
     try:
         text = label.decode("utf-8").strip()
@@ -131,7 +131,7 @@ def _sample(
         text = ""
     if not text or not text.isprintable():
         raise DataError(
-            f"{printable(shard)}: label of {printable(name)!r} is {label[:40]!r}; allowed: a number or a name"
+            f"{printable(shard)}: label of {shortened(name)!r} is {label[:40]!r}; allowed: a number or a name"
         )
     return name, *picture, text
 
@@ -148,7 +148,7 @@ def _members(shard: str, size: int) -> Iterator[tuple[str, int, int, bytes | Non
                         continue
                     if not member.isreg() or member.issparse():
                         raise DataError(
-                            f"{shown}: {printable(member.name)!r} is a link or device; allowed: files"
+                            f"{shown}: {shortened(member.name)!r} is a link or device; allowed: files"
                         )
                     if member.offset_data + member.size > size:
                         needed = member.offset_data + member.size

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnets.data.picture_names import printable
+from convnets.data.picture_names import printable, shortened
 from convnets.data.pictures import open_picture, refuse_huge
 from convnets.data.shard_index import ShardIndex
 from convnets.data.shard_paths import open_shard
@@ -87,7 +87,7 @@ class ShardPictures:
         return digest.hexdigest()
 
     def _name(self, index: int) -> str:
-        return f"{printable(self.position(index)[0])}: {self._keys[self.places[index]]}"
+        return f"{printable(self.position(index)[0])}: {shortened(self._keys[self.places[index]])}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"index": self.index, "places": self.places}

@@ -8,14 +8,13 @@ import stat
 import threading
 import weakref
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from convnets.data.picture_names import folders_of, is_clutter, is_picture, printable
+from convnets.data.picture_names import folders_of, is_clutter, is_picture, printable, shortened
 from convnets.data.pictures import open_picture, refuse_huge
 from convnets.errors import DataError, ImageDecodeError
 
@@ -60,7 +59,7 @@ class ZipPictures:
             if info.is_dir():
                 folders.add(name.rstrip("/"))
             elif is_picture(name):
-                refuse_huge(info.file_size, f"{shown}: {printable(name)}")
+                refuse_huge(info.file_size, f"{shown}: {shortened(name)}")
                 kept.append(info)
             else:
                 ignored += 1
@@ -89,19 +88,14 @@ class ZipPictures:
         """The file of picture `index` as it is; raises ImageDecodeError."""
         try:
             return self._archive.read(self.members[index])
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
-            name = self._shown(index)
-            raise ImageDecodeError(f"{name}: cannot be read from the archive ({error})") from None
+        except Exception as error:  # noqa: BLE001  every packing method has errors of its own
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise ImageDecodeError(
+                f"{self._shown(index)}: cannot be read from the archive ({reason})"
+            ) from None
 
     def _shown(self, index: int) -> str:
-        return f"{printable(str(self.path))}: {printable(_member_name(self.members[index]))}"
+        return f"{printable(str(self.path))}: {shortened(_member_name(self.members[index]))}"
 
     def subset(self, indices: Sequence[int]) -> ZipPictures:
         """The pictures at `indices`, in that order."""
@@ -162,10 +156,10 @@ def _check_member(info: zipfile.ZipInfo, name: str, archive: str) -> None:
     drive = len(parts[0]) == 2 and parts[0][1] == ":"
     if ".." in parts or parts[0] == "" or drive or "\0" in info.orig_filename:
         raise DataError(
-            f"{archive}: member {printable(name)!r} leads out of the archive; allowed: relative paths without '..'"
+            f"{archive}: member {shortened(name)!r} leads out of the archive; allowed: relative paths without '..'"
         )
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise DataError(
-            f"{archive}: member {printable(name)!r} is a link or device; allowed: files; pack it again"
+            f"{archive}: member {shortened(name)!r} is a link or device; allowed: files; pack it again"
         )
