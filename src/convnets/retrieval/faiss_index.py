@@ -23,7 +23,7 @@ from convnets.retrieval.stored_index import StoredIndex
 __all__ = ["KINDS", "FaissIndex"]
 
 KINDS = ("hnsw", "ivfpq")
-_NEIGHBOURS, _BUILD_DEPTH, _SEARCH_DEPTH = 32, 200, 128  # of HNSW: links of a node, candidates kept
+_NEIGHBOURS, _BUILD_DEPTH, _SEARCH_DEPTH = 32, 80, 128  # of HNSW: links of a node, candidates kept
 _CODE_BYTES = 32  # of a vector in IVF-PQ, at most; each stands for D / 32 numbers
 _SMALLEST_TRAINING = 39 * 256  # vectors: FAISS warns below 39 for each centre of a code
 _REFINED = 4  # times k candidates are compared by their whole vectors
