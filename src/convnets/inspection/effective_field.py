@@ -61,10 +61,10 @@ class EffectiveField:
 
     def __str__(self) -> str:
         top, bottom, left, right = self.box
+        place = f"{self.layer}, unit {self.unit[0]},{self.unit[1]}"
         seen = f"{bottom - top + 1}×{right - left + 1} pixels of the image"
-        return (
-            f"{self.layer}, unit {self.unit[0]},{self.unit[1]}: can see {seen}; half of the gradient lies within {self.side_of(0.5)} pixels, 90 % within {self.side_of(0.9)}"
-        )
+        half, most = self.side_of(0.5), self.side_of(0.9)
+        return f"{place}: can see {seen}; half of the gradient lies within {half} pixels, 90 % within {most}"
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -103,7 +103,8 @@ def effective_field(
     shape = image_shape(network, input_size)
     known = {each.name: each for each in receptive_fields(network, shape) if len(each.shape) == 4}
     if layer not in known:
-        raise UnknownNameError("layer", layer, known, "see them all with: convnets field MODEL")
+        near = [name for name in known if layer in name] or list(known)
+        raise UnknownNameError("layer", layer, near[:12], "see them all with: convnets field MODEL")
     place = _unit(known[layer], unit)
     if any(each.is_meta for each in network.parameters()):
         raise InputError(
@@ -139,7 +140,7 @@ def _random(network: nn.Module, shape: tuple[int, ...], count: int) -> Tensor:
     if isinstance(count, bool) or count < 1:
         raise InputError(f"images is {count}; allowed: 1 or more, or a tensor N×C×H×W")
     weight = next((each for each in network.parameters() if each.is_floating_point()), torch.zeros(1))
-    numbers = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
+    numbers = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
     return numbers.to(weight.device, weight.dtype)
 
 

@@ -5,7 +5,7 @@ It sees the functions themselves, not the source, so loops, branches and modules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -55,8 +55,11 @@ class GraphRecorder(TorchFunctionMode):
         self._weights: dict[int, frozenset[int]] = {}
         self._sizes: list[int] = []
         self._alive: list[Tensor] = []  # so that no tensor takes the identity of one that has gone
-        for weight in (*network.parameters(), *network.buffers()):
-            self._add_weight(weight)
+        self.used: set[str] = set()
+        """Names of the parameters that operations on the data took."""
+        self._names: list[str] = []
+        for name, weight in (*network.named_parameters(), *network.named_buffers()):
+            self._add_weight(name, weight)
         for module in network.modules():
             for constant in tensors_in(list(vars(module).values())):
                 self._weights.setdefault(id(constant), frozenset())
@@ -65,10 +68,11 @@ class GraphRecorder(TorchFunctionMode):
             self._note(name, "input", [], [tensor], ())
         self._entered[0] = [TensorSource(node.index) for node in self.nodes]
 
-    def _add_weight(self, weight: Tensor) -> None:
+    def _add_weight(self, name: str, weight: Tensor) -> None:
         if id(weight) not in self._weights:
             self._weights[id(weight)] = frozenset([len(self._sizes)])
             self._sizes.append(weight.numel() if isinstance(weight, nn.Parameter) else 0)
+            self._names.append(name)
             self._alive.append(weight)
 
     def __torch_function__(
@@ -108,11 +112,12 @@ class GraphRecorder(TorchFunctionMode):
         data: list[TensorSource],
         given: list[Tensor],
         settings: tuple[tuple[str, Any], ...],
-        used: Iterable[int] = (),
+        used: frozenset[int] = frozenset(),
     ) -> None:
         index = len(self.nodes)
         shapes = tuple(tuple(int(side) for side in each.shape) for each in given)
         count = sum(self._sizes[number] for number in used)
+        self.used.update(self._names[number] for number in used)
         family = family_of(name, len(data))
         self.nodes.append(
             GraphNode(index, path, name, name, family, self._open[-1], tuple(data), shapes, settings, count)
@@ -175,12 +180,13 @@ class GraphRecorder(TorchFunctionMode):
         outputs = [self._source(tensor) for tensor in tensors_in(result)]
         inner = {call.parent for call in self.calls}
         alone: dict[int, int] = {}
-        for node in self.nodes:
+        steps = [node for node in self.nodes if node.function != "input"]
+        for node in steps:
             alone[node.call] = alone.get(node.call, 0) + 1
-        for node in self.nodes:
+        for node in steps:
             call = self.calls[node.call]
-            if call.index and call.index not in inner and alone[call.index] == 1:
-                self.nodes[node.index] = replace(node, name=call.path, kind=call.kind)
+            if call.index not in inner and alone[call.index] == 1:
+                self.nodes[node.index] = replace(node, name=call.path or node.name, kind=call.kind)
         seen: dict[str, int] = {}
         for node in self.nodes:
             seen[node.name] = seen.get(node.name, 0) + 1

@@ -54,17 +54,15 @@ def trace_graph(
     plain = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
     given = [_image(plain, image_shape(plain, input_size))] if inputs is None else inputs
     if any(is_lazy(each) for each in plain.parameters()):
-        plain = copy.deepcopy(plain)  # the first run of a lazy module makes its weights
+        plain = _first_run(plain, given)
+    # the meta device's own Python code would show in the place of a scripted module
+    scripted = any(isinstance(each, torch.jit.ScriptModule) for each in plain.modules())
     with as_found(plain), torch.no_grad(), _without_compiler():
         plain.eval()
-        try:
-            recorder, result = _run_weightless(plain, given)
-            weightless = True
-        except ConvnetsError:
-            raise
-        except Exception:  # noqa: BLE001  whatever a network cannot do without weights, it may do with them
+        recorder, result = (None, None) if scripted else _try_weightless(plain, given)
+        weightless = recorder is not None
+        if recorder is None:
             recorder, result = _run(plain, given, input_size, inputs)
-            weightless = False
     outputs = recorder.finish(result)
     known = getattr(plain, "architecture", None)
     return NetworkGraph(
@@ -81,11 +79,35 @@ def _image(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
     """A batch of one image of random numbers, of the type and on the device of the weights."""
     weight = next((each for each in network.parameters() if each.is_floating_point()), None)
     if weight is None:
-        return torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+        return torch.rand(1, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
     if weight.device.type == "meta":
         return torch.empty(1, *shape, device="meta", dtype=weight.dtype)
-    numbers = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    numbers = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
     return numbers.to(weight.device, weight.dtype)
+
+
+def _first_run(network: nn.Module, given: Sequence[Any]) -> nn.Module:
+    """A copy of a lazy network with the weights that its first run makes."""
+    network = copy.deepcopy(network).eval()
+    try:
+        with torch.no_grad():
+            network(*given)
+    except RuntimeError as error:
+        why = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{type(network).__name__}, run for the first time: {why}; give another input"
+        ) from error
+    return network
+
+
+def _try_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphRecorder | None, Any]:
+    """The same without weights; None where that cannot be done, or fails for a reason that a real run will tell."""
+    try:
+        return _run_weightless(network, given)
+    except ConvnetsError:
+        raise
+    except Exception:  # noqa: BLE001  whatever a network cannot do without weights, it may do with them
+        return None, None
 
 
 def _run_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphRecorder, Any]:
@@ -131,7 +153,8 @@ def _notes(network: nn.Module, recorder: GraphRecorder) -> Iterator[str]:
         path
         for path, module in network.named_modules()
         if path not in called
-        and next(module.parameters(), None) is not None
+        and (owned := {f"{path}.{name}" for name, _ in module.named_parameters()})
+        and not owned & recorder.used
         and not isinstance(module, nn.ModuleList | nn.ModuleDict | torch.jit.ScriptModule)
         and type(module).forward is not nn.Module.forward
     ]

@@ -90,7 +90,7 @@ def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
         units = node.shapes[0][reach.dim]
         moved = windowed(reach, Window(1, 1, before), units)
         if mode != "constant":  # the border shows pixels again
-            row = torch.arange(size, dtype=torch.float64)[None, None]
+            row = torch.arange(size, dtype=torch.float64, device="cpu")[None, None]
             copied = [int(each) for each in F.pad(row, pad[place : place + 2], mode=mode)[0, 0]]
             shown = select(reach, [[each] for each in copied], reach.jump)
             moved = replace(moved, first=shown.first, last=shown.last)
@@ -108,7 +108,7 @@ def move_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
         else:
             form = [1] * seen.rank
             form[reach.dim] = -1
-            places = torch.arange(seen.shape[reach.dim]).view(form).expand(seen.shape)
+            places = torch.arange(seen.shape[reach.dim], device="cpu").view(form).expand(seen.shape)
             moved = [_found(reach, each) for each in _move(node, places)]
         for result, each in zip(results, moved, strict=True):
             if each is None:

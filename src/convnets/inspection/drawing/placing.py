@@ -82,19 +82,28 @@ class _Form:
         return ports[number] if number < len(ports) else ports[0]
 
 
+@dataclass(frozen=True)
+class _Edges:
+    """Upper and lower edge of a vertex, and where below its rank links may begin to bend."""
+
+    top: float
+    bottom: float
+    bend: float
+
+
 def place_level(level: Level) -> PlacedLevel:
     """Coordinates for everything in `level`."""
     inner = [place_level(box.level) if isinstance(box, Group) else None for box in level.boxes]
     forms = {index: _form(level, index, inside) for index, inside in enumerate(inner)}
     stage = rank_level(level)
     xs = _across(stage, forms)
-    tops, heights = _down(stage, forms, xs)
-    boxes, bottoms = [], {}
+    tops, heights, rooms = _down(stage, forms, xs)
+    boxes, edges = [], {}
     for number, row in enumerate(stage.ranks):
         for vertex in row:
             form = forms.get(vertex, _Form())
             top = tops[number]
-            bottoms[vertex] = (top, top + form.height, tops[number], tops[number] + heights[number])
+            edges[vertex] = _Edges(top, top + form.height, tops[number] + heights[number] + rooms[number])
             if vertex < stage.boxes:
                 placed = PlacedBox(
                     level.boxes[vertex],
@@ -105,7 +114,7 @@ def place_level(level: Level) -> PlacedLevel:
                     inner[vertex],
                 )
                 boxes.append((vertex, placed))
-    courses = _courses(stage, forms, xs, bottoms)
+    courses = _courses(stage, forms, xs, edges)
     first_exit, first_entry = stage.boxes, stage.boxes + stage.exits
     return PlacedLevel(
         level,
@@ -166,8 +175,8 @@ def _across(stage: Stage, forms: Mapping[int, _Form]) -> dict[int, float]:
 
 def _down(
     stage: Stage, forms: Mapping[int, _Form], xs: Mapping[int, float]
-) -> tuple[list[float], list[float]]:
-    """Upper edge and height of each rank; links that go straight down need less room below one."""
+) -> tuple[list[float], list[float], list[float]]:
+    """Upper edge and height of each rank, and the room for shapes below it; straight links need little more."""
     rank_of = {vertex: number for number, row in enumerate(stage.ranks) for vertex in row}
     plain = _Form()
     sideways = [0] * len(stage.ranks)
@@ -177,28 +186,23 @@ def _down(
         end = xs[segment.lower] + lower.port(lower.tops, segment.lower_port)
         sideways[rank_of[segment.upper]] += abs(start - end) > 0.5
     heights = [max((forms[v].height for v in row if v in forms), default=0.0) for row in stage.ranks]
-    tops, y = [], 0.0
+    tops, rooms, y = [], [0.0] * len(heights), 0.0
     for number, height in enumerate(heights):
         tops.append(y)
         y += height
         if number < len(heights) - 1:
             leaves = height and heights[number + 1]  # not an entry, not only exits below
             bend = BEND + min(24.0, 2.0 * sideways[number]) if sideways[number] else 8.0
-            y += (SHAPE if leaves else 4.0) + bend
-    return tops, heights
-
-
-def _below(vertex: int, edges: Mapping[int, tuple[float, float, float, float]]) -> float:
-    """Where a link that leaves a vertex may begin to bend: below the shapes of its rank."""
-    _, _, top, bottom = edges[vertex]
-    return bottom + (SHAPE if bottom > top else 0.0)
+            rooms[number] = SHAPE if leaves else 4.0
+            y += rooms[number] + bend
+    return tops, heights, rooms
 
 
 def _courses(
     stage: Stage,
     forms: Mapping[int, _Form],
     xs: Mapping[int, float],
-    edges: Mapping[int, tuple[float, float, float, float]],
+    edges: Mapping[int, _Edges],
 ) -> tuple[Course, ...]:
     plain = _Form()
     by_link: dict[int, list[Segment]] = {}
@@ -209,11 +213,11 @@ def _courses(
         first, last = segments[0], segments[-1]
         upper, lower = forms.get(first.upper, plain), forms.get(last.lower, plain)
         x = xs[first.upper] + upper.port(upper.bottoms, first.upper_port)
-        points = [(x, edges[first.upper][1]), (x, _below(first.upper, edges))]
+        points = [(x, edges[first.upper].bottom), (x, edges[first.upper].bend)]
         for segment in segments[1:]:
             x = xs[segment.upper]
-            points += [(x, edges[segment.upper][2]), (x, _below(segment.upper, edges))]
+            points += [(x, edges[segment.upper].top), (x, edges[segment.upper].bend)]
         x = xs[last.lower] + lower.port(lower.tops, last.lower_port)
-        points += [(x, edges[last.lower][2]), (x, edges[last.lower][0])]
+        points.append((x, edges[last.lower].top))
         courses.append(Course(link, tuple(points)))
     return tuple(courses)
