@@ -44,6 +44,9 @@ __all__ = [
 class ConvnetsError(Exception):
     """Root of the tree: `except ConvnetsError` catches all that convnets raises on purpose."""
 
+    told = False
+    """Whether another process of a distributed run says it to the user."""
+
 
 class UsageError(ConvnetsError, ValueError):
     """The caller asked for something that is not allowed."""

@@ -291,7 +291,7 @@ class MadeUpTime:
 
         monkeypatch.setattr(loop, "time", self)
         monkeypatch.setattr(Learner, "step", timed_step)
-        monkeypatch.setattr("convnets.training.train.evaluate_on", timed_judge)
+        monkeypatch.setattr("convnets.training.execution.evaluate_on", timed_judge)
 
     def perf_counter(self) -> float:
         return self.now

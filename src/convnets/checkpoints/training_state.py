@@ -39,6 +39,8 @@ class TrainingState:
     epochs_without_better: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     """One per finished epoch: the columns of metrics.csv."""
+    world_size: int = 1
+    """Processes that train together: a run goes on exactly with as many."""
     event_bytes: int = 0
     """Length of events.jsonl when the state was saved; what follows is told again by a resumed run."""
 

@@ -11,6 +11,7 @@ import typer
 
 from convnets.cli.options import takes_train_options
 from convnets.cli.output import ProgressBar, mute, progress_bar
+from convnets.core.world import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig, read_toml
 
@@ -121,7 +122,8 @@ def _start(
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
     from convnets.training.run import check_output
 
-    check_output(output, None if go_on else name)
+    if rank_in_environment() == 0:  # the process that writes, and that will say it once for all
+        check_output(output, None if go_on else name)
     from convnets.training.train import train as train_network
 
     return train_network(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,13 +35,16 @@ class Batch:
     """int64 N class indices; float N×K shares of the classes when images were mixed."""
     indices: Tensor
     """int64 N, each image's place in the ImageSet."""
+    whole: int | None = None
+    """Images of this step over all processes that share it; None where none do, or some may be left out."""
 
 
 class Batches:
     """An ImageSet as batches, epoch by epoch.
 
     A single image left over at the end joins the batch before it, because batch normalisation cannot learn
-    from one image; any other remainder is a smaller last batch.
+    from one image; any other remainder is a smaller last batch. Where processes share each batch, of `share[1]`
+    the one of rank `share[0]` gets every so-maniest image of it, and a remainder of less than two images each joins.
 
     A picture that is still a file and cannot be decoded raises its ImageDecodeError. Up to `skip_corrupt` of them
     (each counts once, however many epochs meet it) are left out of their batches instead, with a logged warning;
@@ -66,9 +69,16 @@ class Batches:
         mixing: Mixing | None = None,
         workers: int = 0,
         skip_corrupt: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch size is {batch_size}; allowed: 1 or more")
+        self.rank, self.ranks = share
+        if self.ranks > 1 and min(batch_size, len(image_set)) < 2 * self.ranks:
+            raise ConfigError(
+                f"batch size {batch_size} on {len(image_set)} images is shared by {self.ranks} processes; "
+                "allowed: at least 2 images for each; give a larger batch_size or start fewer processes"
+            )
         self.image_set, self.preprocess, self.batch_size = image_set, preprocess, batch_size
         self.device = torch.device(device)
         self.shuffle, self.seed = shuffle, seed
@@ -87,7 +97,7 @@ class Batches:
         """Batches in an epoch."""
         images = len(self.image_set)
         full, rest = divmod(images, self.batch_size)
-        return max(1, full + (rest > 1 or (rest == 1 and self.batch_size == 1)))
+        return max(1, full + (rest >= 2 * self.ranks))
 
     def order(self, epoch: int) -> Tensor:
         """int64 N: which image comes when in this epoch."""
@@ -96,10 +106,16 @@ class Batches:
         return torch.randperm(len(self.image_set), generator=generator_for(self.seed, "order", epoch))
 
     def steps(self, epoch: int) -> list[Tensor]:
-        """int64 tensors: which images are in each batch of this epoch."""
+        """int64 tensors: which images are in each batch of this epoch, of this process's share."""
         order, last = self.order(epoch), len(self) - 1
         size = self.batch_size
-        return [order[step * size : None if step == last else (step + 1) * size] for step in range(len(self))]
+        ends = [len(order) if step == last else (step + 1) * size for step in range(len(self))]
+        return [order[step * size + self.rank : end : self.ranks] for step, end in enumerate(ends)]
+
+    def images_in(self, step: int) -> int:
+        """Images of a step, over all processes that share it."""
+        last = step == len(self) - 1
+        return len(self.image_set) - step * self.batch_size if last else self.batch_size
 
     def epoch(self, number: int = 0, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from step `start` on."""
@@ -108,9 +124,11 @@ class Batches:
         for step, indices, stored in zip(steps, chosen, self._source.fetch(chosen), strict=True):
             if isinstance(stored, _Incomplete):
                 kept = self._leave_out(indices, stored)
-                yield self._prepare(stored.pictures[kept].to(self.device), indices[kept], number, step)
+                batch = self._prepare(stored.pictures[kept].to(self.device), indices[kept], number, step)
             else:
-                yield self._prepare(stored.to(self.device), indices, number, step)
+                batch = self._prepare(stored.to(self.device), indices, number, step)
+            shared = self.ranks > 1 and not self.skip_corrupt
+            yield replace(batch, whole=self.images_in(step)) if shared else batch
 
     def _leave_out(self, indices: Tensor, batch: _Incomplete) -> Tensor:
         """Places in the batch of the pictures that are there; raises when more are missing than is allowed."""
@@ -133,7 +151,8 @@ class Batches:
         images = self.preprocess.to_unit(stored)
         targets = self._labels[indices.to(self.device)]
         if self.augment or self.mixing:
-            generator = generator_for(self.seed, "augment", epoch, step, device=self.device)
+            own = ("rank", self.rank) if self.ranks > 1 else ()  # no two processes draw the same
+            generator = generator_for(self.seed, "augment", epoch, step, *own, device=self.device)
             images = augment_images(images, self.augment, generator)
         images = self.preprocess.normalise(self.preprocess.fit(images))
         if self.mixing:

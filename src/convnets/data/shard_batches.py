@@ -83,6 +83,7 @@ class ShardBatches(Batches):
             skip_corrupt=skip_corrupt,
         )
         self.reading = reading or Reading()
+        self.rank, self.ranks = self.reading.rank, self.reading.ranks
         self._pictures = image_set.images
         stretches = self.reading.ranks * self.reading.readers
         self._stretch = len(image_set) // stretches
@@ -103,6 +104,11 @@ class ShardBatches(Batches):
     def __len__(self) -> int:
         """Batches in an epoch, of this rank."""
         return self.reading.readers * len(self._cuts())
+
+    def images_in(self, step: int) -> int:
+        """Images of a step, over all ranks; those have equally many."""
+        start, stop = self._cuts()[step // self.reading.readers]
+        return (stop - start) * self.ranks
 
     def order(self, epoch: int) -> Tensor:
         """int64: which image comes when in this rank's epoch."""

@@ -8,14 +8,17 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from convnets.core.world import ALONE, World
+
 __all__ = ["INTERRUPTED", "TERMINATED", "Interruption"]
 
 INTERRUPTED, TERMINATED = "interrupted", "terminated"
+_REASONS = (INTERRUPTED, TERMINATED)  # the later one prevails where processes were asked differently
 _SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class Interruption:
-    """Whether the run was asked to end, and how.
+    """Whether the run was asked to end, and how; of several processes one that was asked is enough.
 
     >>> asked = Interruption()
     >>> asked.reason is None
@@ -25,16 +28,23 @@ class Interruption:
     'interrupted'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, world: World = ALONE) -> None:
         self.reason: str | None = None
+        self._world = world
+        self._asked_here = False  # else the reason came from another process, and our own signal is the first
 
     def is_asked(self) -> bool:
-        """Whether the run is to end."""
-        return self.reason is not None
+        """Whether the run is to end. All processes ask at the same places and get the same answer."""
+        code = 0 if self.reason is None else _REASONS.index(self.reason) + 1
+        agreed = self._world.agree(code)
+        if agreed:  # else a signal may have come in this very moment: it is for the next time
+            self.reason = _REASONS[agreed - 1]
+        return agreed > 0
 
     def request(self, reason: str = INTERRUPTED) -> None:
         """Ask the run to save itself and end at the next step's boundary."""
         self.reason = self.reason or reason
+        self._asked_here = True
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -53,6 +63,6 @@ class Interruption:
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.reason is not None:
+        if self._asked_here:
             raise KeyboardInterrupt
         self.request(_SIGNALS[signal.Signals(number)])

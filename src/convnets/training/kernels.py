@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
 from convnets.core.hardware import Hardware
+from convnets.core.world import ALONE, World
 from convnets.kernels.candidates import applicable
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
 from convnets.kernels.convolution_plan import DIRECTIONS, ConvolutionPlan, describe
@@ -24,23 +26,32 @@ __all__ = ["Kernels"]
 class Kernels:
     """Compiles, measures and remembers for one run; `say` hears of anything that takes the user's time.
 
-    With `fixed` nothing is chosen by measurement, so that the choice is the same everywhere.
+    With `fixed` nothing is chosen by measurement, so that the choice is the same everywhere. Of several processes
+    the first one measures, while the others wait, and all train on what it chose.
     """
 
     def __init__(
-        self, hardware: Hardware, say: Callable[[str], None] | None = None, *, fixed: bool = False
+        self,
+        hardware: Hardware,
+        say: Callable[[str], None] | None = None,
+        *,
+        fixed: bool = False,
+        world: World = ALONE,
     ) -> None:
-        self.hardware = hardware
+        self.hardware, self._world = hardware, world
         self._say = say or _say_nothing
         self._tuner = Tuner()
         self._fixed = fixed
         self._plans: dict[ConvolutionShape, ConvolutionPlan] = {}
         self._restored: dict[str, dict[str, Any]] = {}
+        self._common: dict[str, dict[str, Any]] = {}  # of several processes, by shape but for the batch size
         self._acceleration: Acceleration | None = None
         self._measured, self._seconds = 0, 0.0
 
     def accelerate(self, network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
         """What to train `network` through: its twin, on CUDA what `choose_compilation` picks, or the network itself."""
+        if self.hardware.device.type == "cuda" and self._world.size > 1:
+            return network  # what is measured could differ from process to process
         if self.hardware.device.type == "cuda":
             self._say("measuring ways to run this network on this GPU: some minutes")
             compiled = choose_compilation(network, images)
@@ -75,13 +86,30 @@ class Kernels:
 
     def plans(self) -> dict[str, dict[str, Any]]:
         """What was chosen so far, by shape: a resumed run computes by the same kernels, to the same bits."""
-        return {shape.key(): plan.to_dict() for shape, plan in self._plans.items()} | self._restored
+        own = {shape.key(): plan.to_dict() for shape, plan in self._plans.items()}
+        return own | self._restored if self._world.size == 1 else dict(self._common)
 
     def restore(self, plans: dict[str, dict[str, Any]]) -> None:
         """Choose as `plans()` says for the shapes in it, as far as those kernels are there."""
-        self._restored = dict(plans)
+        if self._world.size == 1:
+            self._restored = dict(plans)
+        else:
+            self._common = dict(plans)
 
     def _plan_for(self, shape: ConvolutionShape) -> ConvolutionPlan:
+        if self._world.size == 1:
+            return self._own_plan(shape)
+        common = replace(shape, batch=1).key()  # the processes' shares of a batch differ by an image
+        if common not in self._common:  # all processes meet a shape at the same step
+            chosen = self._own_plan(shape).to_dict() if self._world.first else {}
+            self._common[common] = self._world.broadcast(chosen)
+        plan = ConvolutionPlan.from_dict(self._common[common])
+        if not all(plan.chosen(direction) in applicable(direction, shape) for direction in DIRECTIONS):
+            plan = plan_without_measuring(shape)
+        self._plans[shape] = plan
+        return plan
+
+    def _own_plan(self, shape: ConvolutionShape) -> ConvolutionPlan:
         threads = self.hardware.threads
         if shape.key() in self._restored:
             plan = ConvolutionPlan.from_dict(self._restored[shape.key()])

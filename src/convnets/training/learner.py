@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,25 +12,20 @@ from torch import Tensor, nn
 
 from convnets.core.hardware import Hardware
 from convnets.core.seeds import derive_seed
+from convnets.core.world import ALONE, World
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.kernels import Kernels
-from convnets.training.memory_shortage import is_out_of_memory
+from convnets.training.memory_shortage import is_out_of_memory, shortage
 from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
 from convnets.training.schedules import schedule_factor
+from convnets.training.shared_gradients import AllHeads, HasAuxiliaryHeads, SharedGradients, summed
 from convnets.training.step_guard import StepGuard
 
 __all__ = ["Learner", "check_auxiliary_heads"]
-
-
-@runtime_checkable
-class HasAuxiliaryHeads(Protocol):
-    """A network that gives the logits of its auxiliary heads beside its own."""
-
-    def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, ...]: ...
 
 
 def check_auxiliary_heads(network: nn.Module, config: TrainConfig) -> None:
@@ -43,7 +38,10 @@ def check_auxiliary_heads(network: nn.Module, config: TrainConfig) -> None:
 
 
 class Learner:
-    """A network and all that changes with it from step to step. N images of a batch, K classes."""
+    """A network and all that changes with it from step to step. N images of a batch, K classes.
+
+    Of several processes each computes its share of a batch; loss, gradients and sums are those of all of it.
+    """
 
     def __init__(
         self,
@@ -53,14 +51,15 @@ class Learner:
         kernels: Kernels | None = None,
         say: Callable[[str], None] | None = None,
         objective: EmbeddingObjective | None = None,
+        world: World = ALONE,
     ) -> None:
         check_auxiliary_heads(network, config)
         self._say = say or (lambda _: None)
-        self.config, self.hardware = config, hardware
+        self.config, self.hardware, self.world = config, hardware, world
         self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernels = kernels or Kernels(hardware)
         # made at the first step, since compiling its kernels may take a while
-        self._twin: Callable[[Tensor], Tensor] | None = None
+        self._twin: SharedGradients | None = None
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.objective = objective
@@ -106,7 +105,7 @@ class Learner:
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         """One update on one batch, at `progress` (0 to 1) of the run; dropout depends on seed, epoch and step alone."""
-        torch.manual_seed(derive_seed(self.config.seed, "step", epoch, step))
+        torch.manual_seed(derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose))
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * group["rate"]
@@ -117,7 +116,7 @@ class Learner:
             return
         self._loss_sum += sums[0]
         self._correct += sums[1]
-        self.seen += len(batch.targets)
+        self.seen += sums[2]
         self.optimiser.step()
         if self.config.max_norm is not None:
             cap_weight_norms(self.weights, self.config.max_norm)
@@ -125,17 +124,19 @@ class Learner:
         if self.average is not None:
             self._update_average()
 
-    def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Gradients of the batch's mean loss; the sum of the losses of its images, and how many are right.
+    def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
+        """Gradients of the batch's mean loss; the sum of the losses of its images, how many are right, and all.
 
         Where memory does not suffice the batch is computed in twice as many parts, as often as that helps.
         """
         while True:
             try:
-                return self._gradients_in_parts(batch, min(self.parts, len(batch.targets)))
+                return self._gradients_in_parts(batch)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self.parts >= len(batch.targets):
                     raise
+                if self.world.size > 1:  # the others wait inside the backward pass
+                    raise shortage(len(batch.targets), self.parts) from None
             self.parts *= 2  # outside of the handler, whose traceback keeps the failed attempt's activations
             self.guard.undo()
             self.optimiser.zero_grad(set_to_none=True)
@@ -144,13 +145,19 @@ class Learner:
                 f"{self.parts} parts; gradients add up to the same, batch norm sees smaller batches"
             )
 
-    def _gradients_in_parts(self, batch: Batch, parts: int) -> tuple[Tensor, Tensor]:
-        count = len(batch.targets)
-        sums = [
-            self._backward(images, targets, len(targets) / count)
-            for images, targets in zip(batch.images.chunk(parts), batch.targets.chunk(parts), strict=True)
-        ]
-        return torch.stack([loss for loss, _ in sums]).sum(), torch.stack([right for _, right in sums]).sum()
+    def _gradients_in_parts(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
+        own = len(batch.targets)
+        count = self.world.total(own) if batch.whole is None else batch.whole
+        if self._twin is None:
+            with self.hardware.autocast():
+                self._twin = self._made_twin(batch.images)
+        parts = self._twin.parts(batch, min(self.parts, own, count // self.world.size))
+        sums = []
+        for number, (images, targets) in enumerate(parts, 1):
+            with self._twin.part(last=number == len(parts)):
+                sums.append(self._backward(images, targets, self._twin.factor * len(targets) / count))
+        loss, right = torch.stack([loss for loss, _ in sums]).sum(), torch.stack([r for _, r in sums]).sum()
+        return *summed(self.world, loss, right), count
 
     def _backward(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
         loss, extra, right = self._judge(images, targets)
@@ -169,11 +176,8 @@ class Learner:
             loss, right = self.objective.judge(answer, targets)
             return loss, None, right
         with self.hardware.autocast():
-            if config.auxiliary_weight:
-                assert isinstance(self.network, HasAuxiliaryHeads)
-                logits, *auxiliary = self.network.forward_with_auxiliary(images)
-            else:
-                logits, auxiliary = self._forward(images), []
+            answer = self._forward(images)
+        logits, *auxiliary = answer if config.auxiliary_weight else (answer,)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
         losses = [
             F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)
@@ -183,14 +187,19 @@ class Learner:
         labels = targets if targets.ndim == 1 else targets.argmax(1)
         return loss, extra, (logits.detach().argmax(1) == labels).sum()
 
-    def _forward(self, images: Tensor) -> Tensor:
-        if self._twin is None:
-            through = self.network if self.objective is None else self.objective.through(self.network)
-            self._twin = self.kernels.accelerate(through, images) if self.config.fast else through
+    def _forward(self, images: Tensor) -> Any:
+        assert self._twin is not None
         if isinstance(self.network, ImageClassifier):  # the twin has no checks of its own
             self.network.check_input(images)
-        logits: Tensor = self._twin(images)
-        return logits
+        return self._twin(images)
+
+    def _made_twin(self, images: Tensor) -> SharedGradients:
+        if self.config.auxiliary_weight:
+            return SharedGradients(self.world, AllHeads(self.network))
+        through = self.network if self.objective is None else self.objective.through(self.network)
+        twin = self.kernels.accelerate(through, images) if self.config.fast else through
+        heads = twin is self.network and isinstance(self.network, HasAuxiliaryHeads)
+        return SharedGradients(self.world, twin, some_unused=heads)
 
     @torch.no_grad()
     def _update_average(self) -> None:

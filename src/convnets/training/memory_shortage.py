@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["is_out_of_memory"]
+from convnets.errors import TrainingError
+
+__all__ = ["is_out_of_memory", "shortage"]
 
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory")  # of PyTorch's allocators
 
@@ -20,3 +22,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def shortage(images: int, parts: int) -> TrainingError:
+    """What a process of several says, which cannot split its batch without the others."""
+    return TrainingError(
+        f"memory did not suffice for {images} images in {parts} part{'s' * (parts != 1)}; with several processes "
+        f"batches are not split by themselves: go on with --accumulate {2 * parts} or a smaller batch_size"
+    )

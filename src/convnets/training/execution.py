@@ -1,0 +1,225 @@
+"""Execution: a run from its beginning to its end — the learner, the listeners, the loop, and what is written when."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import nn
+
+from convnets.checkpoints.training_state import Scored, TrainingState
+from convnets.core.memory import release_freed_memory
+from convnets.core.world import World
+from convnets.data.batches import Batches
+from convnets.data.shard_batches import Reading, ShardBatches
+from convnets.data.shard_pictures import ShardPictures
+from convnets.errors import RunError
+from convnets.layers.synchronised_norm import synchronise_batch_norm
+from convnets.training.conclusion import conclude, evaluate_on
+from convnets.training.config import TrainConfig
+from convnets.training.embedding import class_batches, evaluate_embedding, measured
+from convnets.training.events import Event, Listener, Notice, RunStarted
+from convnets.training.health import HealthProbe
+from convnets.training.interruption import INTERRUPTED, TERMINATED, Interruption
+from convnets.training.kernels import Kernels
+from convnets.training.learner import Learner
+from convnets.training.listeners.choose import default_listeners
+from convnets.training.listeners.event_file import EventFile
+from convnets.training.loop import fit
+from convnets.training.ranks import Beginning, RunElsewhere, evaluate_shares
+from convnets.training.run import Run
+from convnets.training.saver import Saver
+from convnets.training.task import Task
+
+__all__ = ["execute"]
+
+
+def execute(
+    task: Task,
+    config: TrainConfig,
+    beginning: Beginning,
+    world: World,
+    listeners: Sequence[Listener] | None,
+) -> Run:
+    """Train from `beginning` to the end and leave in the run what there is to know; process 0 writes and tells."""
+    run, state = beginning.run, beginning.state
+    interruption = Interruption(world)
+    heard: list[Listener] = [
+        *(default_listeners() if listeners is None else listeners),
+        EventFile(run.events_file),
+    ]
+    emit = _telling(heard if world.first else [], interruption)
+
+    def say(message: str) -> None:
+        emit(Notice(message))
+
+    with _claimed(run, world), _own_random_numbers(), _deterministic(config), interruption.listening():
+        learner = _learner(task, config, world, say)
+        if beginning.learner is not None:
+            learner.load_state_dict(beginning.learner)
+        reason, hurried = "failed", False
+        try:
+            emit(_started(run, task, config, state))
+            for notice in (*task.notices, *beginning.notices):
+                say(notice)
+            reason = _fit(run, task, config, state, learner, interruption, emit)
+        except KeyboardInterrupt:  # asked twice: at once
+            reason, hurried = INTERRUPTED, True
+        except Exception as error:
+            cause = world.cause_of(error)
+            reason = f"failed: {str(cause).splitlines()[0] if str(cause) else type(cause).__name__}"
+            if cause is not error:
+                raise cause from None
+            raise
+        finally:
+            if world.first:
+                hurried = hurried or reason == TERMINATED
+                conclude(run, task, state, learner, reason, emit, hurried=hurried)
+            release_freed_memory()
+    if isinstance(run, RunElsewhere):
+        run.told = reason
+    return run
+
+
+def _claimed(run: Run, world: World) -> contextlib.AbstractContextManager[None]:
+    return run.claimed() if world.first else contextlib.nullcontext()
+
+
+def _learner(task: Task, config: TrainConfig, world: World, say: Callable[[str], None]) -> Learner:
+    """The learner; of several processes, all from the weights of process 0."""
+    if world.size > 1 and config.sync_bn:
+        synchronise_batch_norm(task.network)
+    task.network.to(task.hardware.device)
+    world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
+    kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world)
+    return Learner(task.network, config, task.hardware, kernels, say, task.objective, world)
+
+
+def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Listener:
+    """Every listener hears every event; one that raises KeyboardInterrupt ends the run as Ctrl-C would."""
+
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            try:
+                listener(event)
+            except KeyboardInterrupt:
+                if interruption.reason is not None:
+                    raise
+                interruption.request()
+
+    return emit
+
+
+def _fit(
+    run: Run,
+    task: Task,
+    config: TrainConfig,
+    state: TrainingState,
+    learner: Learner,
+    interruption: Interruption,
+    emit: Listener,
+) -> str:
+    def validate(network: nn.Module) -> Scored | None:
+        if probe is not None:
+            emit(probe.measure(learner, state.epochs + 1))
+        if task.objective is None:
+            judge = partial(evaluate_on, task)
+            return (
+                None if task.validation is None else evaluate_shares(world, network, task.validation, judge)
+            )
+        found = None
+        if task.validation is not None:
+            found = evaluate_embedding(task, task.objective, network, task.validation)
+        emit(measured(state.epochs + 1, task.objective, found))
+        return found
+
+    world = learner.world
+    probe = HealthProbe(task, config) if config.health else None
+    if probe is not None and not (state.epochs or state.step):
+        emit(probe.measure(learner, 0))
+    batches = _batches(task, config, world)
+    validation_images = 0 if task.validation is None else len(task.validation)
+    saver = Saver(run, task, learner, state, config, emit) if world.first else None
+    try:
+        reason = fit(learner, batches, validate, validation_images, config, state, emit, saver, interruption)
+    except BaseException:
+        if saver is not None:
+            with contextlib.suppress(RunError):  # what stopped the run is the better message
+                saver.close()
+        raise
+    if saver is not None:
+        saver.close()
+    return reason
+
+
+def _batches(task: Task, config: TrainConfig, world: World) -> Batches:
+    if task.objective is not None:
+        return class_batches(task, config)
+    if isinstance(task.train.images, ShardPictures):  # not in memory, and read best from end to end
+        return ShardBatches(
+            task.train,
+            task.preprocess,
+            max(1, config.batch_size // world.size),
+            reading=Reading(world.rank, world.size),
+            device=task.hardware.device,
+            seed=config.seed,
+            augment=task.augment,
+            mixing=task.mixing,
+            workers=task.workers,
+            skip_corrupt=config.skip_corrupt,
+        )
+    return Batches(
+        task.train,
+        task.preprocess,
+        config.batch_size,
+        device=task.hardware.device,
+        shuffle=True,
+        seed=config.seed,
+        augment=task.augment,
+        mixing=task.mixing,
+        workers=task.workers,
+        skip_corrupt=config.skip_corrupt,
+        share=(world.rank, world.size),
+    )
+
+
+def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) -> RunStarted:
+    return RunStarted(
+        run=str(run.path),
+        network=task.network_name,
+        data=task.train.source,
+        parameters=sum(p.numel() for p in task.network.parameters()),
+        input_shape=(task.preprocess.channels, task.preprocess.size, task.preprocess.size),
+        train_images=len(task.train),
+        validation_images=0 if task.validation is None else len(task.validation),
+        resident_bytes=task.train.nbytes,
+        hardware=str(task.hardware),
+        epochs=config.epochs,
+        first_epoch=state.epochs,
+        first_step=state.step,
+        objective=config.objective,
+    )
+
+
+@contextlib.contextmanager
+def _deterministic(config: TrainConfig) -> Iterator[None]:
+    """PyTorch's deterministic algorithms, where the run asks for them; an operation without one raises."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if not config.deterministic or before:  # asking alone would load PyTorch's compiler, a second or two
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextlib.contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave the caller's random numbers as they were: each step seeds the global generator."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices=list(devices)):
+        yield
