@@ -20,6 +20,7 @@ NAMES = [
     "TrainConfig",
     "TrainedModel",
     "TripletLoss",
+    "check_data",
     "create_model",
     "describe",
     "diff",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
     from convnets.data.batches import Batches as Batches
+    from convnets.data.data_check import check_data as check_data
     from convnets.data.image_set import ImageSet as ImageSet
     from convnets.data.image_set import Splits as Splits
     from convnets.data.preprocess import Preprocess as Preprocess
@@ -68,6 +69,7 @@ _HOME = {
     "TrainConfig": "convnets.training.config",
     "TrainedModel": "convnets.checkpoints.model_folder",
     "TripletLoss": "convnets.training.objectives.triplet_loss",
+    "check_data": "convnets.data.data_check",
     "create_model": "convnets.models.catalogue",
     "describe": "convnets.retrieval.descriptors",
     "diff": "convnets.inspection.difference",

@@ -250,3 +250,23 @@ def test_libtiff_writes_no_lines_of_its_own(capfd: pytest.CaptureFixture[str]) -
     with suppress(ImageDecodeError):
         open_picture(bytes(content), "x.tif")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("pixels", [1, 7, 50])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "P"])
+def test_strips_of_any_height_give_the_same_picture(
+    mode: str, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (11, 5, 4), dtype=np.uint8)
+    image = Image.fromarray(values)
+    if mode == "I;16":
+        image = Image.fromarray(values[..., 0].astype(np.uint16) * 199)
+    elif mode == "P":
+        image = image.convert("RGB").quantize(8)
+    content = encode(
+        image if mode in ("I;16", "P") else image.convert(mode),
+        **({"transparency": 2} if mode == "P" else {}),
+    )
+    whole = np.asarray(open_picture(content, "x"))
+    monkeypatch.setattr("convnets.data.picture_modes._STRIP_PIXELS", pixels)
+    assert np.array_equal(np.asarray(open_picture(content, "x")), whole)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
 __all__ = ["to_grey_or_rgb"]
 
 _GREY = ("1", "L", "LA", "La")
-_ROWS = 64
+_STRIP_PIXELS = 1 << 21
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -31,20 +33,33 @@ def to_grey_or_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    layer = picture.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("L" if picture.mode in _GREY else "RGB")
+    shown = Image.new("L" if picture.mode in _GREY else "RGB", picture.size)
+    for top, below in _strips(picture.size):
+        box = (0, top, picture.width, below)
+        layer = picture.crop(box).convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        shown.paste(Image.alpha_composite(white, layer).convert(shown.mode), box)
+    return shown
+
+
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """First row and end of strips of a picture: the workings of all of a large one would take many times its memory."""
+    width, height = size
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: one scale for every picture of a mode, so that brightness keeps its meaning."""
     values = np.asarray(picture)
-    top = 1.0 if picture.mode == "F" else 65535.0
+    top_value = 1.0 if picture.mode == "F" else 65535.0
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= top):
-        raise ValueError(f"mode {picture.mode} with values from {low:g} to {high:g}; allowed: 0 to {top:g}")
+    if not (low >= 0 and high <= top_value):
+        raise ValueError(
+            f"mode {picture.mode} with values from {low:g} to {high:g}; allowed: 0 to {top_value:g}"
+        )
     scaled = np.empty(values.shape, dtype=np.uint8)
-    for row in range(0, len(values), _ROWS):  # a few rows at a time: float64 of all would take eight times as much
-        block = values[row : row + _ROWS].astype(np.float64)
-        scaled[row : row + _ROWS] = np.rint(block * (255.0 / top))
+    for top, below in _strips(picture.size):
+        scaled[top:below] = np.rint(values[top:below].astype(np.float64) * (255.0 / top_value))
     return Image.fromarray(scaled)
