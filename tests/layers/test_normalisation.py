@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from convnets.inspection.parameter_changes import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from convnets.errors import InputError
+from convnets.inspection.parameter_changes import replace
 from convnets.layers.normalisation import BatchNorm
 from convnets.models.catalogue import create_model
 
