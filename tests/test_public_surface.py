@@ -22,6 +22,7 @@ NAMES = [
     "TripletLoss",
     "check_data",
     "create_model",
+    "d2l",
     "describe",
     "diff",
     "draw",

@@ -71,6 +71,7 @@ _HOME = {
     "TripletLoss": "convnets.training.objectives.triplet_loss",
     "check_data": "convnets.data.data_check",
     "create_model": "convnets.models.catalogue",
+    "d2l": "convnets",
     "describe": "convnets.retrieval.descriptors",
     "diff": "convnets.inspection.difference",
     "draw": "convnets.inspection.draw",

@@ -1,0 +1,134 @@
+"""Counting: sums, seconds, accuracy and loss over whatever yields (X, y)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "Accumulator",
+    "Timer",
+    "accuracy",
+    "evaluate_accuracy",
+    "evaluate_accuracy_gpu",
+    "evaluate_loss",
+]
+
+Pairs = Iterable[Any]
+"""Whatever yields (X, y)."""
+
+
+class Accumulator:
+    """Sums over `n` variables.
+
+    >>> metric = Accumulator(2)
+    >>> metric.add(1, torch.tensor(2.0))
+    >>> metric.add(3, 4)
+    >>> metric[0], metric[1]
+    (4.0, 6.0)
+    """
+
+    def __init__(self, n: int) -> None:
+        self.data = [0.0] * n
+
+    def add(self, *numbers: Any) -> None:
+        """Add one number to each sum."""
+        self.data = [total + float(number) for total, number in zip(self.data, numbers, strict=True)]
+
+    def reset(self) -> None:
+        """Begin again at zero."""
+        self.data = [0.0] * len(self.data)
+
+    def __getitem__(self, index: int) -> float:
+        return self.data[index]
+
+
+class Timer:
+    """Seconds of several stretches of time; the first starts now."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start a stretch."""
+        self.tik = time.perf_counter()
+
+    def stop(self) -> float:
+        """End it; returns its seconds."""
+        self.times.append(time.perf_counter() - self.tik)
+        return self.times[-1]
+
+    def avg(self) -> float:
+        """Mean seconds of a stretch; 0 before the first."""
+        return self.sum() / max(1, len(self.times))
+
+    def sum(self) -> float:
+        """Seconds of all stretches."""
+        return sum(self.times)
+
+    def cumsum(self) -> list[float]:
+        """Seconds until the end of each stretch."""
+        return [float(seconds) for seconds in numpy.cumsum(self.times)]
+
+
+def accuracy(y_hat: Tensor, y: Tensor) -> float:
+    """How many predictions are right: a number, not a share.
+
+    >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
+    1.0
+    """
+    if y_hat.ndim > 1 and y_hat.shape[1] > 1:
+        y_hat = y_hat.argmax(dim=1)
+    return float((y_hat.type(y.dtype) == y).type(y.dtype).sum())
+
+
+def evaluate_accuracy(net: Callable[[Any], Tensor], data_iter: Pairs) -> float:
+    """Share of the images of `data_iter` that `net` (a module or a function) gets right."""
+    return evaluate_accuracy_gpu(net, data_iter)
+
+
+def evaluate_accuracy_gpu(
+    net: Callable[[Any], Tensor], data_iter: Pairs, device: torch.device | str | None = None
+) -> float:
+    """The same on `device`, by default the one that the network's parameters are on.
+
+    A module is in evaluation mode meanwhile and afterwards. Hits are counted on the device and read once.
+    """
+    if isinstance(net, nn.Module):
+        net.eval()
+        if device is None:
+            device = next((parameter.device for parameter in net.parameters()), None)
+    hits, seen = torch.zeros((), dtype=torch.float64), 0
+    with torch.no_grad():
+        for X, y in data_iter:
+            X, y = _moved(X, device), y if device is None else y.to(device)
+            y_hat = net(X)
+            predicted = y_hat.argmax(dim=1) if y_hat.ndim > 1 and y_hat.shape[1] > 1 else y_hat
+            hits = hits.to(y.device, torch.float32 if y.device.type == "mps" else torch.float64)
+            hits += (predicted.type(y.dtype) == y).sum()
+            seen += y.numel()
+    return float(hits) / max(1, seen)
+
+
+def evaluate_loss(
+    net: Callable[[Any], Tensor], data_iter: Pairs, loss: Callable[[Tensor, Tensor], Tensor]
+) -> float:
+    """Mean loss of `net` over `data_iter`; `loss` may give a number per example or one for the batch."""
+    metric = Accumulator(2)
+    for X, y in data_iter:
+        out = net(X)
+        value = loss(out, y.reshape(out.shape) if y.numel() == out.numel() else y)
+        metric.add(value.detach().sum(), value.numel())
+    return metric[0] / max(1.0, metric[1])
+
+
+def _moved(X: Any, device: torch.device | str | None) -> Any:
+    if device is None:
+        return X
+    return [x.to(device) for x in X] if isinstance(X, list) else X.to(device)

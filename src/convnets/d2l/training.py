@@ -1,0 +1,219 @@
+"""The book's training functions, on convnets' own training step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convnets.core.hardware import choose_hardware
+from convnets.d2l.blocks import init_cnn
+from convnets.d2l.devices import try_all_gpus
+from convnets.d2l.figures import Animator, show_images
+from convnets.d2l.loaders import get_fashion_mnist_labels
+from convnets.d2l.measures import Accumulator, Timer, accuracy, evaluate_accuracy, evaluate_accuracy_gpu
+from convnets.data.batches import Batch
+from convnets.training.config import TrainConfig
+from convnets.training.learner import Learner
+
+__all__ = [
+    "predict_ch3",
+    "train_batch_ch13",
+    "train_ch3",
+    "train_ch6",
+    "train_ch13",
+    "train_epoch_ch3",
+]
+
+_POINTS_PER_EPOCH = 5
+
+
+def _epochs(count: int) -> list[int] | None:
+    """The axis of `count` epochs; one alone has no width."""
+    return [1, count] if count > 1 else None
+
+
+def train_epoch_ch3(
+    net: Callable[[Any], Tensor],
+    train_iter: Iterable[Any],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    updater: Any,
+) -> tuple[float, float]:
+    """One pass; `updater` is an optimiser of PyTorch or a function of the batch's size. Returns mean loss, accuracy."""
+    if isinstance(net, nn.Module):
+        net.train()
+    metric = Accumulator(3)
+    for X, y in train_iter:
+        y_hat = net(X)
+        value = loss(y_hat, y)
+        if isinstance(updater, torch.optim.Optimizer):
+            updater.zero_grad()
+            torch.autograd.backward(value.mean())
+            updater.step()
+        else:
+            torch.autograd.backward(value.sum())
+            updater(X.shape[0])
+        examples = y.numel()
+        total = value.detach().sum() if value.numel() > 1 else value.detach() * examples
+        metric.add(total, accuracy(y_hat.detach(), y), examples)
+    return metric[0] / max(1.0, metric[2]), metric[1] / max(1.0, metric[2])
+
+
+def train_ch3(
+    net: Callable[[Any], Tensor],
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    num_epochs: int,
+    updater: Any,
+) -> None:
+    """Train a network that may be any function, and draw loss and accuracies over the epochs."""
+    animator = Animator(
+        xlabel="epoch",
+        xlim=_epochs(num_epochs),
+        ylim=[0.3, 0.9],
+        legend=["train loss", "train acc", "test acc"],
+    )
+    for epoch in range(num_epochs):
+        figures = train_epoch_ch3(net, train_iter, loss, updater)
+        animator.add(epoch + 1, (*figures, evaluate_accuracy(net, test_iter)))
+    animator.show()
+
+
+def predict_ch3(net: Callable[[Any], Tensor], test_iter: Iterable[Any], n: int = 6) -> None:
+    """Show the first `n` pictures of `test_iter` with their true and their predicted names."""
+    X, y = next(iter(test_iter))
+    with torch.no_grad():
+        predicted = net(X).argmax(dim=1)
+    names = zip(get_fashion_mnist_labels(y), get_fashion_mnist_labels(predicted), strict=True)
+    titles = [f"{true}\n{guess}" for true, guess in itertools.islice(names, n)]
+    show_images(X[:n].reshape((-1, *X.shape[2:])), 1, min(n, len(X)), titles=titles)
+
+
+def train_ch6(
+    net: nn.Module,
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    num_epochs: int,
+    lr: float,
+    device: torch.device | str,
+) -> None:
+    """Train a convolutional network by plain SGD from Xavier's weights; print and draw how it goes.
+
+    The speed is that of the training steps, without waiting for data and without evaluation, as in the book.
+    """
+    print("training on", device)  # noqa: T201  the book's listings print
+    learner = _learner(net, train_iter, num_epochs, lr, torch.device(device))
+    animator = Animator(
+        xlabel="epoch", xlim=_epochs(num_epochs), legend=["train loss", "train acc", "test acc"]
+    )
+    timer, seen, test_acc = Timer(), 0, 0.0
+    batches = len(train_iter) if isinstance(train_iter, Sized) else 0
+    every = max(1, batches // _POINTS_PER_EPOCH)
+    for epoch in range(num_epochs):
+        learner.start_epoch()
+        for i, (X, y) in enumerate(train_iter):
+            timer.start()
+            _step(learner, X, y, epoch, i)
+            timer.stop()
+            if batches and ((i + 1) % every == 0 or i + 1 == batches):
+                animator.add(epoch + (i + 1) / batches, (learner.loss, learner.accuracy, None))
+        seen += learner.seen
+        test_acc = evaluate_accuracy_gpu(net, test_iter, device)
+        animator.add(epoch + 1, (None, None, test_acc))
+    animator.show()
+    print(f"loss {learner.loss:.3f}, train acc {learner.accuracy:.3f}, test acc {test_acc:.3f}")  # noqa: T201
+    print(f"{seen / max(timer.sum(), 1e-9):.1f} examples/sec on {device}")  # noqa: T201
+
+
+def _learner(
+    net: nn.Module, train_iter: Iterable[Any], epochs: int, lr: float, device: torch.device
+) -> Learner:
+    """Xavier's weights and plain SGD at a constant rate. Lazy layers get their shapes from a first batch."""
+    net.to(device)
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+        X, _ = next(iter(train_iter))
+        with torch.no_grad():
+            net.eval()(X[:2].to(device))
+    net.apply(init_cnn)
+    config = TrainConfig(
+        epochs=max(1, epochs),
+        optimiser="sgd",
+        learning_rate=lr,
+        momentum=0.0,
+        weight_decay=0.0,
+        schedule="constant",
+        seed=int(torch.randint(2**62, ())),
+    )
+    return Learner(net, config, choose_hardware(str(device)))
+
+
+def _step(learner: Learner, X: Tensor, y: Tensor, epoch: int, step: int) -> None:
+    device = learner.hardware.device
+    images = X.to(device, memory_format=torch.channels_last) if X.ndim == 4 else X.to(device)
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # the step seeds PyTorch's generator; the reader's order stays his own
+        learner.step(Batch(images, y.to(device), torch.arange(len(y))), epoch, step, 0.0)
+
+
+def train_batch_ch13(
+    net: nn.Module,
+    X: Any,
+    y: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    trainer: torch.optim.Optimizer,
+    devices: Sequence[torch.device],
+) -> tuple[Tensor, float]:
+    """One step on the first of `devices`; returns the summed loss and how many predictions are right."""
+    X = [x.to(devices[0]) for x in X] if isinstance(X, list) else X.to(devices[0])
+    y = y.to(devices[0])
+    net.train()
+    trainer.zero_grad()
+    predicted = net(X)
+    value = loss(predicted, y)
+    torch.autograd.backward(value.sum())
+    trainer.step()
+    return value.detach().sum(), accuracy(predicted.detach(), y)
+
+
+def train_ch13(
+    net: nn.Module,
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    trainer: torch.optim.Optimizer,
+    num_epochs: int,
+    devices: Sequence[torch.device] | None = None,
+) -> None:
+    """Train with any loss (one number per example) and optimiser, on all graphics cards or the processor."""
+    devices = list(devices or try_all_gpus())
+    net = net.to(devices[0])
+    parallel = nn.DataParallel(net, device_ids=devices) if len(devices) > 1 else net
+    timer, test_acc, metric = Timer(), 0.0, Accumulator(4)
+    batches = len(train_iter) if isinstance(train_iter, Sized) else 0
+    every = max(1, batches // _POINTS_PER_EPOCH)
+    animator = Animator(
+        xlabel="epoch", xlim=_epochs(num_epochs), ylim=[0, 1], legend=["train loss", "train acc", "test acc"]
+    )
+    for epoch in range(num_epochs):
+        metric = Accumulator(4)
+        for i, (features, labels) in enumerate(train_iter):
+            timer.start()
+            total, right = train_batch_ch13(parallel, features, labels, loss, trainer, devices)
+            metric.add(total, right, labels.shape[0], labels.numel())
+            timer.stop()
+            if batches and ((i + 1) % every == 0 or i + 1 == batches):
+                animator.add(epoch + (i + 1) / batches, (metric[0] / metric[2], metric[1] / metric[3], None))
+        test_acc = evaluate_accuracy_gpu(net, test_iter)
+        animator.add(epoch + 1, (None, None, test_acc))
+    animator.show()
+    seen = max(1.0, metric[2])
+    print(  # noqa: T201  the book's listings print
+        f"loss {metric[0] / seen:.3f}, train acc {metric[1] / max(1.0, metric[3]):.3f}, test acc {test_acc:.3f}"
+    )
+    speed = metric[2] * num_epochs / max(timer.sum(), 1e-9)
+    print(f"{speed:.1f} examples/sec on {[str(device) for device in devices]}")  # noqa: T201
