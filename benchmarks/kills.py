@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from convnets.training.run import Run, find_runs
+from convnets.training.run import Run
+from convnets.training.run_folders import find_runs
 
 OPTIONS = [
     "--augment",

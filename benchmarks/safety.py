@@ -3,8 +3,8 @@
 Usage: python benchmarks/safety.py --networks lenet_bn resnet20 --rounds 5 --json safety.json
 
 All variants of a network are trained in turn in one process, `rounds` times, on the same images; what counts is the
-wall time from the end of the first epoch to that of the last. "default" is what `convnets train` does: guarded steps, a state saved at each
-epoch's end and every five minutes.
+wall time from the end of the first epoch to that of the last. "default" is what `convnets train` does: guarded steps,
+a state saved at each epoch's end and every five minutes.
 """
 
 from __future__ import annotations
@@ -103,12 +103,9 @@ def main() -> None:
         steps = (EPOCHS - 1) * arguments.images / 128
         for name, values in seconds.items():
             ratios = [value / other for value, other in zip(values, seconds["default"], strict=True)]
-            milliseconds = 1000 * statistics.median(values) / steps
+            milliseconds, ratio = 1000 * statistics.median(values) / steps, statistics.median(ratios)
             span = f"{min(ratios):.3f}–{max(ratios):.3f}"
-            print(
-                f"{network}, {name}: {milliseconds:.2f} ms a step, {statistics.median(ratios):.3f} ({span})",
-                flush=True,
-            )
+            print(f"{network}, {name}: {milliseconds:.2f} ms a step, {ratio:.3f} ({span})", flush=True)
             results.setdefault(network, {})[name] = {"seconds": values, "ratio": ratio}
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")

@@ -26,7 +26,8 @@ from convnets.errors import RunError
 from convnets.training.config import TrainConfig
 from convnets.training.events import CheckpointSaved, EpochStarted, Event, Notice
 from convnets.training.learner import Learner
-from convnets.training.run import Run, find_runs
+from convnets.training.run import Run
+from convnets.training.run_folders import find_runs
 from convnets.training.train import resume, train
 
 STEPS = 6  # in an epoch

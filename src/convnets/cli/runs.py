@@ -28,7 +28,7 @@ def runs(
 
     Example: convnets runs
     """
-    from convnets.training.run import find_runs
+    from convnets.training.run_folders import find_runs
 
     if not folder.is_dir():
         raise RunError(

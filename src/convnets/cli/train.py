@@ -120,7 +120,7 @@ def _start(
         raise UsageError("no network; give one, such as convnets train lenet_bn, or --recipe")
     model_entry(model)  # an unknown one is refused before PyTorch is loaded, let alone the data
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
-    from convnets.training.run import check_output
+    from convnets.training.run_folders import check_output
 
     if rank_in_environment() == 0:  # the process that writes, and that will say it once for all
         check_output(output, None if go_on else name)

@@ -54,7 +54,9 @@ def conclude(
         judged = _judge(run, task, state, reason, emit)
     elif state.best_epoch is None and reason in (INTERRUPTED, TERMINATED):
         save_model(run.model_folder, task.trained(learner.network_to_keep))
-    from convnets.training.run_report import write_run_report  # with matplotlib: training does not wait for it
+    from convnets.training.run_report import (
+        write_run_report,  # with matplotlib: training does not wait for it
+    )
 
     report = write_run_report(run, task, state, reason, judged)
     emit(RunEnded(reason, state.epochs, state.seconds, str(run.path), str(report), state.best_epoch))

@@ -19,7 +19,8 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.execution import execute
 from convnets.training.ranks import Beginning, begin_together, here, trains_on_cuda
-from convnets.training.run import ENDED, Run, check_output, create_run, find_run
+from convnets.training.run import ENDED, Run
+from convnets.training.run_folders import check_output, create_run, find_run
 from convnets.training.task import BatchFunction, Progress, Task, prepare
 
 __all__ = ["resume", "train"]
