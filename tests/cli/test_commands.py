@@ -52,6 +52,7 @@ def test_summary_of_another_image(convnets: Command) -> None:
     assert ended.err.startswith(
         "convnets: error: lenet, input 1×64×64: layer hidden.1 (Linear) got 1×3136; it needs N×400"
     )
+    assert ended.err.endswith("or build the network with --size 64\n")
     table = convnets("summary", "lenet", "--sizes", "24,28:32:2").out.splitlines()
     assert [line.split()[0] for line in table[2:6]] == ["1×24×24", "1×28×28", "1×30×30", "1×32×32"]
     assert "layer hidden.1 (Linear) got 1×256; it needs N×400" in table[2]

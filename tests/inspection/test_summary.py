@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from convnets.errors import InputError, LayerError
 from convnets.inspection.receptive_field import receptive_fields
@@ -127,6 +129,54 @@ def test_what_the_networks_own_forward_does_has_a_row() -> None:
     assert "(itself)" in str(found)
 
 
+class _Remembers(nn.Module):
+    """Keeps what it saw, in every way that a module can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.seen, self.named = nn.Linear(4, 4), [torch.ones(1)], {"x": 1}
+        self.register_buffer("mean", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x)
+        self.named["x"] = 2
+        self.last = x
+        self.mean = x.mean(0)
+        self.mean += 1
+        return self.layer(x)  # type: ignore[no-any-return]
+
+
+def test_what_a_network_remembers_is_forgotten() -> None:
+    network = _Remembers()
+    mean = network.mean
+    inspect(network, (4,))
+    assert (len(network.seen), network.named, hasattr(network, "last")) == (1, {"x": 1}, False)
+    assert network.mean is mean
+    assert not mean.any()
+    assert list(network.state_dict()) == ["mean", "layer.weight", "layer.bias"]
+
+
+def test_hooks_and_wrappers_of_others_stay_and_count() -> None:
+    network = create_model("lenet")
+    calls: list[int] = []
+    network.classifier.register_forward_hook(lambda *_: calls.append(1))  # type: ignore[union-attr]
+    assert inspect(network, fields=False).macs == 416_520
+    assert len(network.classifier._forward_hooks) == 1  # type: ignore[union-attr, arg-type]
+    assert calls
+    spectral = nn.Sequential(spectral_norm(nn.Conv2d(2, 3, 3)))
+    before = {name: value.clone() for name, value in spectral.state_dict().items()}
+    found = inspect(spectral, (2, 5, 5))
+    assert [(layer.name, layer.parameters) for layer in found.layers] == [("0", 57)]
+    assert all(torch.equal(value, before[name]) for name, value in spectral.state_dict().items())
+
+
+def test_dropout_draws_no_random_numbers() -> None:
+    network = create_model("alexnet", num_classes=10)
+    before = torch.get_rng_state()
+    inspect(network, (3, 64, 64))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 class _LooksAtValues(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +192,7 @@ def test_a_network_that_looks_at_values_is_run_on_a_copy() -> None:
     network = _LooksAtValues()
     found = inspect(network, (4,))
     assert (found.macs, network.calls) == (16, 0)
-    with pytest.raises(LayerError, match="meta"):
+    with pytest.raises(LayerError, match=r"looks at values, .* give it weights on the CPU"):
         inspect(_LooksAtValues().to("meta"), (4,))
 
 
@@ -223,6 +273,9 @@ def test_sizes_that_are_none_are_refused() -> None:
         inspect(nn.Flatten())
     with pytest.raises(InputError, match="allowed: C×H×W"):
         inspect(nn.Flatten(), 28)
+    with pytest.raises(InputError, match="network is 'lenet'; allowed: an"):
+        inspect("lenet")  # type: ignore[arg-type]
+    assert inspect(nn.Linear(3, 2), (np.int64(3),)).macs == 6
     with pytest.raises(InputError, match="has no shape yet; run one batch"):
         inspect(nn.Sequential(nn.LazyLinear(3)), (4,))
 

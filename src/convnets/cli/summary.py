@@ -91,7 +91,8 @@ def summary(
         if html is not None:
             typer.echo(f"page: {html}")
     if failure is not None:
-        raise failure
+        said = str(failure).replace("input_size=", "--size ").replace("in_channels=", "--in-channels ")
+        raise LayerError(said, failure.layer)
 
 
 def _partial(error: LayerError) -> NetworkSummary:

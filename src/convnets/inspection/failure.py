@@ -50,17 +50,20 @@ def describe_failure(found: Recording, image: Shape | None) -> Failure:
         kind=type(call.module).__name__,
         got=got,
         needs="" if got is None else _needs(call.module, got),
-        reason=" ".join(str(found.failure).split())[:200] or type(found.failure).__name__,
-        remedy=_remedy(found.root.module, image),
+        reason=(" ".join(str(found.failure).split())[:200] or type(found.failure).__name__).rstrip("."),
+        remedy=_remedy(found, image),
     )
 
 
-def _remedy(network: nn.Module, image: Shape | None) -> str:
+def _remedy(found: Recording, image: Shape | None) -> str:
+    network = found.root.module
     if isinstance(network, ImageClassifier) and image is not None and len(image) == 3:
         x = torch.empty(1, *image, device="meta")
         if not network._fits(x):
             said = describe_fault(network, x).split("; ")[1:]  # the first part says what came
             return "; ".join(part for part in said if not part.startswith("allowed: "))
+    if "meta" in str(found.failure) and any(weight.is_meta for weight in network.parameters()):
+        return "it looks at values, which the meta device has not: give it weights on the CPU"
     return "give an input of another size, or change the layer"
 
 

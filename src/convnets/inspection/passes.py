@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -46,6 +47,8 @@ def run_passes(
     training: bool,
 ) -> Passes:
     """One pass in evaluation mode and, with `training`, those in training mode that tell what autograd keeps."""
+    if not isinstance(network, nn.Module):
+        raise InputError(f"network is {network!r}; allowed: an nn.Module, such as create_model('lenet')")
     image = image_shape(network, input_size) if inputs is None else None
     evaluation = _run(network, image, inputs, 1, training=False)
     if evaluation.failure is None and isinstance(network, ImageClassifier) and image is not None:
@@ -73,9 +76,9 @@ def image_shape(network: nn.Module, input_size: int | Sequence[int] | None) -> t
         input_size = (network.in_channels, side, side)
     if input_size is None or isinstance(input_size, int):
         raise InputError(f"input size is {input_size}; allowed: C×H×W, such as (3, 224, 224)")
-    shape = tuple(input_size)
-    sides = "×".join(map(str, shape))
-    if not shape or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape):
+    shape = tuple(_whole(each) for each in input_size)
+    sides = "×".join(map(str, input_size))
+    if not shape or min(shape) < 1:
         raise InputError(
             f"input size is {sides or 'empty'}; allowed: C×H×W of whole numbers from 1, such as (1, 28, 28)"
         )
@@ -85,6 +88,11 @@ def image_shape(network: nn.Module, input_size: int | Sequence[int] | None) -> t
             f"input size is {sides}; this network needs {'×'.join(needed)} of one image, without N"
         )
     return shape
+
+
+def _whole(value: object) -> int:
+    """A whole number of any library as an int; 0 for anything else."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
 
 
 def _axes(network: nn.Module) -> str:
