@@ -11,6 +11,8 @@ from convnets.inspection.graph import GraphNode, ModuleCall, NetworkGraph, Shape
 
 __all__ = ["arrange"]
 
+_LONGEST_SERIES = 4
+"""Parts that may repeat together, such as a layer and the concatenation with its input."""
 _LIGHT = ("normalisation", "activation", "dropout")
 
 
@@ -159,22 +161,45 @@ class _Arranger:
         )
 
     def _folded(self, parts: Sequence[_Part]) -> list[_Part]:
-        """Runs of equal parts, each of which takes what the one before gives, become one."""
+        """Runs of equal parts, or of equal series of them, each taking what the one before gives, become one."""
         done: list[_Part] = []
         place = 0
         while place < len(parts):
-            end = place + 1
-            while end < len(parts) and self._repeats(parts[end - 1], parts[end]):
-                end += 1
-            run = parts[place:end]
+            run, period = self._run_from(parts, place)
             if len(run) > 1:
                 nodes = frozenset[int]().union(*(part.nodes for part in run))
                 box = merged([part.box for part in run])
                 done.append(_Part(box, run[0].takes, run[-1].gives, nodes))
             else:
-                done.append(run[0])
-            place = end
+                done.append(parts[place])
+            place += len(run) * period
         return done
+
+    def _run_from(self, parts: Sequence[_Part], place: int) -> tuple[list[_Part], int]:
+        """The equal parts, or series of `period` parts, that begin at `place`."""
+        for period in range(1, _LONGEST_SERIES + 1):
+            starts = range(place, len(parts) - period + 1, period)
+            run: list[_Part] = []
+            for start in starts:
+                part = self._series(parts[start : start + period])
+                if run and not self._repeats(run[-1], part):
+                    break
+                run.append(part)
+            if len(run) > 1:
+                return run, period
+        return [parts[place]], 1
+
+    def _series(self, parts: Sequence[_Part]) -> _Part:
+        """Parts that follow each other as one."""
+        if len(parts) == 1:
+            return parts[0]
+        nodes = frozenset[int]().union(*(part.nodes for part in parts))
+        taken = dict.fromkeys(source for part in parts for source in part.takes)
+        takes = tuple(source for source in taken if source.node not in nodes)
+        gives = self._outside((source for part in parts for source in part.gives), nodes)
+        names = [each.box.name if isinstance(each.box, Group) else each.box.rows[0].name for each in parts]
+        name = next(filter(None, names), "")
+        return _Part(Group(name, "", name, self._level(parts, takes, gives)), takes, gives, nodes)
 
     def _repeats(self, last: _Part, part: _Part) -> bool:
         return (

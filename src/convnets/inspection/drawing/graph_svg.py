@@ -35,7 +35,7 @@ def graph_svg(level: Level, title: str, notes: Sequence[str] = ()) -> str:
     """The boxes of `level`, from the input at the top to the output at the bottom."""
     placed = place_level(level)
     families = sorted({row.family for row in _rows(level)} - {"input", "block"}, key=list(COLOURS).index)
-    width = max(placed.width, 250.0, text_width(title, 16))
+    width = max(placed.width, 250.0, text_width(title, 16, bold=True))
     signs, signs_height = legend(families, _MARGIN, _MARGIN + 28, width)
     top = _MARGIN + 40 + signs_height
     left = _MARGIN + (width - placed.width) / 2

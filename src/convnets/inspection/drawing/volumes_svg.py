@@ -41,7 +41,9 @@ def volumes_svg(volumes: Sequence[Volume], title: str) -> str:
             elements.append(path(f"M{x + _GAP - 10:.1f} {y - 3.5:.1f}l6 3.5l-6 3.5Z", fill=LINE, width=0.6))
         x += _GAP
     lines = max(len(_words(volume)) for volume in volumes)
-    width = max(x - _GAP + _MARGIN, text_width(_NOTE, 11) + 2 * _MARGIN)
+    width = max(
+        x - _GAP + _MARGIN, 2 * _MARGIN + max(text_width(_NOTE, 11), text_width(title, 16, bold=True))
+    )
     signs, _ = legend(families, _MARGIN, _MARGIN + 28, width - 2 * _MARGIN)
     head = [text(_MARGIN, _MARGIN + 12, title, size=16, bold=True), *signs]
     bottom = floor + 38 + 13 * lines + 14
