@@ -139,7 +139,7 @@ def test_commands() -> None:
         "summary",
         "train",
     ]
-    assert sorted(command.commands["data"].commands) == ["download", "list", "show"]  # type: ignore[attr-defined]
+    assert sorted(command.commands["data"].commands) == ["check", "download", "list", "show"]  # type: ignore[attr-defined]
     assert sorted(command.commands["index"].commands) == [  # type: ignore[attr-defined]
         "add",
         "build",

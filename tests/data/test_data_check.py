@@ -64,7 +64,7 @@ def test_the_same_file_in_two_splits_is_a_leak(make_tree: Make) -> None:
     assert leak.same_file
     assert check.contradictions == check.repeats == []
     (problem,) = check.problems
-    assert problem.startswith("1 pictures lie in more than one split; the same file: ")
+    assert problem.startswith("in more than one split: 1 picture; the same file: ")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_grey_in_one_channel_and_in_three_is_the_same_picture(make_tree: Make) -
     assert len(check.leaks) == 1
     assert check.colours == {"grey": 1, "colour": 6, "colourless": 1}
     assert any("grey and colour are mixed" in note for note in check.notes)
-    assert any("1 pictures are grey but stored in three channels" in note for note in check.notes)
+    assert any("grey but stored in three channels: 1 picture" in note for note in check.notes)
 
 
 def test_one_pixel_more_or_another_shape_is_another_picture(make_tree: Make) -> None:
@@ -120,8 +120,8 @@ def test_one_picture_in_two_classes_contradicts_itself_and_twice_in_one_is_a_not
     check = check_data(make_tree(files))
     assert [set(each.names) for each in check.contradictions] == [{"train/cat/1.png", "train/dog/3.png"}]
     assert [set(each.names) for each in check.repeats] == [{"train/dog/1.png", "train/dog/4.png"}]
-    assert [problem.split(";")[0] for problem in check.problems] == ["1 pictures lie in more than one class"]
-    assert check.notes[0].startswith("1 pictures are there again in the same class and split")
+    assert [problem.split(";")[0] for problem in check.problems] == ["in more than one class: 1 picture"]
+    assert check.notes[0].startswith("1 picture again in the same class and split")
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -175,8 +175,8 @@ def test_notes_on_animations_other_files_and_unequal_classes(make_tree: Make) ->
     assert check.animated == 1
     assert check.ignored == 1
     assert check.notes == [
-        "1 files are no pictures by their names and are passed over",
-        "1 pictures are animated; their first frame is taken",
+        "passed over, as they are no pictures by their names: 1",
+        "animated: 1 picture; the first frame is taken",
         "the largest class has 11 times as many pictures as the smallest",
     ]
 

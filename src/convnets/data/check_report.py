@@ -128,13 +128,13 @@ def _judge(check: DataCheck) -> None:
     problems, notes = check.problems, check.notes
     if check.unreadable:
         problems.append(
-            f"{len(check.unreadable):,} pictures cannot be read; the first: {check.unreadable[0]}"
+            f"{_pictures(len(check.unreadable))} cannot be read; the first: {check.unreadable[0]}"
         )
     if check.leaks:
-        problems.append(f"{len(check.leaks):,} pictures lie in more than one split; {_example(check.leaks)}")
+        problems.append(f"in more than one split: {_pictures(len(check.leaks))}; {_example(check.leaks)}")
     if check.contradictions:
         said = _example(check.contradictions)
-        problems.append(f"{len(check.contradictions):,} pictures lie in more than one class; {said}")
+        problems.append(f"in more than one class: {_pictures(len(check.contradictions))}; {said}")
     if check.unreadable:
         for part, counts in check.counts.items():
             without = [name for name, count in counts.items() if not count]
@@ -142,20 +142,22 @@ def _judge(check: DataCheck) -> None:
                 problems.append(f"no picture of {part} can be read in class {', '.join(without[:5])}")
     if check.repeats:
         more = sum(len(duplicate.names) - 1 for duplicate in check.repeats)
-        notes.append(
-            f"{more:,} pictures are there again in the same class and split; {_example(check.repeats)}"
-        )
+        notes.append(f"{_pictures(more)} again in the same class and split; {_example(check.repeats)}")
     if check.colours["grey"] and check.colours["colour"]:
         notes.append("grey and colour are mixed: training takes all as colour, or as grey with --channels 1")
     if check.colours["colourless"]:
-        notes.append(f"{check.colours['colourless']:,} pictures are grey but stored in three channels")
+        notes.append(f"grey but stored in three channels: {_pictures(check.colours['colourless'])}")
     if check.animated:
-        notes.append(f"{check.animated:,} pictures are animated; their first frame is taken")
+        notes.append(f"animated: {_pictures(check.animated)}; the first frame is taken")
     train = [count for count in next(iter(check.counts.values())).values() if count]
     if train and max(train) > _UNBALANCED * min(train):
         notes.append(
             f"the largest class has {max(train) / min(train):.0f} times as many pictures as the smallest"
         )
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' * (count != 1)}"
 
 
 def _example(duplicates: Sequence[Duplicate]) -> str:

@@ -85,7 +85,7 @@ def _found(path: Path) -> tuple[FolderPictures | ZipPictures, DataCheck]:
         )
     check.ignored = pictures.ignored
     if pictures.ignored:
-        check.notes.append(f"{pictures.ignored:,} files are no pictures by their names and are passed over")
+        check.notes.append(f"passed over, as they are no pictures by their names: {pictures.ignored:,}")
     return pictures, check
 
 
