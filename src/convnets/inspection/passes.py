@@ -92,7 +92,9 @@ def image_shape(network: nn.Module, input_size: int | Sequence[int] | None) -> t
 
 def _whole(value: object) -> int:
     """A whole number of any library as an int; 0 for anything else."""
-    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    if isinstance(value, bool):
+        return 0
+    return int(value) if isinstance(value, Integral) else 0
 
 
 def _axes(network: nn.Module) -> str:
