@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import torch
@@ -47,7 +48,9 @@ class JoinedWorld(World):
         names = f"convnets/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_meetings)}"
         # torchrun's own process keeps the store, or process 0 does
         kept_elsewhere = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-        self._server = None if kept_elsewhere or rank else self._connect(serve=True)
+        self._serves = not kept_elsewhere and rank == 0
+        if self._serves:
+            _serve(int(os.environ["MASTER_PORT"]))
 
         def connect() -> Store:
             return cast(Store, PrefixStore(names, self._connect()))
@@ -177,7 +180,7 @@ class JoinedWorld(World):
             self._board.meet("end")
             if not self.first:
                 self._board.post("left", "yes")
-            elif self._server is not None:  # the others still ask it whether all have come
+            elif self._serves:  # the others still ask it whether all have come
                 until = time.monotonic() + 5
                 others = range(1, self.size)
                 while time.monotonic() < until and any(self._board.read("left", r) is None for r in others):
@@ -187,10 +190,10 @@ class JoinedWorld(World):
         self._board.close()
         dist.destroy_process_group()
 
-    def _connect(self, *, serve: bool = False) -> TCPStore:
+    def _connect(self) -> TCPStore:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         timeout = datetime.timedelta(minutes=self._minutes)
-        return TCPStore(address, port, is_master=serve, timeout=timeout, wait_for_workers=False)
+        return TCPStore(address, port, timeout=timeout, wait_for_workers=False)
 
     def _reduce(self, number: int, by: Any) -> int:
         value = torch.tensor([number])
@@ -210,6 +213,12 @@ class JoinedWorld(World):
         self._board.post("error", text)
         if isinstance(error, ConvnetsError):
             error.told = self._board.is_said_by_lower(text)
+
+
+@cache
+def _serve(port: int) -> TCPStore:
+    """The store of all runs of this process: whoever is late may still ask it, so it stays until the process ends."""
+    return TCPStore(os.environ["MASTER_ADDR"], port, is_master=True, wait_for_workers=False)
 
 
 def _packed(error: ConvnetsError) -> str:

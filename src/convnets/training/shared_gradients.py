@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -50,6 +51,8 @@ class SharedGradients:
             from torch.nn.parallel import DistributedDataParallel
 
             assert isinstance(through, nn.Module)
+            # a hint on speed, of layouts of a few numbers that differ in name only
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
             self._engine = DistributedDataParallel(
                 through, find_unused_parameters=some_unused, gradient_as_bucket_view=False
             )

@@ -1,0 +1,194 @@
+"""Several processes train as one: the same losses, exact resume, and a process that ends is named."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from convnets.errors import ConfigError, RunError
+from convnets.training.config import TrainConfig
+from convnets.training.events import EpochStarted, Event
+from convnets.training.ranks import here
+from convnets.training.run import Run
+from convnets.training.train import resume, train
+
+SCRIPT = Path(__file__).with_name("ranks_at_work.py")
+
+
+def _loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ranks_at_work", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ranks_at_work"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+work = _loaded()
+
+
+def start(folder: Path, scenario: str) -> list[subprocess.Popen[str]]:
+    """Two ranks, as torchrun would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = []
+    for rank in range(2):
+        own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+        environment = {
+            **os.environ,
+            "MASTER_ADDR": "127.0.0.1",
+            **{key: str(value) for key, value in own.items()},
+        }
+        command = [sys.executable, SCRIPT, folder, scenario]
+        found.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    return found
+
+
+def both(folder: Path, scenario: str) -> list[dict[str, Any]]:
+    """What each of two ranks wrote."""
+    processes = start(folder, scenario)
+    errors = [process.communicate(timeout=240)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)[-4000:]
+    return [read(folder, f"{scenario}-{rank}") for rank in range(2)]
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def equal(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return both(tmp_path_factory.mktemp("equal"), "equal")
+
+
+@pytest.fixture
+def diary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(work.Learner, "step", work.Learner.step)  # put back after the test
+    return work.Diary()
+
+
+@pytest.mark.parametrize("case", work.CASES, ids=lambda case: case[0])
+def test_two_processes_lose_step_by_step_what_one_does(
+    equal: list[dict[str, Any]], diary: Any, tmp_path: Path, case: tuple[str, str, TrainConfig]
+) -> None:
+    name, network, config = case
+    run = train(network, work.few(), config, output=tmp_path, listeners=())
+    alone, (first, second) = diary.taken(), [each[name]["steps"] for each in equal]
+    assert len(alone) == len(first) == len(second) == 2 * work.STEPS
+    for (epoch, step, images, loss), one, other in zip(alone, first, second, strict=True):
+        assert [epoch, step] == one[:2] == other[:2]
+        assert [images[0::2], images[1::2]] == [one[2], other[2]]
+        assert one[3] == other[3]  # both know the loss of the whole batch
+        assert math.isclose(loss, one[3], rel_tol=2e-5)
+    rows = equal[0][name]["rows"]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    for row, expected in zip(rows, run.metrics, strict=True):
+        assert row["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=1e-6)
+        assert row["validation_loss"] == pytest.approx(expected["validation_loss"], rel=5e-5)
+        assert row["validation_accuracy"] == pytest.approx(expected["validation_accuracy"], abs=1e-6)
+    assert [each[name]["status"] for each in equal] == ["finished", "finished"]
+
+
+def test_batch_norm_over_two_processes_is_that_of_all_images(equal: list[dict[str, Any]]) -> None:
+    for each in equal:
+        assert all(difference < 1e-9 for kind in each["norm"] for difference in kind), each["norm"]
+
+
+def test_the_world_sums_agrees_and_tells(equal: list[dict[str, Any]]) -> None:
+    assert [each["world"] for each in equal] == [[3, 1, [0, 1, 2]]] * 2
+    assert [each["error"] for each in equal] == [
+        ["nothing can be written", False],
+        ["nothing can be written", True],
+    ]
+
+
+def test_a_run_of_two_processes_goes_on_to_the_bit(tmp_path: Path) -> None:
+    found = both(tmp_path, "resumed")
+    assert len(found[0]["whole"]) == 3 * work.STEPS
+    for name in (f"{place} {times}" for place in work.PLACES for times in (1, 3)):
+        for each in found:
+            assert each[name]["steps"] == each["whole"], name
+            assert each[name]["statuses"] == [*["terminated"] * int(name[-1]), "finished"]
+        assert work.final_hash(tmp_path / name) == work.final_hash(tmp_path / "whole")
+        assert found[0][name]["rows"] == work.rows(Run(tmp_path / "whole"))
+    stopped = tmp_path / "mid-epoch 1"
+    events = stopped / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    events.write_text("".join(lines[:-1]))  # as if it had been cut off before its end
+    with pytest.raises(RunError, match=r"was trained by 2 processes, now there is 1"):
+        resume(stopped, data=work.few(), listeners=())
+
+
+def test_nan_in_one_process_stops_or_skips_in_both(tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, EpochStarted) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    train("lenet_bn", work.few(), work.PLAIN, output=tmp_path, name="alone", listeners=[stop])
+    one, other = both(tmp_path, "broken")
+    assert one["stop"][0] == other["stop"][0]
+    assert "the loss is not finite in epoch 1, step 4" in one["stop"][0]
+    assert [one["stop"][1], other["stop"][1]] == [False, True]  # said once
+    assert one["finite"]
+    assert one["skipped"] == other["skipped"] == [1, 2 * work.STEPS - 1]
+    assert one["weights"] == other["weights"]
+    assert "was trained by 1 process, now there are 2" in one["other size"]
+    assert one["other size"] == other["other size"]
+
+
+def test_a_process_that_stands_still_is_named_within_the_timeout(tmp_path: Path) -> None:
+    first, second = start(tmp_path, "halted")
+    try:
+        _, errors = first.communicate(timeout=120)
+        assert first.returncode == 0, errors[-3000:]
+        message = read(tmp_path, "halted-0")["error"]
+        assert f"rank 1 (process {second.pid} on {socket.gethostname()}) no longer answers" in message
+        assert Run(tmp_path / "halted").status.startswith("failed: rank 1")
+    finally:
+        second.send_signal(signal.SIGKILL)
+        second.communicate()
+
+
+def test_a_killed_process_is_named_and_an_elastic_restart_goes_on(tmp_path: Path, diary: Any) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", str(SCRIPT), str(tmp_path), "restarted"]
+    environment = os.environ | {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    started = time.monotonic()
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert time.monotonic() - started < 240
+    assert "rank 1 (process " in read(tmp_path, "lost-0-0")["error"]
+    found = read(tmp_path, "restarted-0")
+    assert found["attempt"] == 1
+    assert found["status"] == "finished"
+    assert found["steps"] < 2 * work.STEPS  # it did not begin anew
+    both(tmp_path, "unbroken")
+    assert work.final_hash(tmp_path / "restarted") == work.final_hash(tmp_path / "unbroken")
+
+
+def test_what_several_processes_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two:
+        rank, size = 0, 2
+
+    for refused in (TrainConfig(objective="triplet"), TrainConfig(max_minutes=1.0)):
+        with pytest.raises(ConfigError, match="2 processes"):
+            here(refused, Two())  # type: ignore[arg-type]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE is 2 and RANK is not set; start with torchrun"):
+        train("mlp", "digits", TrainConfig(), listeners=())
