@@ -28,6 +28,7 @@ from convnets.core.files import write_json, write_text
 from convnets.core.hardware import choose_hardware
 from convnets.core.seeds import generator_for
 from convnets.data.class_splits import choose_held_out, without_classes
+from convnets.data.decode import decode_images, probe_pictures
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
@@ -53,7 +54,7 @@ def main() -> None:
         parts = [json.loads(path.read_text())["runs"] for path in map(Path, arguments.data)]
         _print([run for part in parts for run in part])
         return
-    splits = _splits(arguments.data[0], arguments.images)
+    splits = _splits(arguments.data[0], arguments.images, arguments.searched)
     if arguments.what == "concentration":
         _draw_concentration(splits, arguments)
         return
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--network", default="speednet")
     parser.add_argument("--stage", default="block2", help="whose maps are pooled")
     parser.add_argument("--images", type=int, default=20_000, help="training images, of all classes alike")
+    parser.add_argument("--searched", type=int, default=10_000, help="test images, of all classes alike")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--margin", type=float, default=0.2)
     parser.add_argument("--batch-size", type=int, default=120)
@@ -92,12 +94,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _splits(name: str, images: int) -> Splits:
+def _splits(name: str, images: int, searched: int) -> Splits:
     splits = load_data(name)
-    splits = Splits(splits.train, test=splits.test)
-    if images < len(splits.train):
-        splits = replace(splits, train=split_off(splits.train, images, seed=0, balanced=True)[1])
-    return splits
+    assert splits.test is not None
+    return Splits(_sample(splits.train, images), test=_sample(splits.test, searched))
+
+
+def _sample(images: ImageSet, count: int) -> ImageSet:
+    """`count` images, equally many of each class, in memory."""
+    if count < len(images):
+        images = split_off(images, count, seed=0, balanced=True)[1]
+    if images.resident:
+        return images
+    probe = probe_pictures(images)
+    side = min(probe.uniform_size or (32, 32))
+    return decode_images(images, Preprocess.plain(probe.channels, side), threads=2)
 
 
 def _table(splits: Splits, arguments: argparse.Namespace, seed: int) -> dict[str, Row]:
