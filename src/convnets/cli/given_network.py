@@ -65,7 +65,13 @@ def given_network(
     if in_channels is None and wanted is not None:
         in_channels = wanted[0]
     with torch.device("cpu" if weights else "meta"):
-        network = create_model(model, in_channels=in_channels, num_classes=num_classes, input_size=size)
+        network = create_model(
+            model,
+            in_channels=in_channels,
+            num_classes=num_classes,
+            input_size=size,
+            seed=0 if weights else None,  # what is measured on random weights can be measured again
+        )
     side = entry.input_size if size is None else size
     return GivenNetwork(network, model, _image(wanted, network.in_channels, side))
 

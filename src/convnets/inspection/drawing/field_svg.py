@@ -16,7 +16,7 @@ __all__ = ["field_svg"]
 
 _MARGIN, _SIDE, _PROFILE = 24.0, 336.0, 60.0
 _NOTE = "Darker: more gradient (square root). Frame: all that it can see. Curves: sums down and across."
-_STRONGEST = (0, 60, 110)
+_STRONGEST, _STEPS = (0, 60, 110), 64
 
 
 def field_svg(
@@ -54,11 +54,14 @@ def field_svg(
 
 
 def _png(weights: NDArray[np.float64]) -> str:
-    """White to blue; the root lets weak pixels show."""
-    strength = np.sqrt(weights / max(float(weights.max()), 1e-300))[..., None]
-    colours = 255 + strength * (np.array(_STRONGEST) - 255)
+    """White to blue in 64 steps, which keeps the file small; the root lets weak pixels show."""
+    steps = np.linspace(0, 1, _STEPS)[:, None]
+    palette = (255 + steps * (np.array(_STRONGEST) - 255)).round().astype(np.uint8)
+    strength = np.sqrt(weights / max(float(weights.max()), 1e-300))
+    picture = Image.fromarray((strength * (_STEPS - 1)).round().astype(np.uint8))
+    picture.putpalette(palette.tobytes())
     buffer = io.BytesIO()
-    Image.fromarray(colours.round().astype(np.uint8)).save(buffer, format="PNG")
+    picture.save(buffer, format="PNG", bits=6, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

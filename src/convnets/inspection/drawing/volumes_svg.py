@@ -65,7 +65,8 @@ class _Scale:
     def __init__(self, volumes: Sequence[Volume]) -> None:
         maps = [_sides(volume) for volume in volumes if len(volume.shape) > 1]
         self._pixel = _TALLEST / max((max(height, width) for _, height, width in maps), default=1)
-        self._channel = _THICKEST / max((channels for channels, _, _ in maps), default=1)
+        most = max((channels for channels, _, _ in maps), default=1)
+        self._channel = min(_THICKEST / most, 2 * self._pixel)  # one channel is a sheet, not a block
         self._number = _LONGEST / max((v.shape[0] for v in volumes if len(v.shape) == 1), default=1)
         self.tallest = max(self.front(volume)[1] + self.depth(volume) for volume in volumes)
 
