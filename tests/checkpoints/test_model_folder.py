@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -189,3 +191,32 @@ def test_places_without_a_model_are_refused(tmp_path: Path, folder: Path) -> Non
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelFolderError, match="is missing"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        safetensors.SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),
+    ],
+)
+def test_a_full_disk_is_told_and_the_model_from_before_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    first, second = (create_model("mlp", seed=seed) for seed in (0, 1))
+    classes, preprocess = tuple("0123456789"), Preprocess.plain(1, 28)
+    save_model(tmp_path, TrainedModel(first, classes, preprocess))
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(
+        ModelFolderError, match=r"disk full: .*safetensors needs 814,120 bytes, has [\d,]+; the model"
+    ):
+        save_model(tmp_path, TrainedModel(second, classes, preprocess))
+    kept = load_model(tmp_path).network.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in first.state_dict().items())
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}

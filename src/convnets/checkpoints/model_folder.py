@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
 from convnets.checkpoints.weights_file import read_tensors
+from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.environment import versions
 from convnets.core.files import atomic_path, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
@@ -51,12 +52,24 @@ class TrainedModel:
 def save_model(folder: Path, model: TrainedModel) -> Path:
     """Write the model folder; whatever interrupts that, the folder holds the model from before or the new one.
 
-    Returns the folder. An existing model there is replaced.
+    Returns the folder. An existing model there is replaced. Raises ModelFolderError when the disk is full.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _replaced_config(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder, model, tensors)
+    except (OSError, safetensors.SafetensorError) as error:
+        if not is_disk_full(error):
+            raise
+        needed = sum(tensor.nbytes for tensor in tensors.values())
+        kept = "the model from before is kept"
+        raise ModelFolderError(disk_full_message(folder / WEIGHTS_FILE, needed, kept)) from None
+    return folder
+
+
+def _write(folder: Path, model: TrainedModel, tensors: dict[str, Tensor]) -> None:
+    before = _replaced_config(folder)
     with atomic_path(folder / WEIGHTS_FILE) as weights:
         safetensors.torch.save_file(_without_sharing(tensors), str(weights), metadata={"format": "pt"})
         content = {
@@ -78,7 +91,6 @@ def save_model(folder: Path, model: TrainedModel) -> Path:
         ):  # two files cannot be renamed at once: until both are, the first knows both weights
             write_json(folder / CONFIG_FILE, sealed({**content, "before": before}))
     write_json(folder / CONFIG_FILE, sealed(content))
-    return folder
 
 
 def _replaced_config(folder: Path) -> dict[str, Any] | None:

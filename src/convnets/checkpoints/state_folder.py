@@ -6,11 +6,9 @@ leaves either the old list or the new one, and whatever is not on the list is no
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import torch
 
 from convnets.checkpoints.training_state import TrainingState
+from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.files import write_bytes, write_json
 from convnets.errors import RunError
 
@@ -138,12 +137,6 @@ class StateFolder:
 
 
 def _cannot_write(file: Path, size: int, error: OSError) -> RunError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = (
-            os.statvfs(file.parent).f_bavail * os.statvfs(file.parent).f_frsize if file.parent.exists() else 0
-        )
-        return RunError(
-            f"disk full: {file} needs {size:,} bytes, has {free:,}; the states before it are kept; "
-            "make room and go on with --resume"
-        )
+    if is_disk_full(error):
+        return RunError(disk_full_message(file, size, "the states before it are kept"))
     return RunError(f"{file} cannot be written: {error.strerror}; the states before it are kept")

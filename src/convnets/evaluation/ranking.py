@@ -137,7 +137,7 @@ def score_retrieval(
     if len(order) == 0:
         raise InputError("no query has another image of its class; give at least 2 images of a class")
     rows = max(1, _BYTES_AT_ONCE // (_BYTES_PER_CELL * len(found[0])))
-    for block in torch.split(order, rows):  # type: ignore[no-untyped-call]
+    for block in torch.split(order, rows):
         depth = max(int(partners[block].max()), wanted[-1])
         near = search.nearest(vectors[block], depth, block if gallery is None else None)
         values[block] = _scores(near == labels[block, None], partners[block], wanted)
