@@ -17,7 +17,7 @@ _STEP = (
     2048  # rows of one product: 2 MB for 256 queries, still in the cache when its groups are looked through
 )
 _QUERIES = 256  # at once
-_KEPT_ROWS = 65_536  # whose products are kept at once: 64 MB for 256 queries in float32
+_KEPT_ROWS = 65_536  # whose products are kept at once: 64 MB for 256 queries in float32, used again and again
 
 
 def nearest(
@@ -50,12 +50,17 @@ def nearest(
 def _nearest(blocks: list[Tensor], queries: Tensor, k: int, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
     values = torch.full((len(queries), k), -torch.inf)
     rows = torch.full((len(queries), k), -1)
+    if not blocks:
+        return values, rows
+    turned = queries.to(blocks[0].dtype).T.contiguous()
+    most = min(_KEPT_ROWS, max(len(block) for block in blocks))
+    kept = turned.new_empty(most, len(queries))
     start = 0
     for block in blocks:
         for part in torch.split(block, _KEPT_ROWS):
             mask = None if allowed is None else allowed[start : start + len(part)]
             if mask is None or bool(mask.any()):
-                found_values, found_rows = _best_of(part, queries, k, mask)
+                found_values, found_rows = _best_of(part, turned, k, mask, kept)
                 found_rows = torch.where(found_rows < 0, -1, found_rows + start)
                 values, rows = _better(
                     torch.cat((values, found_values), 1), torch.cat((rows, found_rows), 1), k
@@ -64,23 +69,24 @@ def _nearest(blocks: list[Tensor], queries: Tensor, k: int, allowed: Tensor | No
     return values, rows
 
 
-def _best_of(vectors: Tensor, queries: Tensor, k: int, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The best of one block: float32 M×k' and int64 M×k' rows in it, k' ≤ k."""
+def _best_of(
+    vectors: Tensor, turned: Tensor, k: int, allowed: Tensor | None, kept: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The best of one block, in any order: float32 M×k' and int64 M×k' rows in it, k' ≤ k. turned: the queries, D×M."""
     if (
         allowed is not None and int(allowed.sum()) < len(vectors) // 8
-    ):  # cheaper to copy the few than to multiply all
+    ):  # cheaper to copy few than to multiply all
         few = allowed.nonzero().flatten()
-        values, rows = _best_of(vectors[few], queries, k, None)
+        values, rows = _best_of(vectors[few], turned, k, None, kept)
         return values, torch.where(rows < 0, -1, few[rows.clamp(min=0)])
-    values, rows = _largest(*_products(vectors, queries, allowed), k)
-    return _better(values, torch.where(values == -torch.inf, -1, rows), k)
+    values, rows = _largest(*_products(vectors, turned, allowed, kept), k)
+    return values, torch.where(values == -torch.inf, -1, rows)
 
 
-def _products(vectors: Tensor, queries: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Products n×M, and the maximum of every group of rows ⌈n/_GROUP⌉×M."""
-    turned = queries.to(vectors.dtype).T.contiguous()
+def _products(vectors: Tensor, turned: Tensor, allowed: Tensor | None, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Products n×M, in the memory of `kept`, and the maximum of every group of rows ⌈n/_GROUP⌉×M."""
     count, width = len(vectors), turned.shape[1]
-    products = vectors.new_empty(count, width)
+    products = kept[:count]
     maxima = vectors.new_empty(-(-count // _GROUP), width)
     for start in range(0, count, _STEP):
         stop = min(start + _STEP, count)

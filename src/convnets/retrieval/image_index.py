@@ -41,7 +41,8 @@ class ImageIndex:
     >>> from convnets.data.preprocess import Preprocess
     >>> from convnets.data.sources import load_data
     >>> from convnets.models.catalogue import create_model
-    >>> model = TrainedModel(create_model("lenet", seed=0), (), Preprocess.plain(channels=1, size=28))
+    >>> network = create_model("mlp", seed=0, input_size=8)
+    >>> model = TrainedModel(network, (), Preprocess.plain(channels=1, size=8))
     >>> index = ImageIndex.build(model, list_images("digits", part="test"))
     >>> query = load_data("digits").test.pixels[5]
     >>> [hit.path for hit in index.search(query, k=1)]
