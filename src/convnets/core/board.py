@@ -33,9 +33,11 @@ class Store(Protocol):
 class Unreachable(Exception):  # noqa: N818  it names who, the caller makes an error of it
     """Processes that no longer answer, or that ended by an error."""
 
-    def __init__(self, ranks: list[int], message: str) -> None:
+    def __init__(self, ranks: list[int], message: str, *, said: bool = False) -> None:
         super().__init__(message)
         self.ranks = ranks
+        self.said = said
+        """Whether they said so themselves."""
 
 
 class Board:
@@ -117,7 +119,9 @@ class Board:
     def _failed(self) -> Unreachable | None:
         found = {rank: self.read("error", rank) for rank in range(self.size) if rank != self.rank}
         failed = [rank for rank, text in found.items() if text is not None]
-        return Unreachable(failed[:1], f"rank {failed[0]} ended: {found[failed[0]]}") if failed else None
+        if not failed:
+            return None
+        return Unreachable(failed[:1], f"rank {failed[0]} ended: {found[failed[0]]}", said=True)
 
     def _gone(self, ranks: list[int]) -> str:
         names = [f"rank {rank} ({self.read('where', rank) or 'never seen'})" for rank in ranks]

@@ -162,9 +162,8 @@ class JoinedWorld(World):
                 found = Unreachable([0], "rank 0, or the torchrun that the others met at, no longer answers")
         waited = "" if found.ranks else f" ({self._minutes:g} minutes: rank_timeout)"
         cause = TrainingError(f"{found}{waited}; {_REMEDY}")
-        cause.told = any(
-            rank not in found.ranks for rank in range(self.rank)
-        )  # the lowest that is left says it
+        # else the lowest that is left says it
+        cause.told = found.said or any(rank not in found.ranks for rank in range(self.rank))
         return cause
 
     def leave(self, error: BaseException | None) -> None:
@@ -173,7 +172,7 @@ class JoinedWorld(World):
             with contextlib.suppress(RuntimeError):
                 self._say(error)
             self._board.close()
-            if not isinstance(error, TrainingError):  # a group that lacks a member may never end
+            if dist.get_backend() == "gloo":  # on GPUs a group that lacks a member may never end
                 dist.destroy_process_group()
             return
         try:

@@ -16,7 +16,15 @@ from convnets.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ALONE", "World", "join_world", "rank_in_environment", "size_in_environment"]
+__all__ = [
+    "ALONE",
+    "World",
+    "join_world",
+    "local_rank_in_environment",
+    "rank_in_environment",
+    "size_in_environment",
+    "threads_in_environment",
+]
 
 T = TypeVar("T")
 
@@ -127,6 +135,12 @@ def join_world(minutes: float, *, cuda: bool = False) -> Iterator[World]:
     world = JoinedWorld(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
     try:
         yield world
+    except Exception as error:
+        cause = world.cause_of(error)
+        world.leave(cause)
+        if cause is error:
+            raise
+        raise cause from None
     except BaseException as error:
         world.leave(error)
         raise

@@ -22,7 +22,7 @@ from convnets.data.mixing import Mixing, one_hot
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, DataError, ImageDecodeError
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["Batch", "Batches", "check_share"]
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,7 @@ class Batches:
         if batch_size < 1:
             raise ConfigError(f"batch size is {batch_size}; allowed: 1 or more")
         self.rank, self.ranks = share
-        if self.ranks > 1 and min(batch_size, len(image_set)) < 2 * self.ranks:
-            raise ConfigError(
-                f"batch size {batch_size} on {len(image_set)} images is shared by {self.ranks} processes; "
-                "allowed: at least 2 images for each; give a larger batch_size or start fewer processes"
-            )
+        check_share(batch_size, len(image_set), self.ranks)
         self.image_set, self.preprocess, self.batch_size = image_set, preprocess, batch_size
         self.device = torch.device(device)
         self.shuffle, self.seed = shuffle, seed
@@ -158,6 +154,15 @@ class Batches:
         if self.mixing:
             images, targets = self.mixing(images, one_hot(targets, len(self.image_set.classes)), generator)
         return Batch(images.contiguous(memory_format=torch.channels_last), targets, indices)
+
+
+def check_share(batch_size: int, images: int, processes: int) -> None:
+    """Raise ConfigError where several processes could not each have two images of every batch."""
+    if processes > 1 and min(batch_size, images) < 2 * processes:
+        raise ConfigError(
+            f"batch size {batch_size} on {images} images is shared by {processes} processes; "
+            "allowed: at least 2 images for each; give a larger batch_size or start fewer processes"
+        )
 
 
 class _Resident:

@@ -46,11 +46,11 @@ def execute(
     """Train from `beginning` to the end and leave in the run what there is to know; process 0 writes and tells."""
     run, state = beginning.run, beginning.state
     interruption = Interruption(world)
-    heard: list[Listener] = [
-        *(default_listeners() if listeners is None else listeners),
-        EventFile(run.events_file),
-    ]
-    emit = _telling(heard if world.first else [], interruption)
+    heard: list[Listener] = []
+    if world.first:
+        heard += default_listeners() if listeners is None else listeners
+        heard.append(EventFile(run.events_file))
+    emit = _telling(heard, interruption)
 
     def say(message: str) -> None:
         emit(Notice(message))
@@ -61,12 +61,14 @@ def execute(
             learner.load_state_dict(beginning.learner)
         reason, hurried = "failed", False
         try:
-            emit(_started(run, task, config, state))
+            emit(_started(run, task, config, state, world))
             for notice in (*task.notices, *beginning.notices):
                 say(notice)
             reason = _fit(run, task, config, state, learner, interruption, emit)
         except KeyboardInterrupt:  # asked twice: at once
             reason, hurried = INTERRUPTED, True
+            if world.size > 1:  # the others learn of it by this process's end
+                raise
         except Exception as error:
             cause = world.cause_of(error)
             reason = f"failed: {str(cause).splitlines()[0] if str(cause) else type(cause).__name__}"
@@ -185,7 +187,8 @@ def _batches(task: Task, config: TrainConfig, world: World) -> Batches:
     )
 
 
-def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) -> RunStarted:
+def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState, world: World) -> RunStarted:
+    shared = f" in each of {world.size} processes" if world.size > 1 else ""
     return RunStarted(
         run=str(run.path),
         network=task.network_name,
@@ -195,7 +198,7 @@ def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState) ->
         train_images=len(task.train),
         validation_images=0 if task.validation is None else len(task.validation),
         resident_bytes=task.train.nbytes,
-        hardware=str(task.hardware),
+        hardware=f"{task.hardware}{shared}",
         epochs=config.epochs,
         first_epoch=state.epochs,
         first_step=state.step,

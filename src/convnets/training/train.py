@@ -13,6 +13,7 @@ from convnets.checkpoints.state_folder import StateFolder
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.environment import describe_environment, environment_changes
 from convnets.core.world import World, join_world
+from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
@@ -76,9 +77,10 @@ def train(
                 augment=augment,
                 progress=progress if world.first else None,
             )
+            check_share(config.batch_size, len(task.train), world.size)
 
         def begin() -> Beginning:
-            settings = _settings(task, config)
+            settings = _settings(task, config, world)
             stopped = find_run(output, name, settings) if go_on else None
             if stopped is not None:
                 return _go_on(stopped, task, world)
@@ -165,7 +167,7 @@ def _default_name(task: Task) -> str:
     return plain[:100].strip("-.") or "run"
 
 
-def _settings(task: Task, config: TrainConfig) -> dict[str, Any]:
+def _settings(task: Task, config: TrainConfig, world: World) -> dict[str, Any]:
     known = getattr(task.network, "architecture", None)
     return {
         "format_version": RUN_VERSION,
@@ -178,6 +180,7 @@ def _settings(task: Task, config: TrainConfig) -> dict[str, Any]:
         "options": config.to_dict(),
         "environment": {
             **describe_environment(task.hardware),
+            "processes": world.size,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
