@@ -70,13 +70,15 @@ class Board:
         key = f"{name}/{rank}"
         return self._store.get(key).decode("utf-8", "replace") if self._store.check([key]) else None
 
-    def meet(self, name: str, text: str = "") -> list[str]:
+    def meet(self, name: str, text: str = "", patience: float | None = None) -> list[str]:
         """Leave word and wait, however long it takes, until every process has: what each left, by rank.
 
-        Raises Unreachable when one of those that are missing ended by an error or stopped giving signs of life.
+        Raises Unreachable when one of those that are missing ended by an error, or gave no sign of life for `patience`
+        seconds, by default 20.
         """
         self.post(name, text)
-        return [self._wait_for(name, rank) for rank in range(self.size)]
+        silence = _LONG_SILENCE if patience is None else patience
+        return [self._wait_for(name, rank, silence) for rank in range(self.size)]
 
     def fate_of_others(self) -> Unreachable:
         """Who of the others failed or is silent, after a collective has failed; takes a few seconds."""
@@ -103,7 +105,7 @@ class Board:
             time.sleep(_POLL)
         return False
 
-    def _wait_for(self, name: str, rank: int) -> str:
+    def _wait_for(self, name: str, rank: int, patience: float) -> str:
         beat, changed = self._beats([rank]).get(rank), time.monotonic()
         while (text := self.read(name, rank)) is None:
             time.sleep(_POLL)
@@ -112,7 +114,7 @@ class Board:
             now = self._beats([rank]).get(rank)
             if now != beat:
                 beat, changed = now, time.monotonic()
-            elif time.monotonic() - changed > _LONG_SILENCE:
+            elif time.monotonic() - changed > patience:
                 raise Unreachable([rank], self._gone([rank]))
         return text
 

@@ -21,7 +21,7 @@ from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 import convnets.errors as errors
 from convnets.core.board import Board, Store, Unreachable
-from convnets.core.world import World
+from convnets.core.world import World, local_rank_in_environment
 from convnets.errors import ConfigError, ConvnetsError, TrainingError
 
 __all__ = ["JoinedWorld"]
@@ -57,13 +57,12 @@ class JoinedWorld(World):
 
         try:
             self._board = Board(connect, rank, size, f"process {os.getpid()} on {platform.node()}")
-            self._board.meet(
-                "joined"
-            )  # a collective would wait for a process that never came, and not name it
+            # a collective would wait for a process that never came, and not name it; starting may take its time
+            self._board.meet("joined", patience=60 * minutes)
             groups = PrefixStore(f"{names}/groups", self._connect())
             backend = "nccl" if cuda else "gloo"
             if cuda:
-                torch.cuda.set_device(torch.cuda.current_device())
+                torch.cuda.set_device(local_rank_in_environment())
             dist.init_process_group(backend, store=groups, rank=rank, world_size=size, timeout=timeout)
         except Unreachable as error:
             raise TrainingError(f"{error}; {_REMEDY}") from None
