@@ -100,6 +100,8 @@ OPTIONS = [
     "keep_states",
     "non_finite",
     "deterministic",
+    "sync_bn",
+    "rank_timeout",
     "seed",
 ]
 

@@ -220,6 +220,7 @@ __all__ = [
     "zeros_like",
 ]
 
+_ASKED_BY_TOOLS = ("_", "pytest", "setUp", "setup_", "tearDown", "teardown_")  # how such names begin
 _INSTEAD = {
     "train_ch8": "recurrent networks are not covered",
     "train_seq2seq": "recurrent networks are not covered",
@@ -238,7 +239,7 @@ _INSTEAD = {
 
 def __getattr__(name: str) -> object:
     """What the book has and this package has not: say what to use in its place."""
-    if name.startswith("_"):
+    if name.startswith(_ASKED_BY_TOOLS):
         raise AttributeError(name)
     instead = _INSTEAD.get(name)
     if instead is None:

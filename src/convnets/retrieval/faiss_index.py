@@ -111,7 +111,9 @@ class FaissIndex(StoredIndex):
             ]  # few are left: all of them are compared
         wanted = min(len(self.store), k if self.kind == "hnsw" else _REFINED * k)
         parameters = self._parameters(wanted, self._selector(allowed))
-        _, ids = self._structure.search(queries.numpy(), wanted, params=parameters)
+        # where faiss.contrib.torch_utils was imported, it has put a search without parameters in this one's place
+        search = getattr(self._structure, "search_numpy", self._structure.search)
+        _, ids = search(queries.numpy(), wanted, params=parameters)
         found = torch.from_numpy(ids)
         rows = torch.searchsorted(self._ids, found.clamp(min=0))
         return torch.where(found < 0, -1, rows.clamp(max=len(self._ids) - 1))
