@@ -110,8 +110,15 @@ def concentration_svg(
     left.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
     left.plot(x, high, color=BLUE, linewidth=2)
     left.plot(x, low, color=BLUE, linewidth=2)
-    left.annotate("farthest", (x[0], high[0]), (2, 4), textcoords="offset points", color=INK, fontsize=9)
-    left.annotate("nearest", (x[0], low[0]), (2, 6), textcoords="offset points", color=INK, fontsize=9)
+    for text, value, rise in (("farthest", high[-1], 5), ("nearest", low[-1], -12)):
+        place = {
+            "xytext": (0, rise),
+            "textcoords": "offset points",
+            "ha": "right",
+            "fontsize": 9,
+            "color": INK,
+        }
+        left.annotate(text, (x[-1], value), **place)
     left.set_ylim(bottom=0)
     right.plot(x, [each.contrast for each in random], color=BLUE, linewidth=2, label="independent numbers")
     named = dict(measured or {})
@@ -123,5 +130,8 @@ def concentration_svg(
     right.set_yscale("log")
     for axes in (left, right):
         axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.xaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_major_formatter("{x:g}")
     right.legend(frameon=False, fontsize=9, labelcolor=INK)
     return svg_text(figure, "Distance concentration by dimension", names)
