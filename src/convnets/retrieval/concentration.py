@@ -111,14 +111,15 @@ def concentration_svg(
     left.plot(x, high, color=BLUE, linewidth=2)
     left.plot(x, low, color=BLUE, linewidth=2)
     for text, value, rise in (("farthest", high[-1], 5), ("nearest", low[-1], -12)):
-        place = {
-            "xytext": (0, rise),
-            "textcoords": "offset points",
-            "ha": "right",
-            "fontsize": 9,
-            "color": INK,
-        }
-        left.annotate(text, (x[-1], value), **place)
+        left.annotate(
+            text,
+            (x[-1], value),
+            (0, rise),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+            color=INK,
+        )
     left.set_ylim(bottom=0)
     right.plot(x, [each.contrast for each in random], color=BLUE, linewidth=2, label="independent numbers")
     named = dict(measured or {})
