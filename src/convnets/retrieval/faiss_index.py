@@ -33,7 +33,7 @@ _MOST_REMOVED = 0.25  # of the vectors: beyond, the structure is built anew
 class FaissIndex(StoredIndex):
     """Finds nearly all of the nearest vectors among many, in a fraction of the time of an exact search.
 
-    `hnsw`: a graph of neighbours; quick and accurate, beside the vectors about 270 bytes for each.
+    `hnsw`: a graph of neighbours; quick and accurate. It holds 4 D + 270 bytes in memory for each vector.
     `ivfpq`: cells with coded vectors, about 40 bytes for each; the candidates are then compared by their whole
     vectors, which may lie on disk. Each distance of a hit is exact; whether all of the nearest are found is not.
 
