@@ -10,6 +10,7 @@ shared with the processes, as torchrun does by default.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -46,7 +47,7 @@ def main() -> None:
             done = kill_again_and_again(job, killed, options.kills, draw)
             status = job.wait()
         equal = status == 0 and weights_hash(killed) == weights_hash(whole)
-        named = Path(folder, "errors").read_text().count("no longer answers: it was killed")
+        named = Path(folder, "errors").read_text().count("convnets: error: rank")
         print(f"{done} kills, exit status {status}, {named} times the dead rank was named by the other")
         print(
             f"final weights {'identical' if equal else 'DIFFERENT'}: {done if equal else 0} of {options.kills}"
@@ -67,29 +68,40 @@ def environment(shared_store: bool) -> dict[str, str]:
 
 
 def kill_again_and_again(job: subprocess.Popen[bytes], output: Path, kills: int, draw: random.Random) -> int:
-    """How many were killed; each time the run had saved since."""
-    dead: set[int] = set()
+    """How many were killed; each time new processes had saved since."""
+    seen: set[int] = set()
     for number in range(1, kills + 1):
-        known, asked = saved(output), time.monotonic()
+        started, known = time.monotonic(), saved(output)
+        while len(workers := fresh_workers(job, seen)) < 2:
+            known = saved(output)  # the processes before may still have been writing
+            if job.poll() is not None:
+                return number - 1
+            time.sleep(0.02)
         while saved(output) == known:
             if job.poll() is not None:
                 return number - 1
             time.sleep(0.02)
-        waited = time.monotonic() - asked
+        waited = time.monotonic() - started
         time.sleep(draw.uniform(0, 0.6))
-        workers = {rank_of(child): child for child in psutil.Process(job.pid).children()}
         rank = draw.randrange(2)
-        victim = workers.get(rank)
-        if victim is None or victim.pid in dead:
-            return number - 1
-        dead.add(victim.pid)
         at = saved(output)
-        victim.kill()
+        workers[rank].kill()
+        seen |= {worker.pid for worker in workers.values()}
         print(
             f"{number:2}: saved again after {waited:4.1f} s; rank {rank} killed after the save at {at}",
             flush=True,
         )
     return kills
+
+
+def fresh_workers(job: subprocess.Popen[bytes], seen: set[int]) -> dict[int, psutil.Process]:
+    """torchrun's processes by rank, without those of earlier attempts."""
+    found = {}
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(job.pid).children():
+            if child.pid not in seen and (rank := rank_of(child)) >= 0:
+                found[rank] = child
+    return found
 
 
 def rank_of(process: psutil.Process) -> int:

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -165,21 +164,20 @@ def test_a_process_that_stands_still_is_named_within_the_timeout(tmp_path: Path)
         second.communicate()
 
 
-def test_a_killed_process_is_named_and_an_elastic_restart_goes_on(tmp_path: Path, diary: Any) -> None:
+def test_a_killed_process_is_named_and_an_elastic_restart_goes_on(
+    tmp_path: Path, equal: list[dict[str, Any]]
+) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
     command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", str(SCRIPT), str(tmp_path), "restarted"]
     environment = os.environ | {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    started = time.monotonic()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert time.monotonic() - started < 240
     assert "rank 1 (process " in read(tmp_path, "lost-0-0")["error"]
     found = read(tmp_path, "restarted-0")
     assert found["attempt"] == 1
     assert found["status"] == "finished"
     assert found["steps"] < 2 * work.STEPS  # it did not begin anew
-    both(tmp_path, "unbroken")
-    assert work.final_hash(tmp_path / "restarted") == work.final_hash(tmp_path / "unbroken")
+    assert work.final_hash(tmp_path / "restarted") == equal[0]["unbroken"]
 
 
 def test_what_several_processes_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
