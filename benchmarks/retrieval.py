@@ -1,7 +1,7 @@
 """Which descriptor finds images of the same class, over seeds: on classes that were trained on and on others.
 
 Usage: python benchmarks/retrieval.py table fashion-mnist --seeds 3 --json retrieval.json
-       python benchmarks/retrieval.py table cifar10 --images 20000 --epochs 8
+       python benchmarks/retrieval.py table cifar10-images.zip --images 20000 --epochs 8
        python benchmarks/retrieval.py moved fashion-mnist --seeds 3
        python benchmarks/retrieval.py concentration fashion-mnist -o concentration.svg
 
@@ -96,8 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _splits(name: str, images: int, searched: int) -> Splits:
     splits = load_data(name)
-    assert splits.test is not None
-    return Splits(_sample(splits.train, images), test=_sample(splits.test, searched))
+    learned, test = splits.train, splits.test
+    if test is None:  # a folder or zip without parts
+        learned, test = split_off(learned, 0.2, seed=1)
+    return Splits(_sample(learned, images), test=_sample(test, searched))
 
 
 def _sample(images: ImageSet, count: int) -> ImageSet:
