@@ -195,10 +195,19 @@ def test_the_same_call_again_goes_on_with_the_run_that_was_stopped(tmp_path: Pat
 def test_two_processes_cannot_train_one_run(tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, EpochStarted) and event.epoch == 2:
-            assert Run(tmp_path / "mlp-digits-1").status == "running"
-            with pytest.raises(RunError, match="is being trained by another process"):
-                resume(tmp_path / "mlp-digits-1", data=few(), listeners=())
+            running = Run(tmp_path / "mlp-digits-1")
+            assert running.status == "running"
+            running.append_metrics(running.metrics[0] | {"epoch": 7})  # more than the state knows of
+            before = [file.read_bytes() for file in (running.path / "metrics.csv", running.events_file)]
+            for again in (lambda: resume(running, data=few(), listeners=()), go_on):
+                with pytest.raises(RunError, match="is being trained by another process"):
+                    again()
+            after = [file.read_bytes() for file in (running.path / "metrics.csv", running.events_file)]
+            assert after == before
             raise KeyboardInterrupt
+
+    def go_on() -> Run:
+        return train("mlp", few(), SMALL, output=tmp_path, go_on=True, listeners=())
 
     run = train("mlp", few(), SMALL, output=tmp_path, listeners=[stop])
     assert run.status == "interrupted"

@@ -20,7 +20,7 @@ from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_co
 from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.environment import versions
-from convnets.core.files import atomic_path, sha256_of_file, write_json
+from convnets.core.files import atomic_path, remove_left_overs, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
@@ -58,6 +58,7 @@ def save_model(folder: Path, model: TrainedModel) -> Path:
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_left_overs(folder)
         _write(folder, model, tensors)
     except (OSError, safetensors.SafetensorError) as error:
         if not is_disk_full(error):

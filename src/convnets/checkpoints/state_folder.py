@@ -17,7 +17,7 @@ import torch
 
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.disk_space import disk_full_message, is_disk_full
-from convnets.core.files import write_bytes, write_json
+from convnets.core.files import remove_left_overs, write_bytes, write_json
 from convnets.errors import RunError
 
 __all__ = ["LATEST_FILE", "STATE_VERSION", "StateFolder"]
@@ -131,9 +131,9 @@ class StateFolder:
 
     def _remove_all_but(self, names: set[str]) -> None:
         for path in self.path.iterdir():
-            left_over = path.name.endswith(".tmp")  # of a process that was killed while it wrote
-            if path.name not in names and (left_over or _NAME.fullmatch(path.name)):
+            if path.name not in names and _NAME.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+        remove_left_overs(self.path)
 
 
 def _cannot_write(file: Path, size: int, error: OSError) -> RunError:

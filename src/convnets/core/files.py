@@ -5,13 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "sha256_of_file", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "remove_left_overs",
+    "sha256_of_file",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp", re.DOTALL)  # as mkstemp makes them below
+_BEGUN = time.time()  # of this process, nearly
 
 
 @contextmanager
@@ -36,6 +48,20 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove what a process that was killed inside `atomic_path` left in `folder`.
+
+    Only files that carry such a temporary name, and that nobody has written to since this process began: one that
+    another process is writing stays.
+    """
+    for path in Path(folder).glob(".*.tmp"):
+        try:
+            if _TEMPORARY.fullmatch(path.name) and path.is_file() and path.lstat().st_mtime < _BEGUN:
+                path.unlink()
+        except OSError:  # another process was sooner, or it may not be removed; it is in nobody's way
+            continue
 
 
 def _sync_folder(folder: Path) -> None:

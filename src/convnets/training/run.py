@@ -18,6 +18,7 @@ import torch
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
+from convnets.core.files import remove_left_overs
 from convnets.data.file_lock import is_locked, locked
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
@@ -162,7 +163,12 @@ class Run:
             raise RunError(f"{self.path} is being trained by another process; wait for its end") from None
 
     def go_back_to(self, state: TrainingState) -> None:
-        """Metrics and events as they were when `state` was saved: what followed will happen again."""
+        """Metrics and events as they were when `state` was saved: what followed will happen again.
+
+        Half-written files of the process before are removed.
+        """
+        for folder in (self.path, self.model_folder, self.state_folder):
+            remove_left_overs(folder)
         self.write_metrics(state.rows)
         if self.events_file.exists() and self.events_file.stat().st_size > state.event_bytes:
             os.truncate(self.events_file, state.event_bytes)

@@ -146,7 +146,8 @@ def _go_on(run: Run, task: Task, world: World) -> Beginning:
             f"not go on exactly; start {_processes(state.world_size)}, or train under another name"
         )
     changes = environment_changes(run.environment, describe_environment(task.hardware))
-    run.go_back_to(state)
+    with run.claimed():  # else the files of a run that is going on would be set back before it is refused
+        run.go_back_to(state)
     notices = [f"going on where {change}: results may differ in their last bits" for change in changes]
     return Beginning(run, state, learner, notices)
 
