@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
+    from convnets.recipes.reproduce import reproduce as reproduce
     from convnets.retrieval.descriptors import Descriptor as Descriptor
     from convnets.retrieval.descriptors import describe as describe
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
@@ -92,6 +93,7 @@ _HOME = {
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
     "measure_health": "convnets.inspection.health",
     "receptive_fields": "convnets.inspection.receptive_field",
+    "reproduce": "convnets.recipes.reproduce",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
     "slice_network": "convnets.inspection.network_slice",

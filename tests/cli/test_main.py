@@ -15,7 +15,7 @@ from convnets.cli.main import app, run
 
 COMMANDS = (
     *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health", "predict"),
-    *("runs", "compare", "recipes", "bench"),
+    *("runs", "compare", "recipes", "reproduce", "bench"),
 )
 GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")

@@ -22,6 +22,7 @@ from convnets.cli.models import models
 from convnets.cli.output import mute
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
+from convnets.cli.reproduce import reproduce
 from convnets.cli.runs import runs
 from convnets.cli.scatter import scatter
 from convnets.cli.summary import summary
@@ -54,6 +55,7 @@ app.add_typer(index_app, name="index")
 app.command()(runs)
 app.command()(compare)
 app.command()(recipes)
+app.command()(reproduce)
 app.command()(bench)
 
 

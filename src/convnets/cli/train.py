@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import functools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convnets.cli.options import takes_train_options
-from convnets.cli.output import ProgressBar, mute, progress_bar
+from convnets.cli.output import progress_bar
+from convnets.cli.run_listener import EXIT_CODES, RunListener, writer
 from convnets.core.world import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig, read_toml
 
 if TYPE_CHECKING:
-    from convnets.training.events import Event, Listener
     from convnets.training.run import Run
 
 __all__ = ["train"]
-
-_EXIT_CODES = {"interrupted": 130, "terminated": 143}  # 128 and the signal's number, as shells have it
 
 
 @takes_train_options
@@ -74,7 +71,7 @@ def train(
             "--resume goes on with a run as it was started; leave network, data and options out, or give --resume auto"
         )
     with progress_bar(quiet=quiet or json) as progress:
-        listener = _Listener(progress, json=json, quiet=quiet)
+        listener = RunListener(progress, writer(json=json, quiet=quiet))
         if resume is not None and not go_on:
             from convnets.training.train import resume as resume_run
 
@@ -86,8 +83,8 @@ def train(
         raise RunError(
             f"standard output was closed and training ended with it; {run.path} can be used as it is"
         )
-    if run.status in _EXIT_CODES:
-        raise typer.Exit(_EXIT_CODES[run.status])
+    if run.status in EXIT_CODES:
+        raise typer.Exit(EXIT_CODES[run.status])
 
 
 def _start(
@@ -100,7 +97,7 @@ def _start(
     output: Path,
     name: str | None,
     go_on: bool,
-    listener: _Listener,
+    listener: RunListener,
 ) -> Run:
     from convnets.models.catalogue import model_entry
 
@@ -137,39 +134,3 @@ def _start(
         listeners=[listener],
         progress=listener.progress,
     )
-
-
-class _Listener:
-    """Events as rows, as lines of JSON or as nothing, once the bar of the preparations is off the terminal.
-
-    When standard output is closed, as by `| head`, nobody looks any more: the run ends as Ctrl-C would end it.
-    """
-
-    def __init__(self, progress: ProgressBar, *, json: bool, quiet: bool) -> None:
-        self.progress = progress
-        self.gone = False
-        """Standard output was closed."""
-        self._write = _writer(json=json, quiet=quiet)
-
-    def __call__(self, event: Event) -> None:
-        self.progress.stop()
-        if self._write is None or self.gone:
-            return
-        try:
-            self._write(event)
-        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
-            self.gone = True
-            mute()
-            raise KeyboardInterrupt from None
-
-
-def _writer(*, json: bool, quiet: bool) -> Listener | None:
-    if quiet:
-        return None
-    if json:
-        from convnets.training.listeners.event_file import JsonLines
-
-        return JsonLines(sys.stdout)
-    from convnets.training.listeners.terminal import Terminal
-
-    return Terminal()
