@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import time
+import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from torch import Tensor
+
+from convnets.core.live_picture import LivePicture, notebook_shell
 
 __all__ = [
     "Animator",
@@ -24,13 +26,12 @@ __all__ = [
     "use_svg_display",
 ]
 
-_REDRAW_SECONDS = 0.2
 _STYLES = ("-", "m--", "g-.", "r:")
 
 
 def use_svg_display() -> None:
     """Figures of a notebook as SVG, which stays sharp; elsewhere nothing is changed."""
-    if _shell() is not None:
+    if notebook_shell() is not None:
         formats = importlib.import_module("matplotlib_inline.backend_inline")  # comes with IPython's kernel
         formats.set_matplotlib_formats("svg")
 
@@ -109,7 +110,10 @@ def show_images(
 
 
 class Animator:
-    """Curves that grow while a network trains: updated in place in a notebook, one figure at the end elsewhere."""
+    """Curves that grow while a network trains: updated in place in a notebook, one figure at the end elsewhere.
+
+    Where curves get a number only now and then, None stands in between. In scripts `fig` is pyplot's current figure.
+    """
 
     def __init__(
         self,
@@ -127,34 +131,41 @@ class Animator:
     ) -> None:
         self.fig, axes = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
         self.axes = list(axes.flatten())
-        self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+        self._legend = legend
+        set_axes(self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, None)
+        self._lines: list[Line2D] = []
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self.fmts = fmts
-        self._live = _LiveFigure(self.fig)
+        self._live = _live(self.fig)
 
     def add(self, x: Any, y: Any) -> None:
         """A point for each curve: `y` is a number or one per curve; None leaves a curve as it is."""
         values = list(y) if hasattr(y, "__len__") else [y]
         xs = list(x) if hasattr(x, "__len__") else [x] * len(values)
         while len(self.X) < len(values):
-            self.X.append([])
-            self.Y.append([])
+            self._add_line()
         for index, (a, b) in enumerate(zip(xs, values, strict=True)):
             if a is not None and b is not None:
                 self.X[index].append(float(a))
                 self.Y[index].append(float(b))
-        self._live.redraw(self._draw)
+                self._lines[index].set_data(self.X[index], self.Y[index])
+        _rescale(self.axes[0])
+        self._live.update()
 
     def show(self) -> None:
-        """Draw all points now, whatever was drawn last."""
-        self._live.redraw(self._draw, last=True)
+        """Draw all points now, whatever was drawn last; a cell's end does that too."""
+        self._live.update(last=True)
 
-    def _draw(self) -> None:
-        self.axes[0].cla()
-        for x, y, style in zip(self.X, self.Y, _repeated(self.fmts, len(self.X)), strict=False):
-            self.axes[0].plot(x, y, style)
-        set_axes(self.axes[0], *self._settings)
+    def _add_line(self) -> None:
+        place = len(self.X)
+        style = self.fmts[place % len(self.fmts)]
+        self._lines.append(self.axes[0].plot([], [], style)[0])
+        self.X.append([])
+        self.Y.append([])
+        if self._legend and place < len(self._legend):
+            self._lines[-1].set_label(self._legend[place])
+            self.axes[0].legend()
 
 
 class ProgressBoard:
@@ -180,10 +191,11 @@ class ProgressBoard:
         self.fig, self.axes, self.figsize, self.display = fig, axes, figsize, display
         self.data: dict[str, list[tuple[float, float]]] = {}
         self._waiting: dict[str, list[tuple[float, float]]] = {}
-        self._live: _LiveFigure | None = None
+        self._lines: dict[str, Line2D] = {}
+        self._live: LivePicture | None = None
 
     def draw(self, x: Any, y: Any, label: str, every_n: int = 1) -> None:
-        """Add a value to the line `label`."""
+        """Add a value to the line `label`; every `every_n` of them are a point."""
         waiting = self._waiting.setdefault(label, [])
         waiting.append((float(x), float(y)))
         if len(waiting) < every_n:
@@ -192,66 +204,53 @@ class ProgressBoard:
         waiting.clear()
         self.data.setdefault(label, []).append((sum(xs) / len(xs), sum(ys) / len(ys)))
         if self.display:
-            self._figure().redraw(self._draw)
+            self._draw_line(label)
 
     def show(self) -> None:
-        """Draw all points now."""
-        if self.display and self.data:
-            self._figure().redraw(self._draw, last=True)
+        """Draw all points now; a cell's end does that too."""
+        if self._live is not None:
+            self._live.update(last=True)
 
-    def _figure(self) -> _LiveFigure:
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, such as that of a module with its board, has the points and draws them into a figure of its own."""
+        return {**self.__dict__, "fig": None, "axes": None, "_lines": {}, "_live": None}
+
+    def _draw_line(self, label: str) -> None:
+        if self.fig is None:
+            self.fig = plt.figure(figsize=self.figsize) if self.axes is None else self.axes.figure
         if self._live is None:
-            if self.fig is None:
-                self.fig = plt.figure(figsize=self.figsize)
-            self._live = _LiveFigure(self.fig)
-        return self._live
-
-    def _draw(self) -> None:
+            self._live = _live(self.fig)
         axes = self.axes or self.fig.gca()
-        axes.cla()
-        for (label, points), style, colour in zip(self.data.items(), self.ls, self.colors, strict=False):
-            axes.plot(*zip(*points, strict=True), linestyle=style, color=colour, label=label)
-        set_axes(axes, self.xlabel or "x", self.ylabel, self.xlim, self.ylim, self.xscale, self.yscale, None)
-        axes.legend()
+        if label not in self._lines:
+            place = len(self._lines)
+            style, colour = self.ls[place % len(self.ls)], self.colors[place % len(self.colors)]
+            (self._lines[label],) = axes.plot([], [], linestyle=style, color=colour, label=label)
+            x_name = self.xlabel or "x"
+            set_axes(axes, x_name, self.ylabel, self.xlim, self.ylim, self.xscale, self.yscale, None)
+            axes.legend()
+        self._lines[label].set_data(*zip(*self.data[label], strict=True))
+        _rescale(axes)
+        self._live.update()
 
 
-class _LiveFigure:
-    """A figure shown once in a notebook and then updated in place, a few times a second; elsewhere drawn when asked."""
+def _live(figure: Any) -> LivePicture:
+    """`figure` as a notebook's live picture, which shows it alone: pyplot would show it again when the cell ends."""
 
-    def __init__(self, figure: Any) -> None:
-        self._figure, self._drawn = figure, 0.0
-        self._handle: Any = None
-        if _shell() is not None:
-            plt.close(figure)  # else the notebook would show it a second time at the end of the cell
-
-    def redraw(self, draw: Any, *, last: bool = False) -> None:
-        """Draw and show, unless that was done just now."""
-        if not last and time.monotonic() - self._drawn < _REDRAW_SECONDS:
-            return
-        draw()
-        if _shell() is not None:
-            self._show()
-        self._drawn = time.monotonic()
-
-    def _show(self) -> None:
-        import io
-
-        from IPython.display import SVG, display
-
+    def svg() -> tuple[str, str]:
         content = io.StringIO()
-        self._figure.savefig(content, format="svg", bbox_inches="tight")
-        picture = SVG(data=content.getvalue())
-        if self._handle is None:
-            self._handle = display(picture, display_id=True)
-        else:
-            self._handle.update(picture)
+        figure.savefig(content, format="svg", bbox_inches="tight")
+        text = content.getvalue()
+        return text[text.index("<svg") :], repr(figure)
+
+    if notebook_shell() is not None:
+        plt.close(figure)
+    return LivePicture(svg)
 
 
-def _shell() -> Any:
-    """IPython's shell with a front end that shows pictures; None in scripts and terminals."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell if type(shell).__name__ in ("ZMQInteractiveShell", "Shell") else None
+def _rescale(axes: Axes) -> None:
+    """Limits that were not given follow the points."""
+    axes.relim()
+    axes.autoscale_view()
 
 
 def _lines(values: Any) -> list[Any]:

@@ -23,7 +23,7 @@ from convnets.training.events import (
     StepEnded,
 )
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "duration", "ending"]
 
 # Every row fits a terminal of 80 columns. The speed is that of the whole epoch, as a clock on the wall sees it;
 # metrics.csv has that of the training steps alone too.
@@ -106,11 +106,7 @@ class Terminal:
     def _end(self, event: RunEnded) -> None:
         if event.best_epoch is not None and event.best_epoch != event.epochs:
             self._line(f"best weights: epoch {event.best_epoch}")
-        how = {"patience": "no better for a while: stopped", "time budget": "time budget used"}.get(
-            event.reason, event.reason
-        )
-        epochs = "1 epoch" if event.epochs == 1 else f"{event.epochs} epochs"
-        self._line(f"{how} after {epochs}, {_duration(event.seconds)}")
+        self._line(ending(event))
         if event.reason in ("interrupted", "terminated"):
             self._line(f"the run is usable as it is; go on: convnets train --resume {event.run}")
         if event.report is not None:
@@ -176,11 +172,19 @@ def _row(event: EpochEnded, epochs: int) -> str:
     return (
         f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>9.4f} "
         f"{loss:>9} {accuracy:>7} "
-        f"{event.learning_rate:>7.2g} {event.images_per_second_wall:>8,.0f} {_duration(event.seconds):>7}{best}"
+        f"{event.learning_rate:>7.2g} {event.images_per_second_wall:>8,.0f} {duration(event.seconds):>7}{best}"
     )
 
 
-def _duration(seconds: float) -> str:
+def ending(event: RunEnded) -> str:
+    """Why the run ended, after how many epochs and how long."""
+    reasons = {"patience": "no better for a while: stopped", "time budget": "time budget used"}
+    epochs = "1 epoch" if event.epochs == 1 else f"{event.epochs} epochs"
+    return f"{reasons.get(event.reason, event.reason)} after {epochs}, {duration(event.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: with a unit, or as minutes and hours."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
