@@ -87,6 +87,11 @@ class ImageSet:
         kind = " × ".join(map(str, self.images.shape[1:])) if isinstance(self.images, Tensor) else "files"
         return f"ImageSet({self.source}: {len(self):,} images, {kind}, {len(self.classes)} classes)"
 
+    def _repr_html_(self) -> str:
+        from convnets.data.image_set_html import image_sets_html
+
+        return image_sets_html(self.source, {"images": self})
+
     @property
     def resident(self) -> bool:
         """Whether the images are decoded and in memory."""
@@ -158,6 +163,11 @@ class Splits:
         """The parts that are there, by name."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
+
+    def _repr_html_(self) -> str:
+        from convnets.data.image_set_html import image_sets_html
+
+        return image_sets_html(self.source, self.parts())
 
 
 def _check_images(images: Tensor) -> None:

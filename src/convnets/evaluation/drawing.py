@@ -16,7 +16,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from convnets.evaluation.text import columns, plain_text
+from convnets.core.text import columns, plain_text
 
 __all__ = ["BLUE", "GRID", "INK", "LINE_COLOURS", "ORANGE", "Names", "style_axes", "svg_text"]
 

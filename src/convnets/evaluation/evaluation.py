@@ -19,7 +19,7 @@ from convnets.evaluation.metrics import (
     reliability_bins,
     top_k_accuracy,
 )
-from convnets.evaluation.text import columns
+from convnets.core.text import columns
 
 __all__ = ["Evaluation", "Mistake"]
 

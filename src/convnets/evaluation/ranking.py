@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convnets.errors import InputError
 from convnets.evaluation.distances import Distance, distance_function
-from convnets.evaluation.text import columns
+from convnets.core.text import columns
 
 __all__ = ["ClassRetrieval", "RetrievalScores", "score_retrieval"]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from convnets.evaluation.report_style import STYLE
-from convnets.evaluation.text import plain_text
+from convnets.core.text import plain_text
 
 __all__ = [
     "details",
