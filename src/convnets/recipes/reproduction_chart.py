@@ -53,7 +53,7 @@ def reproduction_figure(found: Reproduction) -> Figure:
                 color=ORANGE,
                 markersize=7,
                 mec="white",
-                zorder=4,
+                zorder=6,
             )
         _draw_ours(axes, each, accuracy, place, high)
     axes.set_yticks(range(len(shown)), [_name(each) for each in shown])
@@ -74,7 +74,7 @@ def _limits(shown: list[NetworkResult]) -> tuple[float, float]:
     ours = [value for each in shown if (spread := each.spread("test_accuracy")) for value in spread.values]
     notes = [each.published.notes.test_accuracy for each in shown if each.published.notes is not None]
     book = [builds.maximum for each in shown for builds in each.published.book]
-    low = min(_LEAST, math.floor(10 * min(ours + notes)) / 10)
+    low = min(_LEAST, math.floor(10 * min(ours + notes) - 0.1) / 10)
     high = max(ours + notes + book)
     return low, high + 0.012 * (high - low)
 

@@ -27,7 +27,7 @@ def _accuracy_row(each: NetworkResult) -> tuple[str, ...]:
     config, notes, accuracy = each.config, each.published.notes, each.spread("test_accuracy")
     book = each.published.book
     return (
-        each.network + ("" if each.data == DATA else f" ({each.data})"),
+        _named(each),
         str(config.size),
         str(config.batch_size),
         f"{config.learning_rate:g}",
@@ -36,21 +36,15 @@ def _accuracy_row(each: NetworkResult) -> tuple[str, ...]:
         _mean(each.spread("loss")),
         _mean(each.spread("train_accuracy")),
         _mean(accuracy),
-        "–" if accuracy is None else f"{min(accuracy.values):.3f}–{max(accuracy.values):.3f}",
+        _range(accuracy),
         "–" if notes is None else f"{notes.loss:.3f}, {notes.train_accuracy:.3f}, {notes.test_accuracy:.3f}",
         "; ".join(
             f"{builds.minimum:.3f} / {builds.median:.3f} / {builds.maximum:.3f}"
             + (f" ({builds.name})" if len(book) > 1 else "")
             for builds in book
         ),
-        _within(each),
+        "; ".join(map(_yes, each.within())) if each.comparable else "–",
     )
-
-
-def _within(each: NetworkResult) -> str:
-    if None in each.within():
-        return "–"
-    return "; ".join("yes" if inside else "no" for inside in each.within())
 
 
 def epochs_in_words(each: NetworkResult) -> str:
@@ -86,8 +80,8 @@ CONVENTIONS = (
     "book prints.",
     "Images a second are medians over seeds. Steps alone: without waiting for data and without evaluation, the book's "
     "measure. Wall clock: data, steps and saving.",
-    "The notes print one run. The book's builds are one seed each, on an NVIDIA V100. Mean within: whether our mean lies "
-    "from their smallest to their largest test accuracy.",
+    "The notes print one run. The book's builds are one seed each, on an NVIDIA V100. Mean within: whether our mean "
+    "lies from their smallest to their largest test accuracy.",
 )
 """What the columns mean."""
 
@@ -139,11 +133,36 @@ def _machine(known: dict[str, Any]) -> str:
 
 
 def terminal_text(found: Reproduction) -> str:
-    """Both tables, below each other; empty where no run is there."""
+    """What matters most in one table, a line for each kind of builds; empty where no run is there."""
     if not found.networks:
         return ""
-    accuracies, speeds = accuracy_table(found), speed_table(found)
-    return f"{aligned(*accuracies, right=range(1, 10))}\n\nimages per second\n{aligned(*speeds, right=range(1, 5))}"
+    header = (
+        *("network", "epochs", "seeds", "test acc", "min–max", "notes", "book: min/median/max", "within"),
+        *("images/s", "wall clock"),
+    )
+    rows = [row for each in found.networks for row in _terminal_rows(each)]
+    return aligned(header, rows, right=(1, 2, 3, 4, 5, 8, 9))
+
+
+def _terminal_rows(each: NetworkResult) -> list[tuple[str, ...]]:
+    accuracy, notes = each.spread("test_accuracy"), each.published.notes
+    own = (
+        _named(each),
+        epochs_in_words(each),
+        str(len(each.ended)),
+        _mean(accuracy),
+        _range(accuracy),
+        "–" if notes is None else f"{notes.test_accuracy:.3f}",
+    )
+    speeds = _median(each.spread("images_per_second")), _median(each.spread("images_per_second_wall"))
+    rows = []
+    for builds, inside in zip(each.published.book, each.within(), strict=True):
+        figures = f"{builds.minimum:.3f}/{builds.median:.3f}/{builds.maximum:.3f} {builds.name}".rstrip()
+        first = not rows
+        rows.append(
+            (*(own if first else [""] * len(own)), figures, _yes(inside), *(speeds if first else ("", "")))
+        )
+    return rows
 
 
 def markdown(found: Reproduction) -> str:
@@ -166,6 +185,18 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right:
     rule = ["--:" if column in right else "---" for column in range(len(header))]
     lines = [header, rule, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _named(each: NetworkResult) -> str:
+    return each.network + ("" if each.data == DATA else f" ({each.data})")
+
+
+def _yes(truth: bool | None) -> str:
+    return "–" if truth is None else "yes" if truth else "no"
+
+
+def _range(spread: Spread | None) -> str:
+    return "–" if spread is None else f"{min(spread.values):.3f}–{max(spread.values):.3f}"
 
 
 def _mean(spread: Spread | None) -> str:
