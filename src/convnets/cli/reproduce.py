@@ -25,7 +25,7 @@ def reproduce(
     networks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Networks of the notes to train. [default: all eight of them]", metavar="[NETWORK]..."
+            help="Networks of the notes to train. [default: all eight of them]", metavar="NETWORK"
         ),
     ] = None,
     seeds: Annotated[

@@ -155,7 +155,7 @@ def _terminal_rows(each: NetworkResult) -> list[tuple[str, ...]]:
         "–" if notes is None else f"{notes.test_accuracy:.3f}",
     )
     speeds = _median(each.spread("images_per_second")), _median(each.spread("images_per_second_wall"))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for builds, inside in zip(each.published.book, each.within(), strict=True):
         figures = f"{builds.minimum:.3f}/{builds.median:.3f}/{builds.maximum:.3f} {builds.name}".rstrip()
         first = not rows
