@@ -1,6 +1,6 @@
-"""What each process of test_distributed.py does: `python ranks_at_work.py FOLDER SCENARIO`, started once per rank.
+"""What each process of test_distributed.py does: `python ranks_at_work.py FOLDER SCENARIO,…`, started once per rank.
 
-Each writes FOLDER/SCENARIO-RANK.json; the tests judge what stands there.
+Each writes FOLDER/SCENARIO-RANK.json for every scenario; the tests judge what stands there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.errors import RunError, TrainingError
 from convnets.layers.synchronised_norm import synchronise_batch_norm
-from convnets.training import conclusion
+from convnets.training import loop
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 from convnets.training.run import Run
@@ -38,13 +39,17 @@ EVERYTHING = TrainConfig(
     mixup=0.3,
     ema_decay=0.9,
     label_smoothing=0.1,
+    schedule="one-cycle",
     precision="bf16",
     sync_bn=True,
     threads=1,
 )
+STREAMED = replace(EVERYTHING, memory_limit=0.0, workers=2)
 RESTARTED = replace(PLAIN, save_every="1", sync_bn=True)
+BUDGET = replace(PLAIN, epochs=100, max_minutes=20 / 60)
 STEPS = 6  # in an epoch
-PLACES = {"mid-epoch": (1, 2), "last batch": (1, STEPS - 1), "epoch end": (0, STEPS - 1)}
+SHARD_STEPS = 8  # 148 images over 2 processes with 4 readers each: 18 images a reader, in 16 and 2
+PLACES = ("mid-epoch", "last batch", "epoch end")
 RANK = rank_in_environment()
 
 
@@ -153,20 +158,39 @@ def worst(one: Tensor, other: Tensor) -> float:
 
 
 def resumed(folder: Path) -> dict[str, Any]:
-    """Runs stopped by a SIGTERM to rank 1 alone, once and three times, beside one that is not."""
+    """Runs on images in memory."""
+    return stopped_runs(folder, "memory", EVERYTHING, STEPS)
+
+
+def sharded(folder: Path) -> dict[str, Any]:
+    """Runs on tar shards that are streamed by two workers each, and one on which they are read by none."""
+    found = stopped_runs(folder, "shards", STREAMED, SHARD_STEPS)
     diary = Diary()
-    train("lenet_bn", few(), EVERYTHING, output=folder, name="whole", listeners=())
+    data = str(folder / "shards" / "*.tar")
+    train("lenet_bn", data, replace(STREAMED, workers=0), output=folder, name="no workers", listeners=())
+    found["no workers"] = diary.taken()
+    plain = replace(PLAIN, memory_limit=0.0)
+    run = train("lenet", data, plain, output=folder, name="plain shards", listeners=())
+    return found | {"plain": diary.taken(), "plain rows": rows(run)}
+
+
+def stopped_runs(folder: Path, kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
+    """Runs stopped by a SIGTERM to rank 1 alone, once and three times, beside one that is not."""
+    data = str(folder / "shards" / "*.tar") if kind == "shards" else few()
+    again = None if kind == "shards" else few()
+    diary = Diary()
+    train("lenet_bn", data, config, output=folder, name=f"{kind} whole", listeners=())
     found: dict[str, Any] = {"whole": diary.taken()}
-    for place, first in PLACES.items():
+    for place, first in zip(PLACES, ((1, 2), (1, steps - 1), (0, steps - 1)), strict=True):
         for times in (1, 3):
             stops = [first, (first[0] + 1, 0), (first[0] + 1, 3)][:times]
-            name = f"{place} {times}"
+            name = f"{kind} {place} {times}"
             diary.after = {stops[0]: terminate}
-            run = train("lenet_bn", few(), EVERYTHING, output=folder, name=name, listeners=())
+            run = train("lenet_bn", data, config, output=folder, name=name, listeners=())
             statuses = [run.status]
             for stop in [*stops[1:], None]:
                 diary.after = {} if stop is None else {stop: terminate}
-                run = resume(folder / name, data=few(), listeners=())
+                run = resume(folder / name, data=again, listeners=())
                 statuses.append(run.status)
             found[name] = {"steps": diary.taken(), "statuses": statuses, "rows": rows(run)}
     return found
@@ -211,6 +235,31 @@ def broken(folder: Path) -> dict[str, Any]:
     return found
 
 
+def budget(folder: Path) -> dict[str, Any]:
+    """A step takes a second by the clock of rank 0, and five by that of rank 1, which is wrong."""
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    clock, step, rates = Clock(), Learner.step, []
+
+    def timed(learner: Learner, batch: Batch, epoch: int, number: int, progress: float) -> None:
+        step(learner, batch, epoch, number, progress)
+        rates.append(learner.learning_rate)
+        clock.now += 1 + 4 * RANK
+
+    Learner.step = timed  # type: ignore[method-assign]
+    before, loop.time = loop.time, clock  # type: ignore[assignment]
+    try:
+        run = train("lenet", few(), BUDGET, output=folder, name="budget", listeners=())
+    finally:
+        loop.time, Learner.step = before, step  # type: ignore[method-assign]
+    return {"rates": rates, "status": run.status}
+
+
 def halted(folder: Path) -> dict[str, Any]:
     """Rank 1 stands still in the middle of an epoch."""
     diary = Diary()
@@ -241,7 +290,14 @@ def write(folder: Path, name: str, found: dict[str, Any]) -> None:
     (folder / f"{name}-{RANK}.json").write_text(json.dumps(found))
 
 
+SCENARIOS = (equal, resumed, sharded, broken, budget, halted, restarted)
+
 if __name__ == "__main__":
-    conclusion.write_run_report = lambda run, *_: run.report  # type: ignore[assignment]
-    chosen = {each.__name__: each for each in (equal, resumed, broken, halted, restarted)}[sys.argv[2]]
-    write(Path(sys.argv[1]), sys.argv[2], chosen(Path(sys.argv[1])))
+    no_report = SimpleNamespace(write_run_report=lambda run, *_: run.report)  # nor matplotlib
+    sys.modules["convnets.training.run_report"] = no_report  # type: ignore[assignment]
+    chosen = {each.__name__: each for each in SCENARIOS}
+    place = Path(sys.argv[1])
+    untouched = (Learner.step, Learner.__init__, Batches._prepare)
+    for scenario in sys.argv[2].split(","):
+        write(place, scenario, chosen[scenario](place))
+        Learner.step, Learner.__init__, Batches._prepare = untouched  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
+from convnets.core.world import World
 from convnets.data.batches import Batch, Batches
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, EpochStarted, Listener, StepEnded
@@ -41,7 +42,7 @@ def fit(
     what is written when. Raises TrainingError when the loss or a gradient is no longer finite.
     """
     steps = len(batches)
-    clock = _Clock(config.max_minutes, state.seconds)
+    clock = _Clock(config.max_minutes, state.seconds, learner.world)
     measured = False  # whether the clock's reserve is the time that a validation took
     asked = interruption or Interruption()
     told = False  # which kernels it trains on, known after the first step
@@ -108,9 +109,10 @@ def _saved(saver: Saver | None, asked: Interruption) -> str:
 
 
 class _Clock:
-    """Wall-clock time of the run, over all its sessions, against its budget."""
+    """Wall-clock time of the run, over all its sessions, against its budget; of several processes, process 0's."""
 
-    def __init__(self, max_minutes: float | None, before: float) -> None:
+    def __init__(self, max_minutes: float | None, before: float, world: World) -> None:
+        self._world = world
         self.budget = None if max_minutes is None else 60 * max_minutes
         self.reserve = (
             0.0  # seconds that validation took last time: kept back so that the run ends within its budget
@@ -121,13 +123,20 @@ class _Clock:
         return time.perf_counter() - self._start
 
     def is_over(self) -> bool:
-        return self.budget is not None and self.elapsed() + self.reserve >= self.budget
+        return self.budget is not None and self._spent() >= self.budget
 
     def progress(self, share_of_steps: float) -> float:
         """Share of the run done: of its steps, or of its time where that is further on."""
         if self.budget is None:
             return share_of_steps
-        return max(share_of_steps, (self.elapsed() + self.reserve) / self.budget)
+        return max(share_of_steps, self._spent() / self.budget)
+
+    def _spent(self) -> float:
+        """Seconds that are gone or kept back. All processes ask together, and decide by one clock."""
+        own = self.elapsed() + self.reserve
+        if self._world.size == 1:
+            return own
+        return self._world.agree(round(own * 1e9) if self._world.first else 0) / 1e9
 
 
 class _Stopwatch:

@@ -102,11 +102,6 @@ def here(config: TrainConfig, world: World) -> TrainConfig:
             f"objective is {config.objective} with {world.size} processes; allowed: classification, since a loss "
             "on pairs would see each process's images alone; train it in one process"
         )
-    if config.max_minutes is not None:
-        raise ConfigError(
-            f"max_minutes is {config.max_minutes:g} with {world.size} processes, whose clocks differ; "
-            "leave it out and limit the epochs"
-        )
     device = f"cuda:{local_rank_in_environment()}" if trains_on_cuda(config) else config.device
     return replace(config, device=device, threads=config.threads or threads_in_environment(usable_cores()))
 
