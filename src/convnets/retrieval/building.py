@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convnets.data.image_set import PictureFiles
 from convnets.data.picture_names import printable
 from convnets.errors import DataError, ImageDecodeError
 from convnets.evaluation.scores import images_at_once
@@ -24,6 +25,7 @@ from convnets.retrieval.listing import Listing
 from convnets.retrieval.maker import Maker
 from convnets.retrieval.picture_stream import PictureBatch, stream_pictures
 from convnets.retrieval.stored_index import StoredIndex
+from convnets.retrieval.thread_balance import ThreadBalance
 
 __all__ = ["Described", "Failures", "Progress", "build_into", "describe_listing", "finish"]
 
@@ -59,10 +61,13 @@ def describe_listing(
     size = images_at_once(maker.preprocess, 1, maker.hardware)
     workers = max(1, maker.hardware.threads)
     stream = stream_pictures(listing.images, maker.preprocess, size, start=start, workers=workers)
-    for batch in stream:
+    balance = ThreadBalance(workers if isinstance(listing.images, PictureFiles) else 1)
+    for batch in balance.waiting_for(stream):
         if strict and batch.failures:
             raise ImageDecodeError(batch.failures[0][1])
-        yield _described(maker, listing, batch)
+        with balance.working():
+            part = _described(maker, listing, batch)
+        yield part
         if progress is not None:
             progress(f"indexing {listing.source}", batch.stop, len(listing))
 

@@ -20,8 +20,10 @@ from convnets.retrieval.descriptors import Descriptor
 from convnets.retrieval.engines import new_engine, open_engine
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
+from convnets.retrieval.hits import Hits
 from convnets.retrieval.index import Index
 from convnets.retrieval.index_folder import MODEL_FOLDER, IndexFolder
+from convnets.retrieval.indexed_picture import IndexedPictures
 from convnets.retrieval.listing import Images, Listing, list_images
 from convnets.retrieval.maker import Maker
 from convnets.retrieval.saving import begin_folder, forget_rows, read_descriptor, save_rows
@@ -62,6 +64,9 @@ class ImageIndex:
         """Paths of pictures that could not be read, and why."""
         self.listings = list(listings)
         """What was indexed in this process: where pictures of hits are taken from without being looked for."""
+
+    def __repr__(self) -> str:
+        return f"ImageIndex({len(self.index):,} images, vectors of {self.index.dimension} numbers)"
 
     @classmethod
     def build(
@@ -163,21 +168,25 @@ class ImageIndex:
         vectors = [self.maker(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
         return torch.cat(vectors)
 
-    def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> list[Hit]:
+    def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> Hits:
         """The k most similar images of the index, the nearest first.
 
         image: a file, bytes of a file, a PIL picture, a tensor H×W or C×H×W; or a vector, float D.
         where: values that columns must have, such as `{"class": "Bag"}` or `{"part": ["train", "test"]}`.
         """
         if isinstance(image, Tensor) and image.ndim == 1:
-            return self.index.search(image[None], k, where=where)[0]
-        return self.search_many([image], k, where=where)[0]
+            return Hits(self.index.search(image[None], k, where=where)[0], None, self._pictures())
+        query = open_given(image, name_of(image, 0))
+        return Hits(self.search_many([query], k, where=where)[0], query, self._pictures())
 
     def search_many(
         self, images: Sequence[Picture], k: int = 10, *, where: Filter | Where | None = None
     ) -> list[list[Hit]]:
         """The hits of each of several images."""
         return self.index.search(self.describe(images), k, where=where)
+
+    def _pictures(self) -> IndexedPictures:
+        return IndexedPictures(self.listings)
 
     def add(
         self, images: Images | Listing, *, strict: bool = False, progress: Progress | None = None
