@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
+from convnets.checkpoints.model_html import model_html, model_name
 from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.environment import versions
@@ -47,6 +48,13 @@ class TrainedModel:
         """`{"name": …, "arguments": {…}}` for `create_model`; None for a network from outside the catalogue."""
         known = getattr(self.network, "architecture", None)
         return None if known is None else {"name": known.name, "arguments": dict(known.arguments)}
+
+    def __repr__(self) -> str:
+        size = f"{self.preprocess.channels}×{self.preprocess.size}×{self.preprocess.size}"
+        return f"TrainedModel({model_name(self)}: {size} → {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        return model_html(self)
 
 
 def save_model(folder: Path, model: TrainedModel) -> Path:

@@ -39,7 +39,9 @@ _STYLE = """
   border: 0; border-bottom: 1px solid #8883; background: none; }
 .convnets th { font-weight: 500; opacity: 0.8; }
 .convnets th:first-child, .convnets td:first-child { text-align: left; padding-left: 0; }
-.convnets .left th, .convnets .left td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.convnets .names2 :is(th, td):nth-child(-n+2), .convnets .names3 :is(th, td):nth-child(-n+3),
+.convnets .words :is(th, td):last-child { text-align: left; }
+.convnets .words td:last-child { white-space: normal; min-width: 30ch; }
 .convnets td.share { background: linear-gradient(to left, #0072b255 var(--share), transparent 0); }
 .convnets dl { display: grid; grid-template-columns: max-content 1fr; gap: 1px 14px; margin: 4px 0; }
 .convnets dt { opacity: 0.7; font-weight: 400; } .convnets dd { margin: 0; overflow-wrap: anywhere; }
@@ -91,14 +93,17 @@ def details(summary: str, body: str) -> str:
     return f"<details><summary>{text(summary)}</summary>{body}</details>"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> str:
-    """A table whose first column is a name; cells of `rows` are HTML already, as `text` or `share` makes them."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1, words: bool = False) -> str:
+    """A table; cells of `rows` are HTML already, as `text` or `share` makes them.
+
+    The first columns are `names` (1 to 3), which stand at the left; with `words` the last column is text that breaks.
+    """
     top = "".join(f"<th>{text(name)}</th>" for name in head)
     body = "".join(
         f"<tr>{''.join(cell if cell.startswith('<td') else f'<td>{cell}</td>' for cell in row)}</tr>"
         for row in rows
     )
-    kind = "rows left" if left else "rows"
+    kind = f"rows names{names}{' words' * words}"
     return f'<div class="{kind}"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from convnets.core.notebook_html import card, note, paragraph, table, text
 from convnets.data.picture_facts import PictureFacts
+from convnets.data.picture_names import printable
 
 __all__ = ["DataCheck", "Duplicate", "Places", "conclude"]
 
 _UNBALANCED = 10  # times as many pictures in the largest class as in the smallest are worth a word
+_CLASSES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,26 @@ class DataCheck:
     """One line for each kind of fault that should be put right first."""
     notes: list[str] = field(default_factory=list)
     """What is allowed and worth knowing."""
+
+    def __repr__(self) -> str:
+        counts = f"{self.pictures:,} pictures, {len(self.problems)} problems, {len(self.notes)} notes"
+        return f"DataCheck({printable(self.source)}: {counts})"
+
+    def _repr_html_(self) -> str:
+        classes = list(dict.fromkeys(name for counts in self.counts.values() for name in counts))
+        rows = [
+            [text(printable(name)), *(f"{counts.get(name, 0):,}" for counts in self.counts.values())]
+            for name in classes[:_CLASSES_SHOWN]
+        ]
+        left = len(classes) - len(rows)
+        lines = [("problem", self.problems), ("note", self.notes)]
+        found = "".join(f"<li>{kind}: {text(line)}</li>" for kind, all_ in lines for line in all_)
+        return card(
+            f"{printable(self.source)}: {self.pictures:,} pictures",
+            f"<ul>{found}</ul>" if found else paragraph("nothing is wrong"),
+            table(["class", *map(printable, self.counts)], rows) if rows else "",
+            *([note(f"… and {left:,} classes more")] if left else []),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -5,7 +5,6 @@ K classes, C channels, H height, W width.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 from PIL import Image
@@ -15,6 +14,7 @@ from convnets.core.notebook_html import card, note, paragraph, png, share, table
 from convnets.data.image_set import ImageSet
 from convnets.data.picture_names import printable
 from convnets.data.shard_pictures import ShardPictures
+from convnets.data.thumbnail import png_bytes, thumbnail
 from convnets.errors import ConvnetsError
 
 __all__ = ["image_sets_html"]
@@ -94,14 +94,11 @@ def _tile(images: ImageSet, index: int) -> Image.Image | None:
             picture = images.images.open(index)
         except ConvnetsError:
             return None
-    if max(picture.size) > _SIDE:
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    times = max(1, _SIDE // max(picture.size))
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+    return thumbnail(picture, _SIDE)
 
 
 def _strip(tiles: Sequence[Image.Image]) -> tuple[bytes, tuple[int, int]]:
-    """The pictures side by side as PNG, transparent in between, and its size; 256 colours are enough to look at."""
+    """The pictures side by side as PNG, the page to be seen in between, and its size."""
     if not tiles:
         return b"", (0, 0)
     width = sum(tile.width for tile in tiles) + _GAP * (len(tiles) - 1)
@@ -110,8 +107,5 @@ def _strip(tiles: Sequence[Image.Image]) -> tuple[bytes, tuple[int, int]]:
     for tile in tiles:
         paper.paste(tile.convert("RGBA"), (left, (paper.height - tile.height) // 2))
         left += tile.width + _GAP
-    content = io.BytesIO()
-    colourless = all(tile.mode == "L" for tile in tiles)
-    saved = paper.convert("LA") if colourless else paper.quantize(256, Image.Quantize.FASTOCTREE)
-    saved.save(content, "PNG", optimize=True)
-    return content.getvalue(), paper.size
+    drawn = paper.convert("LA") if all(tile.mode == "L" for tile in tiles) else paper
+    return png_bytes(drawn), paper.size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
+from convnets.core.notebook_html import card, note, share, table, text
+from convnets.core.text import columns
 from convnets.evaluation.metrics import (
     ClassMetrics,
     ReliabilityBin,
@@ -19,7 +20,6 @@ from convnets.evaluation.metrics import (
     reliability_bins,
     top_k_accuracy,
 )
-from convnets.core.text import columns
 
 __all__ = ["Evaluation", "Mistake"]
 
@@ -165,14 +165,18 @@ class Evaluation:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        figures = " · ".join(f"{name} <b>{value}</b>" for name, value in self.headline().items())
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(each.name)}</td><td>{each.precision:.3f}</td>"
-            f"<td>{each.recall:.3f}</td><td>{each.f1:.3f}</td><td>{each.support:,}</td></tr>"
+        title = " · ".join(f"{name} {value}" for name, value in self.headline().items())
+        head = ("class", "precision", "recall", "f1", "images")
+        rows = [
+            [
+                text(each.name),
+                f"{each.precision:.3f}",
+                f"{each.recall:.3f}",
+                share(each.f1, f"{each.f1:.3f}"),
+                f"{each.support:,}",
+            ]
             for each in self.shown_classes()
-        )
-        head = "".join(f"<th>{name}</th>" for name in ("class", "precision", "recall", "f1", "images"))
-        return (
-            f"<div><p>{figures}<br><small>{html.escape(self.protocol)}</small></p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        )
+        ]
+        left = len(self.classes) - len(rows)
+        more = [note(f"the {len(rows)} classes of lowest f1, of {len(self.classes):,}")] if left else []
+        return card(title, note(self.protocol), table(head, rows), *more)

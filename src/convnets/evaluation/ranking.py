@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convnets.core.notebook_html import card, note, share, table, text
+from convnets.core.text import columns
 from convnets.errors import InputError
 from convnets.evaluation.distances import Distance, distance_function
-from convnets.core.text import columns
 
 __all__ = ["ClassRetrieval", "RetrievalScores", "score_retrieval"]
 
@@ -85,6 +86,27 @@ class RetrievalScores:
         if self._partly:
             lines.append(f"({_CLASSES_SHOWN} classes of lowest MAP@R, of {len(self.per_class)})")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        title = " · ".join(f"{name} {value}" for name, value in self.headline().items())
+        classes = sorted(self.per_class, key=lambda each: each.map_at_r) if self._partly else self.per_class
+        rows = [
+            [
+                text(each.name),
+                f"{each.recall_at_1:.3f}",
+                f"{each.r_precision:.3f}",
+                share(each.map_at_r, f"{each.map_at_r:.3f}"),
+                f"{each.queries:,}",
+            ]
+            for each in classes[:_CLASSES_SHOWN]
+        ]
+        notes = []
+        if self.left_out:
+            notes.append(f"{self.left_out:,} queries have no other image of their class and are left out")
+        if self._partly:
+            notes.append(f"the {_CLASSES_SHOWN} classes of lowest MAP@R, of {len(self.per_class):,}")
+        head = ("class", "Recall@1", "R-precision", "MAP@R", "queries")
+        return card(title, table(head, rows), *map(note, notes))
 
     @property
     def _partly(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from convnets.core.notebook_html import text
 from convnets.evaluation.report_style import STYLE
-from convnets.core.text import plain_text
 
 __all__ = [
     "details",
@@ -38,15 +37,6 @@ _THEME = {
     "#57606a": "var(--quiet)",
     "#d8dee4": "var(--line)",
 }
-
-
-def text(value: object) -> str:
-    """Any value as HTML text, also inside an attribute.
-
-    >>> text("<b>&\\"x\\"")
-    '&lt;b&gt;&amp;&quot;x&quot;'
-    """
-    return html.escape(plain_text(value))
 
 
 def page(title: str, body: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby, takewhile
 from typing import Any
 
+from convnets.core.notebook_html import card, note, paragraph, table, text
 from convnets.core.text_table import aligned
 from convnets.inspection.alignment import align
 from convnets.inspection.layer_cost import LayerCost
@@ -16,6 +17,7 @@ from convnets.inspection.summary import NetworkSummary
 
 __all__ = ["LayerChange", "NetworkDiff", "diff"]
 
+_HEAD = ("", "layer", "kind", "what")
 _SIGNS = {"added": "+", "removed": "−", "changed": "~"}
 _COUNTS = {
     "parameters": "parameters",
@@ -68,22 +70,45 @@ class NetworkDiff:
             "changes": [asdict(change) for change in self.changes],
         }
 
+    def __repr__(self) -> str:
+        return f"NetworkDiff({self.before.network} → {self.after.network}: {len(self.changes)} changes)"
+
     def __str__(self) -> str:
-        shown = [change for change in self.changes if not change.only_sees_another_shape]
+        shown = self._shown()
         lines = [f"{self.before.network} → {self.after.network}"]
         if shown:
-            whole = {
-                **_whole_blocks(self.before, shown, "removed"),
-                **_whole_blocks(self.after, shown, "added"),
-            }
-            rows = [_cells(whole.get(id(change), change)) for change in shown]
-            lines.append(aligned(("", "layer", "kind", "what"), [cells for cells, _ in groupby(rows)]))
-        quiet = len(self.changes) - len(shown)
-        also = f", {quiet:,} more see another shape alone" if quiet else ""
-        lines += [f"{self.unchanged:,} layers are the same{also}", "", self._totals(), ""]
+            lines.append(aligned(_HEAD, shown))
+        head, rows = self._totals()
+        lines += [self._same(), "", aligned(head, rows, right=(1, 2, 3)), ""]
         return "\n".join([*lines, *CONVENTION, *MEMORY_CONVENTION])
 
-    def _totals(self) -> str:
+    def _repr_html_(self) -> str:
+        changes = [[text(cell) for cell in row] for row in self._shown()]
+        head, rows = self._totals()
+        totals = [[text(cell) for cell in row] for row in rows]
+        return card(
+            f"{self.before.network} → {self.after.network}",
+            table(_HEAD, changes, names=3, words=True) if changes else "",
+            paragraph(self._same()),
+            table(head, totals),
+            note(" ".join([*CONVENTION, *MEMORY_CONVENTION])),
+        )
+
+    def _shown(self) -> list[list[str]]:
+        """Cells of the changes, equal rows once; layers that only see another shape are left out."""
+        shown = [change for change in self.changes if not change.only_sees_another_shape]
+        whole = {
+            **_whole_blocks(self.before, shown, "removed"),
+            **_whole_blocks(self.after, shown, "added"),
+        }
+        return [cells for cells, _ in groupby(_cells(whole.get(id(change), change)) for change in shown)]
+
+    def _same(self) -> str:
+        quiet = sum(change.only_sees_another_shape for change in self.changes)
+        also = f", {quiet:,} more see another shape alone" if quiet else ""
+        return f"{self.unchanged:,} layers are the same{also}"
+
+    def _totals(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         head = ("", self.before.network, self.after.network, "times")
         rows = [("input", *(shown_shape(each.input_shape) for each in (self.before, self.after)), "")]
         for names, shown in ((_COUNTS, "{:,}".format), (_BYTES, shown_bytes)):
@@ -91,7 +116,7 @@ class NetworkDiff:
                 one, other = getattr(self.before, field), getattr(self.after, field)
                 times = f"{other / one:.3g}" if one and other is not None else "–"
                 rows.append((name, shown(one), shown(other), times))
-        return aligned(head, rows, right=(1, 2, 3))
+        return head, rows
 
 
 def diff(before: NetworkSummary, after: NetworkSummary) -> NetworkDiff:

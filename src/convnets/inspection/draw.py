@@ -33,6 +33,9 @@ class Drawing:
     svg: str = field(repr=False)
     """The whole picture as SVG; it needs no other file."""
 
+    def __repr__(self) -> str:
+        return f"Drawing({self.graph.network}, {self.style}: {len(self.graph.nodes)} nodes)"
+
     def _repr_svg_(self) -> str:
         return self.svg
 

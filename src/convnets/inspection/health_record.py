@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from html import escape
 from statistics import quantiles
 from typing import Any
 
+from convnets.core.notebook_html import card, note, table, text
 from convnets.core.text_table import aligned
 
 __all__ = ["BatchNormHealth", "LayerHealth", "NetworkHealth", "spread_of"]
@@ -128,12 +128,18 @@ class NetworkHealth:
         lines += ["", *(f"warning: {each}" for each in self.warnings)] if self.warnings else []
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        images, troubles = f"{self.images:,} images", f"{len(self.warnings)} warnings"
+        return f"NetworkHealth({self.network}: {images} in {self.mode} mode, {troubles})"
+
     def _repr_html_(self) -> str:
-        warnings = "".join(f"<li>{escape(each)}</li>" for each in self.warnings)
-        tables = _table(_HEAD, [_cells(layer) for layer in self.layers])
+        title, *_ = str(self).splitlines()
+        tables = [table(_HEAD, _escaped(_cells(layer) for layer in self.layers), names=3)]
         if self.batch_norms:
-            tables += _table(_SCALES, [_scales(each) for each in self.batch_norms])
-        return f"<p><b>{escape(self.network)}</b></p>{tables}" + (f"<ul>{warnings}</ul>" if warnings else "")
+            tables.append(table(_SCALES, _escaped(_scales(each) for each in self.batch_norms)))
+        warnings = "".join(f"<li>{text(each)}</li>" for each in self.warnings)
+        found = f"<p><b>warnings</b></p><ul>{warnings}</ul>" if warnings else ""
+        return card(title, *tables, note(" ".join(_LEGEND)), found)
 
 
 def spread_of(values: tuple[float, ...]) -> tuple[float, float, float, float, float] | None:
@@ -197,10 +203,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+def _escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    return [[text(cell) for cell in row] for row in rows]
 
 
 def _known(kind: type[LayerHealth | NetworkHealth], plain: Mapping[str, Any]) -> dict[str, Any]:

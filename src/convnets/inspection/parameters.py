@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from convnets.core.files import write_text
+from convnets.core.notebook_html import card, table, text
 from convnets.core.text_table import aligned
 from convnets.errors import UnknownNameError, UsageError
 
@@ -106,16 +106,13 @@ class ParameterListing:
         table = aligned(head, [_cells(each) for each in self.parameters], right=(2, 3, 4))
         return "\n".join([self.network, table, self._total()])
 
+    def __repr__(self) -> str:
+        return f"ParameterListing({self.network}: {self._total()})"
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(each))}</tr>"
-            for each in self.parameters
-        )
-        head = "".join(
-            f"<th>{name}</th>" for name in ("parameter", "layer", "shape", "count", "norm", "remark")
-        )
-        total = f"<p><b>{escape(self.network)}</b> {escape(self._total())}</p>"
-        return f"{total}<table><tr>{head}</tr>{rows}</table>"
+        rows = [[text(cell) for cell in _cells(each)] for each in self.parameters]
+        head = ("parameter", "layer", "shape", "count", "norm", "remark")
+        return card(f"{self.network}, {self._total()}", table(head, rows, names=2, words=True))
 
     def _total(self) -> str:
         total = f"{self.count:,} parameters"

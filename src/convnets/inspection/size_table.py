@@ -8,12 +8,15 @@ from typing import Any
 
 from torch import nn
 
+from convnets.core.notebook_html import card, note, table, text
 from convnets.core.text_table import aligned
 from convnets.errors import InputError, LayerError
 from convnets.inspection.shown import CONVENTION, shown_bytes, shown_shape
 from convnets.inspection.summary import NetworkSummary, inspect
 
 __all__ = ["SizeRow", "SizeTable", "size_table"]
+
+_HEAD = ("input", "output", "MACs", "FLOPs", "alive", "kept", "breaks at")
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,15 @@ class SizeTable:
         return asdict(self)
 
     def __str__(self) -> str:
-        head = ("input", "output", "MACs", "FLOPs", "alive", "kept", "breaks at")
         rows = [_cells(row) for row in self.rows]
-        title = f"{self.network}, {self.parameters:,} parameters"
-        return "\n".join([title, aligned(head, rows, right=range(1, 6)), "", *CONVENTION])
+        return "\n".join([self._title(), aligned(_HEAD, rows, right=range(1, 6)), "", *CONVENTION])
+
+    def _repr_html_(self) -> str:
+        rows = [[text(cell) for cell in _cells(row)] for row in self.rows]
+        return card(self._title(), table(_HEAD, rows, words=True), note(" ".join(CONVENTION)))
+
+    def _title(self) -> str:
+        return f"{self.network}, {self.parameters:,} parameters"
 
 
 def size_table(network: nn.Module, sizes: Sequence[int | Sequence[int]]) -> SizeTable:

@@ -80,6 +80,11 @@ class NetworkSummary:
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        layers = sum(not layer.is_block for layer in self.layers)
+        counts = f"{self.parameters:,} parameters, {self.macs:,} MACs, {layers} layers"
+        return f"NetworkSummary({self.network}: {counts})"
+
     def _repr_html_(self) -> str:
         """The table for a notebook."""
         return summary_html(self)

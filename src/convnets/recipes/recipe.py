@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from convnets.core.notebook_html import card, facts, paragraph
 from convnets.training.config import TrainConfig
+from convnets.training.config_html import chosen_options
 
 __all__ = ["Recipe"]
 
@@ -30,6 +32,16 @@ class Recipe:
     """Who measured it, and how."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `create_model`."""
+
+    def _repr_html_(self) -> str:
+        values = {
+            "network": " ".join(
+                [self.network, *(f"{name}={value}" for name, value in self.arguments.items())]
+            ),
+            "data": self.data,
+            "expected": f"{self.expected_accuracy:.4f} of the test images ({self.expected_source})",
+        }
+        return card(self.name, paragraph(self.summary), facts(values), chosen_options(self.config))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

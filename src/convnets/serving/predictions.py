@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Prediction", "to_csv_rows"]
+from convnets.core.notebook_html import card, note, share, table, text
+from convnets.data.picture_names import printable
+
+__all__ = ["Prediction", "Predictions", "to_csv_rows"]
+
+_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Prediction:
     error: str | None = None
     """Why the picture could not be read; None when it could."""
 
+    def _repr_html_(self) -> str:
+        return Predictions([self])._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -37,6 +45,23 @@ class Prediction:
             "top": [{"class": name, "probability": probability} for name, probability in self.top],
             "error": self.error,
         }
+
+
+class Predictions(list[Prediction]):
+    """A list of predictions; a notebook shows it as a table."""
+
+    def _repr_html_(self) -> str:
+        shown = self[:_SHOWN]
+        places = max([0, *(len(prediction.top) for prediction in shown)])
+        head = ["picture", "class", *(f"{place}." for place in range(2, places + 1))]
+        rows = []
+        for prediction in shown:
+            cells = [share(value, f"{name} {value:.3f}") for name, value in prediction.top]
+            if prediction.error is not None:
+                cells = [text(prediction.error)]
+            rows.append([text(printable(prediction.name)), *cells, *[""] * (len(head) - 1 - len(cells))])
+        more = [note(f"… and {len(self) - len(shown):,} more")] if len(self) > len(shown) else []
+        return card(f"{len(self):,} predictions", table(head, rows), *more)
 
 
 def to_csv_rows(predictions: Sequence[Prediction]) -> list[list[str]]:

@@ -17,7 +17,7 @@ from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
-from convnets.serving.predictions import Prediction
+from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.run import resolve_model_folder
 
@@ -56,6 +56,10 @@ class Predictor:
         self.classes, self.preprocess, self.views = trained.classes, trained.preprocess, views
         self._wide = preprocess_for_views(trained.preprocess, views)
 
+    def __repr__(self) -> str:
+        size = f"{self.preprocess.channels}×{self.preprocess.size}×{self.preprocess.size}"
+        return f"Predictor({type(self.network).__name__}: {size} → {len(self.classes)} classes)"
+
     @classmethod
     def load(cls, folder: Path | str, *, hardware: Hardware | None = None, views: int = 1) -> Predictor:
         """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
@@ -69,7 +73,7 @@ class Predictor:
         top: int = 5,
         skip_errors: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> list[Prediction]:
+    ) -> Predictions:
         """One prediction for each picture, in order; a folder stands for all pictures in it.
 
         Args:
@@ -87,7 +91,7 @@ class Predictor:
         given = expand_folders(pictures)
         named = [(picture, name_of(picture, index)) for index, picture in enumerate(given)]
         size = images_at_once(self._wide, self.views, self.hardware)
-        found: list[Prediction] = []
+        found = Predictions()
         with ThreadPoolExecutor(self.hardware.threads) as threads:
             for start in range(0, len(named), size):
                 found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.files import write_text
+from convnets.core.notebook_html import card, svg_on_any_ground, table, text
 from convnets.training.run import Run
 
 __all__ = ["Comparison", "compare_runs"]
@@ -38,8 +39,20 @@ class Comparison:
         ]
         return ["", *(run.name for run in self.runs)], rows
 
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(run.name for run in self.runs)})"
+
+    def _repr_html_(self) -> str:
+        head, rows = self.table()
+        cells = [[text(cell) for cell in row] for row in rows]
+        return card("Runs side by side", table(head, cells), svg_on_any_ground(self._curves()))
+
     def draw(self, path: Path) -> Path:
         """Write their validation (or else training) accuracy over the epochs as SVG; returns the path."""
+        write_text(path, self._curves())
+        return path
+
+    def _curves(self) -> str:
         from convnets.evaluation.plots import lines_svg
 
         lines = {}
@@ -49,8 +62,7 @@ class Comparison:
             column = "validation_accuracy" if validated else "train_accuracy"
             label = run.name if validated else f"{run.name} (training)"
             lines[label] = [(row["epoch"], row[column]) for row in rows]
-        write_text(path, lines_svg(lines, "accuracy"))
-        return path
+        return lines_svg(lines, "accuracy")
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:

@@ -185,6 +185,11 @@ class TrainConfig:
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
 
+    def _repr_html_(self) -> str:
+        from convnets.training.config_html import config_html
+
+        return config_html(self)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from plain values; an unknown key is refused with the nearest name."""

@@ -200,19 +200,9 @@ class Run:
         return content
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from convnets.training.run_html import run_html
 
-        rows = "".join(
-            f"<tr><td>{row['epoch']:.0f}</td><td>{row['train_loss']:.4f}</td><td>{row['train_accuracy']:.4f}</td>"
-            f"<td>{_shown(row['validation_accuracy'])}</td></tr>"
-            for row in self.metrics
-        )
-        head = "<tr><th>epoch</th><th>train loss</th><th>train accuracy</th><th>validation accuracy</th></tr>"
-        return f"<p><b>{escape(self.name)}</b> {escape(repr(self))}</p><table>{head}{rows}</table>"
-
-
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+        return run_html(self)
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
