@@ -130,12 +130,13 @@ def test_where_the_device_decides_the_update_is_held_back_and_told_later(optimis
         ours.guard.check("the end of epoch 1, step 3")
 
 
-def test_the_norm_is_that_over_all_gradients() -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_norm_is_that_over_all_gradients(fast: bool) -> None:
     net = network()
-    guard = StepGuard(net, torch.optim.SGD(net.parameters()), TrainConfig(), lambda _: None)
+    guard = StepGuard(net, torch.optim.SGD(net.parameters()), TrainConfig(fast=fast), lambda _: None)
     net(batch().images).square().sum().backward()
     gradients = torch.cat([p.grad.double().flatten() for p in net.parameters() if p.grad is not None])
-    assert guard._gradient_norm().item() == pytest.approx(gradients.norm().item(), rel=1e-5)
+    assert guard._norm() == pytest.approx(gradients.norm().item(), rel=1e-5)
 
 
 class Narrow(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import TrainingError
+from convnets.kernels.gradient_norm import gradient_norm
 from convnets.training.config import TrainConfig
 
 __all__ = ["StepGuard"]
@@ -69,16 +71,16 @@ class StepGuard:
         If not, the network is as it was before the step. Raises TrainingError then, unless such steps are skipped;
         and when skipping goes on for too long.
         """
-        norm = self._gradient_norm()
         if self.deferred:
-            self._let_device_decide(loss_sum + norm)
+            self._let_device_decide(loss_sum + self._clipped_norm())
             return True
-        if bool(torch.isfinite(loss_sum + norm)):
+        norm = self._norm()
+        if math.isfinite(float(loss_sum)) and math.isfinite(norm):
             self._in_a_row = 0
             return True
         self.undo()
-        gradient_only = bool(torch.isfinite(loss_sum))
-        what = f"the gradient's norm is {norm.item()}" if gradient_only else "the loss is not finite"
+        gradient_only = math.isfinite(float(loss_sum))
+        what = f"the gradient's norm is {norm}" if gradient_only else "the loss is not finite"
         self.skipped += 1
         self._in_a_row += 1
         message = (
@@ -103,13 +105,16 @@ class StepGuard:
         self._held_back = bad if self._held_back is None else torch.maximum(self._held_back, bad)
         self._optimiser.grad_scale, self._optimiser.found_inf = None, self._held_back
 
-    def _gradient_norm(self) -> Tensor:
-        """The Euclidean norm over all gradients, before they are clipped."""
-        if self._config.clip_gradient_norm is not None:
-            return nn.utils.clip_grad_norm_(self._parameters, self._config.clip_gradient_norm)
+    def _norm(self) -> float:
+        """The Euclidean norm over all gradients, before they are clipped; waits for the device."""
+        if self._config.clip_gradient_norm is not None or not self._config.fast:
+            return float(self._clipped_norm())
+        return gradient_norm([p.grad for p in self._parameters if p.grad is not None])
+
+    def _clipped_norm(self) -> Tensor:
+        """The same by PyTorch, on the device; clips the gradients where the run is to."""
+        limit = self._config.clip_gradient_norm
+        if limit is not None:
+            return nn.utils.clip_grad_norm_(self._parameters, limit)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        if not gradients:
-            return torch.zeros(())
-        norms: Tensor = torch.stack(torch._foreach_norm(gradients))
-        norm: Tensor = norms.norm()
-        return norm
+        return nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
