@@ -3,8 +3,9 @@
 Usage: python benchmarks/kills.py --kills 100 --data fashion-mnist --json kills.json
 
 The same command is started over and over with `--resume auto` and killed by SIGKILL after a random time, inside a save
-or not, until it was killed often enough; then it is let run to its end. Both runs have averaged weights, augmentation
-and a one-cycle schedule. What is compared: the SHA-256 of the final weights, and every figure of metrics.csv but times.
+or not, until it was killed often enough; then it is let run to its end. After each kill the newest state is verified
+and read. Both runs have averaged weights, augmentation and a one-cycle schedule. What is compared: the SHA-256 of the final
+weights, and every figure of metrics.csv but times.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from convnets.checkpoints.state_folder import StateFolder
 from convnets.training.run import Run
 from convnets.training.run_folders import find_runs
 
@@ -28,8 +30,6 @@ OPTIONS = [
     "flip,crop:2",
     "--ema-decay",
     "0.99",
-    "--save-every",
-    "50",
     "--quiet",
     "--resume",
     "auto",
@@ -39,7 +39,8 @@ OPTIONS = [
 def command(arguments: argparse.Namespace, output: Path) -> list[str]:
     """The command that is given each time."""
     start = [sys.executable, "-m", "convnets", "train", arguments.network, "--data", arguments.data]
-    return [*start, "--epochs", str(arguments.epochs), *OPTIONS, "--output", str(output)]
+    own = ["--epochs", str(arguments.epochs), "--save-every", arguments.save_every, "--output", str(output)]
+    return [*start, *own, *OPTIONS]
 
 
 def outcome(run: Run) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--longest", type=float, default=3.0, help="seconds from the first save to a kill")
+    parser.add_argument("--save-every", default="50", help="as of `convnets train`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -66,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = Path(folder) / "whole", Path(folder) / "killed"
         subprocess.run(command(arguments, whole), check=True)
-        kills = early = 0
+        kills = early = inside = 0
         while kills < arguments.kills:
             process = subprocess.Popen(command(arguments, killed))
             before, started = latest(killed), time.monotonic()
@@ -80,14 +82,23 @@ def main() -> None:
             process.kill()
             process.wait()
             kills += 1
-            seconds = time.monotonic() - started
-            print(f"kill {kills} after {seconds:.2f} s: {find_runs(killed)[0].status}", flush=True)
-        subprocess.run(command(arguments, killed), check=not early)
+            half = list(
+                killed.glob("*/*/.*.tmp")
+            )  # those of the kills before were removed by the resumed run
+            inside += bool(half)
+            run, seconds = find_runs(killed)[0], time.monotonic() - started
+            state, _ = StateFolder(run.state_folder).load()  # else the list names a torn file
+            place = f"{state.epochs} epochs, {state.step} steps{', inside a save' if half else ''}"
+            print(f"kill {kills} after {seconds:.2f} s: {run.status} at {place}", flush=True)
+        if not early:
+            subprocess.run(command(arguments, killed), check=True)
         runs = [find_runs(place) for place in (whole, killed)]
         expected, found = (outcome(each[0]) for each in runs)
         equal = expected == found and len(runs[1]) == 1
-    result = {"kills": kills, "equal": equal, "expected": expected, "found": found}
-    print(f"{kills} kills: {'identical' if equal else 'DIFFERENT'} weights and metrics")
+    result = {"kills": kills, "inside_a_save": inside, "equal": equal, "expected": expected, "found": found}
+    print(
+        f"{kills} kills, {inside} inside a save: {'identical' if equal else 'DIFFERENT'} weights and metrics"
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.exit(0 if equal and kills == arguments.kills else 1)
