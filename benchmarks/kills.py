@@ -4,8 +4,8 @@ Usage: python benchmarks/kills.py --kills 100 --data fashion-mnist --json kills.
 
 The same command is started over and over with `--resume auto` and killed by SIGKILL after a random time, inside a save
 or not, until it was killed often enough; then it is let run to its end. After each kill the newest state is verified
-and read. Both runs have averaged weights, augmentation and a one-cycle schedule. What is compared: the SHA-256 of the final
-weights, and every figure of metrics.csv but times.
+and read. Both runs have averaged weights, augmentation and a one-cycle schedule. What is compared: the SHA-256 of the
+final weights, and every figure of metrics.csv but times.
 """
 
 from __future__ import annotations
@@ -82,9 +82,8 @@ def main() -> None:
             process.kill()
             process.wait()
             kills += 1
-            half = list(
-                killed.glob("*/*/.*.tmp")
-            )  # those of the kills before were removed by the resumed run
+            # those of the kills before were removed by the resumed run
+            half = list(killed.glob("*/*/.*.tmp"))
             inside += bool(half)
             run, seconds = find_runs(killed)[0], time.monotonic() - started
             state, _ = StateFolder(run.state_folder).load()  # else the list names a torn file
