@@ -43,8 +43,33 @@ def test_the_tour_runs_from_top_to_bottom(
     assert (tmp_path / "curves.svg").exists()
 
 
-def test_the_links_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", README.read_text("utf-8"))
+CHINESE = README.with_name("README.zh-CN.md")
+
+
+def test_both_languages_have_the_same_code_commands_and_figures() -> None:
+    english, chinese = README.read_text("utf-8"), CHINESE.read_text("utf-8")
+    for pattern in (
+        r"```\w+\n.*?```",  # blocks
+        r"^#+ ",  # headings and their depth, in order
+        r"\]\((?!README)[^)]*?(?:\.zh-CN)?(?:\.md)?\)",  # links
+        r"\*\*[\d.± ]+\*\*",  # accuracies
+    ):
+        flags = re.DOTALL if pattern.startswith("```") else re.MULTILINE
+        mine, theirs = (
+            [found.replace(".zh-CN", "") for found in re.findall(pattern, text, flags=flags)]
+            for text in (english, chinese)
+        )
+        assert mine, pattern
+        assert mine == theirs, pattern
+    spans = r"(?<!`)`([^`\n]+)`(?!`)"
+    unblocked = [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in (english, chinese)]
+    ours, others = (set(re.findall(spans, text)) for text in unblocked)
+    assert ours == others
+
+
+@pytest.mark.parametrize("readme", [README, CHINESE], ids=["english", "chinese"])
+def test_the_links_lead_somewhere(readme: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", readme.read_text("utf-8"))
     assert targets
     for target in targets:
         assert (README.parent / target).exists(), target
