@@ -57,7 +57,7 @@ def executed(notebook: NotebookNode, small: bool = False) -> NotebookNode:
         )
         notebook.cells.insert(position, nbformat.v4.new_code_cell(notebook.metadata["convnets"]["small"]))
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
+        client = NotebookClient(notebook, timeout=3600, kernel_name="python3", record_timing=False)
         client.execute(cwd=folder)
     if small:
         del notebook.cells[position]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.models.catalogue import create_model, list_models, model_entry
@@ -85,6 +86,20 @@ def test_copies_remember_as_well() -> None:
     for copied in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         assert copied.architecture == network.architecture
         assert copied.input_size == 28
+
+
+def test_what_was_changed_is_not_rebuilt_as_it_was() -> None:
+    """Its weights would fit into the catalogue's network, which computes something else."""
+    changed = create_model("lenet")
+    changed.convolutions[1] = nn.ReLU()
+    pooled = create_model("lenet")
+    pooled.convolutions[2].kernel_size = 3
+    for network in (changed, pooled, copy.deepcopy(changed)):
+        assert network.architecture is None
+    trained = create_model("lenet")
+    with torch.no_grad():
+        trained.classifier.weight.zero_()
+    assert trained.eval().requires_grad_(False).architecture is not None
 
 
 def test_unknown_name_gives_the_nearest() -> None:

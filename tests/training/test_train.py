@@ -23,6 +23,7 @@ from convnets.errors import (
     ConvnetsError,
     DataError,
     InputError,
+    ModelFolderError,
     RunError,
     TrainingError,
     UsageError,
@@ -264,6 +265,19 @@ def test_a_network_of_ones_own_trains_and_resumes(tmp_path: Path) -> None:
     assert same(own, load_model(whole.model_folder, network=make()).network.state_dict())
     with pytest.raises(ConvnetsError, match="outside the catalogue"):
         run.load()
+
+
+def test_a_changed_network_of_the_catalogue_is_judged_as_it_was_trained(tmp_path: Path) -> None:
+    network = create_model("lenet", input_size=16, seed=0)
+    network.convolutions[1], network.convolutions[4] = nn.ReLU(), nn.ReLU()
+    data = load_data("digits")
+    run = quick(network, data, replace(QUICK, size=16), output=tmp_path)
+    with pytest.raises(ModelFolderError, match=r"outside the catalogue; pass it: load_model\(…, network=…\)"):
+        run.load()
+    trained = load_model(run.model_folder, network=network)
+    assert data.test is not None
+    found = evaluate(trained.network, data.test, trained.preprocess)
+    assert found.accuracy == run.results["test"]["accuracy"]
 
 
 def test_early_stopping_counts_epochs_without_a_better_one(tmp_path: Path) -> None:

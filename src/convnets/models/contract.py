@@ -34,8 +34,8 @@ class ImageClassifier(nn.Module, ABC):
     The last linear layer is called `classifier` wherever there is one.
     """
 
-    architecture: Architecture | None = None
-    """What `create_model` made it from; None for a network that was built by its class."""
+    _made_from: Architecture | None = None
+    _parts_as_made: tuple[tuple[str, type[nn.Module], str], ...] = ()
 
     def __init__(self, *, in_channels: int, num_classes: int, embedding_size: int, sizes: InputSizes) -> None:
         super().__init__()
@@ -46,6 +46,34 @@ class ImageClassifier(nn.Module, ABC):
         self.num_classes = num_classes
         self.embedding_size = embedding_size
         self.sizes = sizes
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """What `create_model` made it from; None for a network that was built by its class.
+
+        None too once a module was exchanged or set otherwise: `create_model` would build another network, into which
+        the weights may fit without a word.
+
+        >>> from convnets.models.catalogue import create_model
+        >>> network = create_model("lenet")
+        >>> network.architecture.name
+        'lenet'
+        >>> network.convolutions[1] = nn.ReLU()
+        >>> network.architecture is None
+        True
+        """
+        return self._made_from if self._parts_as_made == self._parts() else None
+
+    @architecture.setter
+    def architecture(self, made_from: Architecture | None) -> None:
+        self._made_from, self._parts_as_made = made_from, self._parts()
+
+    def _parts(self) -> tuple[tuple[str, type[nn.Module], str], ...]:
+        """Path, class and settings of every module."""
+        return tuple(
+            (path, type(module), module.extra_repr())
+            for path, module in self.named_modules(remove_duplicate=False)
+        )
 
     @property
     def input_size(self) -> int | None:

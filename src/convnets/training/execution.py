@@ -17,6 +17,7 @@ from convnets.data.shard_batches import Reading, ShardBatches
 from convnets.data.shard_pictures import ShardPictures
 from convnets.errors import RunError
 from convnets.layers.synchronised_norm import synchronise_batch_norm
+from convnets.models.contract import ImageClassifier
 from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
 from convnets.training.embedding import class_batches, evaluate_embedding, measured
@@ -92,7 +93,11 @@ def _claimed(run: Run, world: World) -> contextlib.AbstractContextManager[None]:
 def _learner(task: Task, config: TrainConfig, world: World, say: Callable[[str], None]) -> Learner:
     """The learner; of several processes, all from the weights of process 0."""
     if world.size > 1 and config.sync_bn:
-        synchronise_batch_norm(task.network)
+        network = task.network
+        made_from = network.architecture if isinstance(network, ImageClassifier) else None
+        synchronise_batch_norm(network)
+        if isinstance(network, ImageClassifier):
+            network.architecture = made_from  # outside this run it is plain batch norm again
     task.network.to(task.hardware.device)
     world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
     kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world)
