@@ -11,10 +11,16 @@ from __future__ import annotations
 import difflib
 import sys
 
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
 from torch.nn import Module as nn_Module
+from torch.nn import functional as F
 
 from convnets.d2l.blocks import (
     Residual,
+    ResNeXtBlock,
     corr2d,
     init_cnn,
     linreg,
@@ -131,14 +137,17 @@ __all__ = [
     "Animator",
     "Classifier",
     "DataModule",
+    "F",
     "FashionMNIST",
     "HyperParameters",
+    "Image",
     "ImageLoader",
     "LeNet",
     "LinearRegression",
     "LinearRegressionScratch",
     "Module",
     "ProgressBoard",
+    "ResNeXtBlock",
     "Residual",
     "SyntheticRegressionData",
     "Timer",
@@ -176,8 +185,10 @@ __all__ = [
     "log",
     "matmul",
     "meshgrid",
+    "nn",
     "nn_Module",
     "normal",
+    "np",
     "num_gpus",
     "numpy",
     "ones",
@@ -207,6 +218,7 @@ __all__ = [
     "tanh",
     "tensor",
     "to",
+    "torch",
     "train_batch_ch13",
     "train_ch3",
     "train_ch6",
@@ -229,6 +241,14 @@ _INSTEAD = {
     "download": "use convnets.load_data, which downloads and verifies",
     "download_extract": "use convnets.load_data, which downloads and verifies",
     "DATA_HUB": "use convnets.list_data()",
+    "DATA_URL": "use convnets.load_data, which downloads and verifies",
+    "torchvision": "import it yourself; pictures load without it: convnets.load_data",
+    "transforms": "import it from torchvision, or use TrainConfig(augment=…) and convnets.train",
+    "split_batch": "use train_batch_ch13, which takes several graphics cards",
+    "MTFraEng": "recurrent networks are not covered",
+    "RNN": "recurrent networks are not covered",
+    "MultiHeadAttention": "attention is not covered",
+    "bbox_to_rect": "object detection is not covered",
     "train_2d": "the chapter on optimisation algorithms is not covered",
     "multibox_prior": "object detection is not covered",
     "Benchmark": "use d2l.Timer",

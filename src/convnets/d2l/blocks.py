@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import UninitializedParameter
 
-__all__ = ["Residual", "corr2d", "init_cnn", "linreg", "resnet18", "sgd", "squared_loss"]
+__all__ = ["ResNeXtBlock", "Residual", "corr2d", "init_cnn", "linreg", "resnet18", "sgd", "squared_loss"]
 
 
 def linreg(X: Tensor, w: Tensor, b: Tensor | float) -> Tensor:
@@ -45,8 +46,11 @@ def corr2d(X: Tensor, K: Tensor) -> Tensor:
 
 
 def init_cnn(module: nn.Module) -> None:
-    """Xavier's uniform weights for a linear layer or convolution; for `net.apply(init_cnn)`."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
+    """Xavier's uniform weights for a linear layer or convolution; for `net.apply(init_cnn)`.
+
+    A lazy layer that has not run yet has no weights, and is left as it is.
+    """
+    if isinstance(module, nn.Linear | nn.Conv2d) and not isinstance(module.weight, UninitializedParameter):
         nn.init.xavier_uniform_(module.weight)
 
 
@@ -92,6 +96,35 @@ class Residual(nn.Module):
         Y = F.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
         return F.relu(Y + (X if self.conv3 is None else self.conv3(X)))
+
+
+class ResNeXtBlock(nn.Module):
+    """The book's ResNeXt block: 1×1, grouped 3×3 and 1×1 convolutions with batch norm, and a skip connection.
+
+    The middle has `round(num_channels * bot_mul)` channels in groups of `groups` channels each. Input channels are
+    found when it first runs.
+    """
+
+    def __init__(
+        self, num_channels: int, groups: int, bot_mul: float, use_1x1conv: bool = False, strides: int = 1
+    ) -> None:
+        super().__init__()
+        middle = round(num_channels * bot_mul)
+        self.conv1 = nn.LazyConv2d(middle, kernel_size=1)
+        self.conv2 = nn.LazyConv2d(middle, kernel_size=3, stride=strides, padding=1, groups=middle // groups)
+        self.conv3 = nn.LazyConv2d(num_channels, kernel_size=1)
+        self.bn1, self.bn2, self.bn3 = nn.LazyBatchNorm2d(), nn.LazyBatchNorm2d(), nn.LazyBatchNorm2d()
+        self.conv4 = nn.LazyConv2d(num_channels, kernel_size=1, stride=strides) if use_1x1conv else None
+        self.bn4 = nn.LazyBatchNorm2d() if use_1x1conv else None
+
+    def forward(self, X: Tensor) -> Tensor:
+        """N×C×H×W → N×num_channels×H/strides×W/strides."""
+        Y = F.relu(self.bn1(self.conv1(X)))
+        Y = F.relu(self.bn2(self.conv2(Y)))
+        Y = self.bn3(self.conv3(Y))
+        if self.conv4 is not None and self.bn4 is not None:
+            X = self.bn4(self.conv4(X))
+        return F.relu(Y + X)
 
 
 def resnet18(num_classes: int, in_channels: int = 1) -> nn.Sequential:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor, nn
+
+from convnets.errors import InputError
 
 __all__ = [
     "Accumulator",
@@ -17,10 +19,32 @@ __all__ = [
     "evaluate_accuracy",
     "evaluate_accuracy_gpu",
     "evaluate_loss",
+    "hits",
+    "some",
 ]
 
 Pairs = Iterable[Any]
 """Whatever yields (X, y)."""
+
+
+def some(batches: Pairs, name: str) -> Iterator[Any]:
+    """What `batches` yields; raises InputError where that is nothing, such as an iterator that is used up.
+
+    >>> list(some([], "train_iter"))
+    Traceback (most recent call last):
+        ...
+    convnets.errors.InputError: train_iter yields no batch; allowed: one or more each time that it is iterated; a \
+generator is used up by one pass, a list or DataLoader is not
+    """
+    found = False
+    for batch in batches:
+        found = True
+        yield batch
+    if not found:
+        raise InputError(
+            f"{name} yields no batch; allowed: one or more each time that it is iterated; "
+            "a generator is used up by one pass, a list or DataLoader is not"
+        )
 
 
 class Accumulator:
@@ -83,9 +107,14 @@ def accuracy(y_hat: Tensor, y: Tensor) -> float:
     >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
     1.0
     """
+    return float(hits(y_hat, y))
+
+
+def hits(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The same as a tensor on its device, which is not waited for."""
     if y_hat.ndim > 1 and y_hat.shape[1] > 1:
         y_hat = y_hat.argmax(dim=1)
-    return float((y_hat.type(y.dtype) == y).type(y.dtype).sum())
+    return (y_hat.type(y.dtype) == y).sum()
 
 
 def evaluate_accuracy(net: Callable[[Any], Tensor], data_iter: Pairs) -> float:
@@ -104,16 +133,14 @@ def evaluate_accuracy_gpu(
         net.eval()
         if device is None:
             device = next((parameter.device for parameter in net.parameters()), None)
-    hits, seen = torch.zeros((), dtype=torch.float64), 0
+    right: Tensor | int = 0
+    seen = 0
     with torch.no_grad():
-        for X, y in data_iter:
+        for X, y in some(data_iter, "data_iter"):
             X, y = _moved(X, device), y if device is None else y.to(device)
-            y_hat = net(X)
-            predicted = y_hat.argmax(dim=1) if y_hat.ndim > 1 and y_hat.shape[1] > 1 else y_hat
-            hits = hits.to(y.device, torch.float32 if y.device.type == "mps" else torch.float64)
-            hits += (predicted.type(y.dtype) == y).sum()
+            right = right + hits(net(X), y)
             seen += y.numel()
-    return float(hits) / max(1, seen)
+    return float(right) / max(1, seen)
 
 
 def evaluate_loss(
@@ -121,7 +148,7 @@ def evaluate_loss(
 ) -> float:
     """Mean loss of `net` over `data_iter`; `loss` may give a number per example or one for the batch."""
     metric = Accumulator(2)
-    for X, y in data_iter:
+    for X, y in some(data_iter, "data_iter"):
         out = net(X)
         value = loss(out, y.reshape(out.shape) if y.numel() == out.numel() else y)
         metric.add(value.detach().sum(), value.numel())

@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from convnets.d2l.devices import gpu, num_gpus
 from convnets.d2l.figures import ProgressBoard, show_images
 from convnets.d2l.loaders import ImageLoader, get_fashion_mnist_labels
+from convnets.d2l.measures import some
 from convnets.data.sources import load_data
+from convnets.errors import InputError
 
 __all__ = [
     "Classifier",
@@ -158,10 +160,10 @@ class Trainer(HyperParameters):
         """Take the batches of `data`."""
         self.train_dataloader: Any = data.train_dataloader()
         self.val_dataloader: Any = data.val_dataloader()
-        batches: Any = self.train_dataloader
-        self.num_train_batches = len(batches)
-        batches = self.val_dataloader
-        self.num_val_batches = 0 if batches is None else len(batches)
+        self.num_train_batches = _length(self.train_dataloader, "train_dataloader()")
+        self.num_val_batches = (
+            0 if self.val_dataloader is None else _length(self.val_dataloader, "val_dataloader()")
+        )
 
     def prepare_model(self, model: Any) -> None:
         """Take `model`, on the graphics card where one was asked for and is there."""
@@ -189,7 +191,7 @@ class Trainer(HyperParameters):
     def fit_epoch(self) -> None:
         """One pass over the batches to learn from and one over those to be judged by."""
         self.model.train()
-        for batch in self.train_dataloader:
+        for batch in some(self.train_dataloader, "train_dataloader()"):
             loss = self.model.training_step(self.prepare_batch(batch))
             self.optim.zero_grad()
             loss.backward()
@@ -208,6 +210,16 @@ class Trainer(HyperParameters):
     def clip_gradients(self, grad_clip_val: float, model: nn.Module) -> None:
         """Scale gradients back to at most this Euclidean norm over all parameters."""
         nn.utils.clip_grad_norm_(model.parameters(), grad_clip_val)
+
+
+def _length(batches: Any, name: str) -> int:
+    try:
+        return len(batches)
+    except TypeError:
+        raise InputError(
+            f"{name} gives a {type(batches).__name__}, which has no length and is used up by one pass; "
+            "allowed: a list or a DataLoader, such as self.get_tensorloader(tensors, train)"
+        ) from None
 
 
 def _gpus() -> int:
