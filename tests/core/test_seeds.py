@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from convnets.core.seeds import derive_seed, generator_for
+from convnets.core.seeds import derive_seed, generator_for, seed_device
 
 
 def test_every_part_of_the_purpose_matters() -> None:
@@ -28,3 +28,10 @@ def test_generators_are_fresh_each_time() -> None:
     first, second = (torch.rand(5, generator=generator_for(1, "x")) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, torch.rand(5, generator=generator_for(2, "x")))
+
+
+def test_seeding_a_device_is_what_pytorch_does() -> None:
+    torch.manual_seed(2**40 + 5)
+    theirs = torch.rand(7)
+    seed_device(2**40 + 5, torch.device("cpu"))
+    assert torch.equal(torch.rand(7), theirs)

@@ -14,8 +14,17 @@ from convnets.d2l.blocks import init_cnn
 from convnets.d2l.devices import try_all_gpus
 from convnets.d2l.figures import Animator, show_images
 from convnets.d2l.loaders import get_fashion_mnist_labels
-from convnets.d2l.measures import Accumulator, Timer, accuracy, evaluate_accuracy, evaluate_accuracy_gpu
+from convnets.d2l.measures import (
+    Accumulator,
+    Timer,
+    accuracy,
+    evaluate_accuracy,
+    evaluate_accuracy_gpu,
+    hits,
+    some,
+)
 from convnets.data.batches import Batch
+from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 
@@ -33,6 +42,8 @@ _POINTS_PER_EPOCH = 5
 
 def _epochs(count: int) -> list[int] | None:
     """The axis of `count` epochs; one alone has no width."""
+    if count < 1:
+        raise ConfigError(f"num_epochs is {count}; allowed: 1 or more")
     return [1, count] if count > 1 else None
 
 
@@ -46,7 +57,7 @@ def train_epoch_ch3(
     if isinstance(net, nn.Module):
         net.train()
     metric = Accumulator(3)
-    for X, y in train_iter:
+    for X, y in some(train_iter, "train_iter"):
         y_hat = net(X)
         value = loss(y_hat, y)
         if isinstance(updater, torch.optim.Optimizer):
@@ -105,24 +116,24 @@ def train_ch6(
 
     The speed is that of the training steps, without waiting for data and without evaluation, as in the book.
     """
+    limits = _epochs(num_epochs)
     print("training on", device)  # noqa: T201  the book's listings print
     learner = _learner(net, train_iter, num_epochs, lr, torch.device(device))
-    animator = Animator(
-        xlabel="epoch", xlim=_epochs(num_epochs), legend=["train loss", "train acc", "test acc"]
-    )
+    animator = Animator(xlabel="epoch", xlim=limits, legend=["train loss", "train acc", "test acc"])
     timer, seen, test_acc = Timer(), 0, 0.0
     batches = len(train_iter) if isinstance(train_iter, Sized) else 0
     every = max(1, batches // _POINTS_PER_EPOCH)
     for epoch in range(num_epochs):
         learner.start_epoch()
-        for i, (X, y) in enumerate(train_iter):
+        for i, (X, y) in enumerate(some(train_iter, "train_iter")):
             timer.start()
             _step(learner, X, y, epoch, i)
             timer.stop()
             if batches and ((i + 1) % every == 0 or i + 1 == batches):
                 animator.add(epoch + (i + 1) / batches, (learner.loss, learner.accuracy, None))
         seen += learner.seen
-        test_acc = evaluate_accuracy_gpu(net, test_iter, device)
+        _wait(timer, lambda: learner.loss)
+        test_acc = evaluate_accuracy_gpu(_answering(learner), test_iter, learner.hardware.device)
         animator.add(epoch + 1, (None, None, test_acc))
     animator.show()
     print(f"loss {learner.loss:.3f}, train acc {learner.accuracy:.3f}, test acc {test_acc:.3f}")  # noqa: T201
@@ -135,7 +146,7 @@ def _learner(
     """Xavier's weights and plain SGD at a constant rate. Lazy layers get their shapes from a first batch."""
     net.to(device)
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
-        X, _ = next(iter(train_iter))
+        X, _ = next(some(train_iter, "train_iter"))
         with torch.no_grad():
             net.eval()(X[:2].to(device))
     net.apply(init_cnn)
@@ -151,13 +162,23 @@ def _learner(
     return Learner(net, config, choose_hardware(str(device)))
 
 
+def _answering(learner: Learner) -> Callable[[Tensor], Tensor]:
+    """The network for evaluation, by the kernels that it trains through; it is left in that mode, as in the book."""
+    learner.network.eval()
+    return lambda X: learner.answer(_in_memory(X, learner.hardware.device))
+
+
+def _in_memory(X: Tensor, device: torch.device) -> Tensor:
+    """X on the device; pictures lie with their channels last."""
+    return X.to(device, memory_format=torch.channels_last) if X.ndim == 4 else X.to(device)
+
+
 def _step(learner: Learner, X: Tensor, y: Tensor, epoch: int, step: int) -> None:
     device = learner.hardware.device
-    images = X.to(device, memory_format=torch.channels_last) if X.ndim == 4 else X.to(device)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # the step seeds PyTorch's generator; the reader's order stays his own
-        learner.step(Batch(images, y.to(device), torch.arange(len(y))), epoch, step, 0.0)
+    batch = Batch(_in_memory(X, device), y.to(device), torch.arange(len(y)))
+    # the step seeds PyTorch's generator; the reader's order stays his own
+    with torch.random.fork_rng(devices=[]):
+        learner.step(batch, epoch, step, 0.0)
 
 
 def train_batch_ch13(
@@ -169,15 +190,28 @@ def train_batch_ch13(
     devices: Sequence[torch.device],
 ) -> tuple[Tensor, float]:
     """One step on the first of `devices`; returns the summed loss and how many predictions are right."""
-    X = [x.to(devices[0]) for x in X] if isinstance(X, list) else X.to(devices[0])
-    y = y.to(devices[0])
+    total, right = _step_ch13(net, X, y, loss, trainer, devices[0])
+    return total, float(right)
+
+
+def _step_ch13(
+    net: nn.Module,
+    X: Any,
+    y: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    trainer: torch.optim.Optimizer,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The summed loss and the number of right predictions, which are not waited for."""
+    X = [x.to(device) for x in X] if isinstance(X, list) else X.to(device)
+    y = y.to(device)
     net.train()
     trainer.zero_grad()
     predicted = net(X)
     value = loss(predicted, y)
     torch.autograd.backward(value.sum())
     trainer.step()
-    return value.detach().sum(), accuracy(predicted.detach(), y)
+    return value.detach().sum(), hits(predicted.detach(), y)
 
 
 def train_ch13(
@@ -193,27 +227,43 @@ def train_ch13(
     devices = list(devices or try_all_gpus())
     net = net.to(devices[0])
     parallel = nn.DataParallel(net, device_ids=devices) if len(devices) > 1 else net
-    timer, test_acc, metric = Timer(), 0.0, Accumulator(4)
+    timer, test_acc, seen = Timer(), 0.0, 0
+    sums, counts = torch.zeros(2, device=devices[0]), [0, 0]  # loss and hits; examples and labels
     batches = len(train_iter) if isinstance(train_iter, Sized) else 0
     every = max(1, batches // _POINTS_PER_EPOCH)
     animator = Animator(
         xlabel="epoch", xlim=_epochs(num_epochs), ylim=[0, 1], legend=["train loss", "train acc", "test acc"]
     )
     for epoch in range(num_epochs):
-        metric = Accumulator(4)
-        for i, (features, labels) in enumerate(train_iter):
+        sums, counts = torch.zeros_like(sums), [0, 0]
+        for i, (features, labels) in enumerate(some(train_iter, "train_iter")):
             timer.start()
-            total, right = train_batch_ch13(parallel, features, labels, loss, trainer, devices)
-            metric.add(total, right, labels.shape[0], labels.numel())
+            found = _step_ch13(parallel, features, labels, loss, trainer, devices[0])
+            sums += torch.stack([each.to(sums.dtype) for each in found])
+            counts = [counts[0] + labels.shape[0], counts[1] + labels.numel()]
             timer.stop()
             if batches and ((i + 1) % every == 0 or i + 1 == batches):
-                animator.add(epoch + (i + 1) / batches, (metric[0] / metric[2], metric[1] / metric[3], None))
+                animator.add(epoch + (i + 1) / batches, (*_means(sums, counts), None))
+        _wait(timer, sums.tolist)
+        seen += counts[0]
         test_acc = evaluate_accuracy_gpu(net, test_iter)
         animator.add(epoch + 1, (None, None, test_acc))
     animator.show()
-    seen = max(1.0, metric[2])
+    train_loss, train_acc = _means(sums, counts)
     print(  # noqa: T201  the book's listings print
-        f"loss {metric[0] / seen:.3f}, train acc {metric[1] / max(1.0, metric[3]):.3f}, test acc {test_acc:.3f}"
+        f"loss {train_loss:.3f}, train acc {train_acc:.3f}, test acc {test_acc:.3f}"
     )
-    speed = metric[2] * num_epochs / max(timer.sum(), 1e-9)
+    speed = seen / max(timer.sum(), 1e-9)
     print(f"{speed:.1f} examples/sec on {[str(device) for device in devices]}")  # noqa: T201
+
+
+def _means(sums: Tensor, counts: Sequence[int]) -> tuple[float, float]:
+    loss, right = sums.tolist()
+    return loss / max(1, counts[0]), right / max(1, counts[1])
+
+
+def _wait(timer: Timer, figure: Callable[[], object]) -> None:
+    """Read a figure that the last step made: what a graphics card has still to do belongs to the time of training."""
+    timer.start()
+    figure()
+    timer.stop()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.core.hardware import Hardware
-from convnets.core.seeds import derive_seed
+from convnets.core.seeds import derive_seed, seed_device
 from convnets.core.world import ALONE, World
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError
@@ -105,7 +105,8 @@ class Learner:
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         """One update on one batch, at `progress` (0 to 1) of the run; dropout depends on seed, epoch and step alone."""
-        torch.manual_seed(derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose))
+        seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
+        seed_device(seed, self.hardware.device)
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * group["rate"]
@@ -123,6 +124,17 @@ class Learner:
         self.steps += 1
         if self.average is not None:
             self._update_average()
+
+    @torch.no_grad()
+    def answer(self, images: Tensor) -> Tensor:
+        """What the network says to images float N×C×S×S in its present mode and precision: float32 N×K.
+
+        On the processor by the kernels that it trains through, once there was a step.
+        """
+        plain = self._twin is None or self.hardware.device.type != "cpu" or self.config.auxiliary_weight
+        with self.hardware.autocast():
+            logits: Tensor = self.network(images) if plain else self._forward(images)
+        return logits.float()
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         """Gradients of the batch's mean loss; the sum of the losses of its images, how many are right, and all.
