@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import matplotlib
 import numpy
 import pytest
 import torch
 from torch import Tensor, nn
 
-matplotlib.use("Agg")
-
 from convnets import d2l
-from convnets.core.seeds import generator_for
-from convnets.d2l import loaders, modules
-from convnets.data.image_set import ImageSet, Splits
-
-
-@pytest.fixture(autouse=True)
-def few_images(monkeypatch: pytest.MonkeyPatch) -> Splits:
-    """1,000 + 200 pictures 28×28 of ten bright bars, under Fashion-MNIST's name."""
-    generator = generator_for(0, "pictures")
-
-    def images(count: int) -> ImageSet:
-        labels = torch.randint(10, (count,), generator=generator)
-        pixels = torch.randint(60, (count, 1, 28, 28), generator=generator, dtype=torch.uint8)
-        for index, label in enumerate(labels.tolist()):
-            pixels[index, 0, 2 * label + 3 : 2 * label + 6] += 150
-        return ImageSet(pixels, labels, tuple("0123456789"), "bars")
-
-    splits = Splits(images(1000), test=images(200))
-    for room in (loaders, modules):
-        monkeypatch.setattr(room, "load_data", lambda name: splits)
-    return splits
-
-
-@pytest.fixture(autouse=True)
-def close_figures() -> Iterator[None]:
-    torch.manual_seed(0)
-    yield
-    d2l.plt.close("all")
+from convnets.data.image_set import Splits
 
 
 def lenet() -> nn.Sequential:
@@ -347,22 +316,6 @@ def test_short_names_are_pytorchs() -> None:
     assert d2l.corr2d(d2l.ones((6, 8)), d2l.tensor([[1.0, -1.0]])).shape == (6, 7)
     assert d2l.transpose(d2l.zeros((2, 3))).shape == (3, 2)
     assert d2l.num_gpus() >= 0
-
-
-@pytest.mark.parametrize(
-    ("name", "instead"),
-    [
-        ("train_ch8", "recurrent networks are not covered"),
-        ("train_ch66", "nearest: train_ch6"),
-        ("download", "use convnets.load_data"),
-        ("qqqqqq", "the chapters up to modern convolutional networks"),
-    ],
-)
-def test_a_name_that_is_missing_says_what_to_use_instead(name: str, instead: str) -> None:
-    with pytest.raises(ImportError, match=f"convnets.d2l has no '{name}'; .*{instead}"):
-        getattr(d2l, name)
-    with pytest.raises(ImportError, match=instead):
-        exec(f"from convnets.d2l import {name}")
 
 
 def test_real_fashion_mnist_has_the_published_names(few_images: Splits) -> None:
