@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -37,12 +38,60 @@ class Shown:
     """The fixture of the data that it needs."""
 
 
-EXPECTED: dict[str, Shown] = {}
+EXPECTED: dict[str, Shown] = {
+    "alexnet": Shown(
+        5,
+        (
+            "46,764,746",
+            "938,146,176",
+            "Linear: 92.0% of the weights",
+            "evaluation mode: logits differ by up to 0.00000",
+        ),
+    ),
+    "googlenet": Shown(
+        5,
+        (
+            "Inception 3a   163,696 weights, 128,049,152 MACs",
+            "conv 3×3       442,624 weights, 346,816,512 MACs",
+            "conv 5×5     1,229,056 weights, 963,379,200 MACs",
+            "5,977,530 parameters",
+            "276,066,304 MACs",
+        ),
+    ),
+    "lenet": Shown(
+        7,
+        (
+            "61,706",
+            "416,520",
+            "Conv2d:  4.2% of the weights, 85.9% of the work",
+            "convolutions.5: 16×16 pixels",
+        ),
+    ),
+    "nin": Shown(
+        2, ("1,992,166", "762,297,352", "equal: True", "4.3% of AlexNet's weights", "class maps: (10, 4, 4)")
+    ),
+    "vgg": Shown(
+        5,
+        (
+            "43,093,322",
+            "512,155,648",
+            "2 × 3×3: sees 5×5",
+            "3 × 3×3: sees 7×7",
+            "vgg16: convolutions [2, 2, 3, 3, 3], 138,357,544 weights",
+        ),
+    ),
+}
 
 
 def test_every_notebook_is_expected_and_has_its_twin() -> None:
     assert notebooks.names() == sorted(EXPECTED)
     assert notebooks.names() == sorted(path.stem for path in (ROOT / "examples" / "zh").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(("page", "folder"), [("README.md", ""), ("README.zh-CN.md", "zh/")])
+def test_the_table_names_every_notebook(page: str, folder: str) -> None:
+    links = re.findall(r"\((\S+)\.ipynb\)", (ROOT / "examples" / page).read_text("utf-8"))
+    assert sorted(links) == [folder + name for name in notebooks.names()]
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -80,8 +129,11 @@ def test_the_saved_notebook_is_clean_small_and_has_been_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_it_runs_from_top_to_bottom_at_small_size(name: str, request: pytest.FixtureRequest) -> None:
+def test_it_runs_from_top_to_bottom_at_small_size(
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = EXPECTED[name]
+    monkeypatch.setenv("CONVNETS_TUNE", "0")  # trying kernels pays for longer runs
     if expected.data is not None:
         request.getfixturevalue(expected.data)
     check_outputs(notebooks.executed(notebooks.read(name), small=True), expected)
