@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from convnets.core.live_picture import LivePicture, notebook_shell
+from convnets.d2l.measures import plain_number
 
 __all__ = [
     "Animator",
@@ -147,8 +148,8 @@ class Animator:
             self._add_line()
         for index, (a, b) in enumerate(zip(xs, values, strict=True)):
             if a is not None and b is not None:
-                self.X[index].append(float(a))
-                self.Y[index].append(float(b))
+                self.X[index].append(plain_number(a))
+                self.Y[index].append(plain_number(b))
                 self._lines[index].set_data(self.X[index], self.Y[index])
         _rescale(self.axes[0])
         self._live.update()
@@ -197,7 +198,7 @@ class ProgressBoard:
     def draw(self, x: Any, y: Any, label: str, every_n: int = 1) -> None:
         """Add a value to the line `label`; every `every_n` of them are a point."""
         waiting = self._waiting.setdefault(label, [])
-        waiting.append((float(x), float(y)))
+        waiting.append((plain_number(x), plain_number(y)))
         if len(waiting) < every_n:
             return
         xs, ys = zip(*waiting, strict=True)

@@ -20,6 +20,7 @@ __all__ = [
     "evaluate_accuracy_gpu",
     "evaluate_loss",
     "hits",
+    "plain_number",
     "some",
 ]
 
@@ -47,6 +48,15 @@ generator is used up by one pass, a list or DataLoader is not
         )
 
 
+def plain_number(value: Any) -> float:
+    """A number, or a tensor with one, whether or not it has a gradient; waits for the device.
+
+    >>> plain_number(torch.ones(1, requires_grad=True) * 2)
+    2.0
+    """
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
+
+
 class Accumulator:
     """Sums over `n` variables.
 
@@ -62,7 +72,7 @@ class Accumulator:
 
     def add(self, *numbers: Any) -> None:
         """Add one number to each sum."""
-        self.data = [total + float(number) for total, number in zip(self.data, numbers, strict=True)]
+        self.data = [total + plain_number(number) for total, number in zip(self.data, numbers, strict=True)]
 
     def reset(self) -> None:
         """Begin again at zero."""
