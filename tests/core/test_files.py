@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,35 @@ def test_the_target_appears_only_at_the_end(tmp_path: Path) -> None:
         temporary.write_text("new")
         assert not target.exists()
     assert target.read_text() == "new"
+
+
+def test_what_a_rename_shows_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content, then name, then the folder that holds the name."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_fsync(handle: int) -> None:
+        fsync(handle)
+        done.append(
+            "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else f"{os.fstat(handle).st_size} bytes"
+        )
+
+    def noted_replace(path: Path, target: Path) -> Path:
+        done.append(f"{target.name} named")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    write_text(tmp_path / "x", "four")
+    assert done == ["4 bytes", "x named", "folder"]
+    monkeypatch.undo()
+
+
+def test_an_error_that_names_no_file_gets_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: .*x'") as caught, atomic_path(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:

@@ -116,6 +116,29 @@ def test_every_later_step_is_the_same(
     assert told(run) == told(whole)
 
 
+def test_the_number_of_workers_changes_nothing(photos: Path, tmp_path: Path) -> None:
+    runs = [
+        train(
+            "resnet20", photos, replace(EVERYTHING, epochs=1, workers=workers), output=tmp_path, listeners=()
+        )
+        for workers in (0, 1, 2)
+    ]
+    assert len({final_hash(run) for run in runs}) == 1
+    assert len({str([without_times(row) for row in run.metrics]) for run in runs}) == 1
+
+
+def test_epochs_without_a_better_one_are_counted_over_a_stop(tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, EpochStarted) and event.epoch == 3:
+            raise KeyboardInterrupt
+
+    config = replace(SMALL, epochs=9, patience=2, learning_rate=0.0, schedule="constant")
+    run = train("mlp", few(), config, output=tmp_path, listeners=[stop])
+    assert (run.status, len(run.metrics)) == ("interrupted", 2)
+    run = resume(run, data=few(), listeners=())
+    assert (run.status, len(run.metrics), run.results["epoch"]) == ("patience", 3, 1)
+
+
 def without_times(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if "seconds" not in key and "per_second" not in key}
 

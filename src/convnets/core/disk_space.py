@@ -20,11 +20,17 @@ def is_disk_full(error: Exception) -> bool:
     return f"os error {errno.ENOSPC}" in str(error)  # as libraries written in Rust say it
 
 
-def disk_full_message(file: Path, needed: int, kept: str) -> str:
-    """`disk full: FILE needs X bytes, has Y; KEPT; …` for a file of `needed` bytes that could not be written."""
+def disk_full_message(file: Path, needed: int | None, kept: str) -> str:
+    """`disk full: FILE needs X bytes, has Y; KEPT; …` for a file of `needed` bytes that could not be written.
+
+    Where nobody knows how many: `disk full: FILE cannot be written, Y bytes are free; …`.
+    """
     folder = next((above for above in file.absolute().parents if above.exists()), Path("/"))
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
-    return (
-        f"disk full: {file} needs {needed:,} bytes, has {free:,}; {kept}; make room and go on with --resume"
+    lack = (
+        f"cannot be written, {free:,} bytes are free"
+        if needed is None
+        else f"needs {needed:,} bytes, has {free:,}"
     )
+    return f"disk full: {file} {lack}; {kept}; make room and go on with --resume"

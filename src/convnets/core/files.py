@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "atomic_path",
+    "naming",
     "remove_left_overs",
     "sha256_of_file",
     "write_bytes",
@@ -37,17 +38,29 @@ def atomic_path(target: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)  # mkstemp makes private files; ours get the permissions any new file would
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
+        with naming(target):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)  # mkstemp makes private files; ours get the permissions any new file would
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """An OSError inside that names no file, as that of a write to a full disk, gets the name of `target`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(target)
+        raise
 
 
 def remove_left_overs(folder: Path) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
+from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.memory import release_freed_memory
 from convnets.core.world import World
 from convnets.data.batches import Batches
 from convnets.data.shard_batches import Reading, ShardBatches
 from convnets.data.shard_pictures import ShardPictures
-from convnets.errors import RunError
+from convnets.errors import ConvnetsError, RunError, TrainingError
 from convnets.layers.synchronised_norm import synchronise_batch_norm
 from convnets.models.contract import ImageClassifier
 from convnets.training.conclusion import conclude, evaluate_on
@@ -71,7 +73,7 @@ def execute(
             if world.size > 1:  # the others learn of it by this process's end
                 raise
         except Exception as error:
-            cause = world.cause_of(error)
+            cause = world.cause_of(_told_as_ours(error, run))
             reason = f"failed: {str(cause).splitlines()[0] if str(cause) else type(cause).__name__}"
             if cause is not error:
                 raise cause from None
@@ -79,11 +81,34 @@ def execute(
         finally:
             if world.first:
                 hurried = hurried or reason == TERMINATED
-                conclude(run, task, state, learner, reason, emit, hurried=hurried)
+                with _failing(run, reason.startswith("failed")):
+                    conclude(run, task, state, learner, reason, emit, hurried=hurried)
             release_freed_memory()
     if isinstance(run, RunElsewhere):
         run.told = reason
     return run
+
+
+def _told_as_ours(error: Exception, run: Run) -> Exception:
+    """A full disk, whichever file met it, and an operation that is not deterministic, as errors of our own."""
+    if isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error):
+        operation = str(error).split()[0]
+        return TrainingError(f"{operation} has no deterministic way on this device; leave deterministic out")
+    if not isinstance(error, OSError) or not is_disk_full(error):
+        return error
+    return RunError(
+        disk_full_message(Path(error.filename or run.path), None, "the states before it are kept")
+    )
+
+
+@contextlib.contextmanager
+def _failing(run: Run, already: bool) -> Iterator[None]:
+    """Around the end of a run, whose own failure to write is told only where no other came `already`."""
+    try:
+        yield
+    except (OSError, ConvnetsError) as error:
+        if not already:
+            raise _told_as_ours(error, run) from None
 
 
 def _claimed(run: Run, world: World) -> contextlib.AbstractContextManager[None]:

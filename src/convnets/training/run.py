@@ -18,7 +18,7 @@ import torch
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.files import remove_left_overs
+from convnets.core.files import naming, remove_left_overs
 from convnets.data.file_lock import is_locked, locked
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
@@ -179,14 +179,16 @@ class Run:
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Write metrics.csv anew with a header and `rows`."""
-        with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
+        path = self.path / "metrics.csv"
+        with naming(path), path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, METRIC_COLUMNS)
             writer.writeheader()
             writer.writerows(_cells(row) for row in rows)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row to metrics.csv."""
-        with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+        path = self.path / "metrics.csv"
+        with naming(path), path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, METRIC_COLUMNS).writerow(_cells(row))
 
     def _json(self, name: str) -> dict[str, Any]:

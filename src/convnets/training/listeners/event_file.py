@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
+from convnets.core.files import naming
 from convnets.training.events import Event, StepEnded
 
 __all__ = ["EventFile", "JsonLines"]
@@ -19,7 +20,7 @@ class EventFile:
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, StepEnded):
-            with self.path.open("a", encoding="utf-8") as file:
+            with naming(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
 
 
