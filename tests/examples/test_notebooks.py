@@ -70,6 +70,9 @@ EXPECTED: dict[str, Shown] = {
     "nin": Shown(
         2, ("1,992,166", "762,297,352", "equal: True", "4.3% of AlexNet's weights", "class maps: (10, 4, 4)")
     ),
+    "vanishing_gradients": Shown(
+        3, ("the gradient vanishes", "changed at all: 0 of 4096", "sigmoid, skip connections"), None
+    ),
     "vgg": Shown(
         5,
         (
