@@ -11,10 +11,10 @@ from convnets.training.config import TrainConfig
 
 __all__ = ["SPEED", "speed_recipe"]
 
-# goal: widths, epochs, expected test accuracy of single views
-SPEED: dict[str, tuple[tuple[int, int, int], int, float]] = {
-    "fashion-mnist-915": ((32, 64, 128), 2, 0.916),
-    "fashion-mnist-94": ((96, 192, 384), 6, 0.937),
+# goal: widths, epochs, test accuracy of single views, and with the mirror image; our means of 10 seeds
+SPEED: dict[str, tuple[tuple[int, int, int], int, float, float]] = {
+    "fashion-mnist-915": ((32, 64, 128), 2, 0.916, 0.919),
+    "fashion-mnist-94": ((96, 192, 384), 6, 0.936, 0.938),
 }
 
 
@@ -24,7 +24,7 @@ def speed_recipe(goal: str) -> Recipe:
     >>> speed_recipe("fashion-mnist-94").config.optimiser
     'muon'
     """
-    widths, epochs, accuracy = SPEED[goal]
+    widths, epochs, accuracy, with_mirror_image = SPEED[goal]
     config = TrainConfig(
         epochs=epochs,
         batch_size=512,
@@ -44,6 +44,6 @@ def speed_recipe(goal: str) -> Recipe:
         "fashion-mnist",
         config,
         accuracy,
-        "estimated from validation images",
+        f"our mean of 10 seeds; with the mirror image {with_mirror_image:.3f}",
         {"widths": list(widths)},
     )
