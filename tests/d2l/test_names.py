@@ -192,3 +192,8 @@ def test_a_name_that_is_missing_says_what_to_use_instead(name: str, instead: str
     assert "\n" not in str(caught.value)
     with pytest.raises(ImportError, match=instead):
         exec(f"from convnets.d2l import {name}")
+
+
+def test_the_documents_table_holds_every_name() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "d2l.md").read_text("utf-8")
+    assert [name for name in d2l.__all__ if f"`{name}`" not in text] == []
