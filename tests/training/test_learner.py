@@ -194,3 +194,17 @@ def test_state_goes_on_exactly() -> None:
     assert whole.loss == later.loss
     assert same_weights(whole.network, later.network)
     assert same_weights(whole.network_to_keep, later.network_to_keep)
+
+
+def test_the_answer_is_the_networks_before_and_after_it_has_kernels() -> None:
+    ours = learner(network(0.5))
+    ours.network.eval()
+    expected = copy.deepcopy(ours.network).double()(batch().images.double())
+    torch.testing.assert_close(ours.answer(batch().images).double(), expected, rtol=1e-5, atol=1e-6)
+    ours.step(batch(), 0, 0, 0.0)  # which makes its twin
+    ours.network.eval()
+    answer = ours.answer(batch().images)
+    expected = copy.deepcopy(ours.network).double()(batch().images.double())
+    torch.testing.assert_close(answer.double(), expected, rtol=1e-5, atol=1e-6)
+    assert answer.dtype is torch.float32
+    assert not answer.requires_grad
