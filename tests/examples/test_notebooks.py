@@ -48,6 +48,29 @@ EXPECTED: dict[str, Shown] = {
             "evaluation mode: logits differ by up to 0.00000",
         ),
     ),
+    "augmentation": Shown(
+        5, ("mirror left and right", "flip, crop:2, erasing", "sixes taken for nines", "2 views: 0.")
+    ),
+    "batch_norm": Shown(
+        4,
+        (
+            "gradients of the images  True",
+            "gradients of γ and β     True True",
+            "moving mean, variance    True True",
+            "outputs in prediction    True",
+            "replaced: convolutions.1, convolutions.5, hidden.2, hidden.5",
+        ),
+    ),
+    "densenet": Shown(
+        4,
+        (
+            "(4, 3, 8, 8) → (4, 23, 8, 8)",
+            "(4, 23, 8, 8) → (4, 10, 4, 4)",
+            "758,226",
+            "129,077,168",
+            "growth 64: 320 channels out, 370,176 parameters",
+        ),
+    ),
     "googlenet": Shown(
         5,
         (
@@ -70,6 +93,19 @@ EXPECTED: dict[str, Shown] = {
     "nin": Shown(
         2, ("1,992,166", "762,297,352", "equal: True", "4.3% of AlexNet's weights", "class maps: (10, 4, 4)")
     ),
+    "own_folder": Shown(
+        4,
+        (
+            "broken.jpg",
+            "problems left: []",
+            "pictures were put into a wrong folder",
+            "the bags that are most like this sandal",
+        ),
+    ),
+    "resnet": Shown(
+        8, ("same shape:           (4, 3, 6, 6)", "half:  (4, 6, 3, 3)", "11,178,378", "318,657,536")
+    ),
+    "transfer": Shown(4, ("old: ", "random, frozen", "fine-tuned", "precision")),
     "vanishing_gradients": Shown(
         3, ("the gradient vanishes", "changed at all: 0 of 4096", "sigmoid, skip connections"), None
     ),
