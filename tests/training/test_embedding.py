@@ -163,7 +163,7 @@ def test_a_classification_head_beside_it(tmp_path: Path) -> None:
     assert run.results["embedding"]["classifies"]
     judged = evaluate_model(run.path, hardware=CPU)
     assert judged.evaluation.accuracy > 0.8  # of ten classes
-    assert Predictor.load(run.path).predict(digits_test().pixels[:1])[0].name
+    assert Predictor.load(run).predict(digits_test().pixels[:1])[0].name
 
 
 def test_a_model_without_classes_names_none(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from convnets.evaluation.scores import check_finite, hardware_for, images_at_onc
 from convnets.evaluation.views import preprocess_for_views
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
-from convnets.training.run import resolve_model_folder
+from convnets.training.run import Run, resolve_model_folder
 
 __all__ = ["Predictor"]
 
@@ -61,7 +61,7 @@ class Predictor:
         return f"Predictor({type(self.network).__name__}: {size} → {len(self.classes)} classes)"
 
     @classmethod
-    def load(cls, folder: Path | str, *, hardware: Hardware | None = None, views: int = 1) -> Predictor:
+    def load(cls, folder: Run | Path | str, *, hardware: Hardware | None = None, views: int = 1) -> Predictor:
         """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
         device = "cpu" if hardware is None else hardware.device
         return cls(load_model(resolve_model_folder(folder), device), hardware=hardware, views=views)

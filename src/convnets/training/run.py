@@ -216,12 +216,12 @@ def _cells(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def resolve_model_folder(path: Path | str) -> Path:
-    """The model folder of a run's directory, or the folder itself when it is one.
+def resolve_model_folder(path: Run | Path | str) -> Path:
+    """The model folder of a run or its directory, or the folder itself when it is one.
 
     Raises RunError for a run that was cut off before it had a model.
     """
-    path = Path(path)
+    path = path.path if isinstance(path, Run) else Path(path)
     if (path / "model").is_dir():
         return path / "model"
     if (path / "environment.json").is_file():
