@@ -20,6 +20,7 @@ import multiprocessing
 import re
 import resource
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -89,8 +90,16 @@ def books(seed: int, epochs: int) -> tuple[float, float, float, float]:
     torch.manual_seed(seed)
     splits = load_data("fashion-mnist")
     assert splits.test is not None
+    # a process of its own was spawned, and its workers would be too; a reader's on Linux are forked, in half the time
+    start = "fork" if sys.platform == "linux" else "spawn"
     loaders = [
-        DataLoader(PictureDataset(part, 28), BATCH_SIZE, shuffle=shuffle, num_workers=WORKERS)
+        DataLoader(
+            PictureDataset(part, 28),
+            BATCH_SIZE,
+            shuffle=shuffle,
+            num_workers=WORKERS,
+            multiprocessing_context=start,
+        )
         for part, shuffle in ((splits.train, True), (splits.test, False))
     ]
     network = lenet()
