@@ -71,7 +71,11 @@ found["left over"] = [str(path) for path in root.rglob("*.tmp")]
 for path in [*states.path.iterdir(), *(root / "model").iterdir()]:
     path.unlink()
 
-run_report.write_run_report = lambda run, *_: run.report
+def write_run_report(run, *_):
+    run.report.write_bytes(bytes(100_000))  # does not fit either; what was said before is the better message
+    return run.report
+
+run_report.write_run_report = write_run_report
 ended = saver.Saver.epoch_ended
 for place in ("weights", "position"):
     def epoch_ended(self, row, place=place):
