@@ -54,7 +54,10 @@ def test_what_a_rename_shows_is_on_the_disk_before(tmp_path: Path, monkeypatch: 
 
 
 def test_an_error_that_names_no_file_gets_its_name(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"No space left on device: .*x'") as caught, atomic_path(tmp_path / "x"):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: .*x'") as caught,
+        atomic_path(tmp_path / "x"),
+    ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert caught.value.filename == str(tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,9 @@ def weights(network: str, config: TrainConfig, output: Path) -> str:
 @pytest.fixture
 def _clock_of_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever is timed takes a time drawn by lot, and nothing that was measured before is known."""
-    monkeypatch.setattr(tuner, "cache_folder", lambda: tmp_path / "cache")  # native kernels stay where they are
+    monkeypatch.setattr(
+        tuner, "cache_folder", lambda: tmp_path / "cache"
+    )  # native kernels stay where they are
     draw = random.Random(0)
     monkeypatch.setattr(trial, "clock_for", lambda _: draw.random)
 
