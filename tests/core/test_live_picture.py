@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -246,4 +248,37 @@ def test_nothing_is_drawn_outside_of_a_notebook(tmp_path: Path) -> None:
     picture = LivePicture(draw)
     picture.update()
     picture.update(last=True)
+    assert picture.failure is None
+
+
+def test_drawing_takes_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a made-up clock: a picture that takes a second to draw, asked for every tenth of a second for 200 seconds."""
+    from convnets.core import live_picture
+
+    clock, drawn, shell = [0.0], [0.0], type("ZMQInteractiveShell", (), {})()
+    registered: list[Any] = []
+    shell.events = types.SimpleNamespace(
+        register=lambda _, callback: registered.append(callback),
+        unregister=lambda _, callback: registered.remove(callback),
+    )
+    handle = types.SimpleNamespace(update=lambda content, raw: None)
+    display = types.SimpleNamespace(display=lambda content, raw, display_id: handle)
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr(live_picture, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def draw() -> tuple[str, str]:
+        clock[0] += 1
+        drawn[0] += 1
+        return "<svg/>", "a picture"
+
+    picture = live_picture.LivePicture(draw, interval=0.25)
+    while clock[0] < 200:
+        picture.update()
+        clock[0] += 0.1
+    assert 8 <= drawn[0] <= 2 + 200 / 20
+    assert len(registered) == 1
+    registered[0](None)
+    assert registered == []
     assert picture.failure is None
