@@ -57,7 +57,9 @@ def test_what_is_refused(refused: Refused, tmp_path: Path) -> None:
     assert "seed is -1; allowed: 0" in refused(2, "reproduce", "lenet", "--first-seed", -1, "--seeds", 1)
     assert "--json and --quiet exclude" in refused(2, "reproduce", "lenet", "--json", "--quiet")
     assert "unknown data set" in refused(2, "reproduce", "lenet", "--data", "none", "-o", tmp_path / "new")
-    assert "precision 'fp8'; nearest: fp32" in refused(2, "reproduce", "--precision", "fp8", "-o", tmp_path / "new")
+    assert "precision 'fp8'; nearest: fp32" in refused(
+        2, "reproduce", "--precision", "fp8", "-o", tmp_path / "new"
+    )
     assert not (tmp_path / "new").exists()
     (tmp_path / "runs" / "x").mkdir(parents=True)
     line = refused(1, "reproduce", "lenet", "-o", tmp_path)

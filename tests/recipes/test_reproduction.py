@@ -155,10 +155,13 @@ def test_figures_are_those_of_the_runs_own_files(whole: Reproduction) -> None:
         for figure, name in pairs.items():
             spread, values = each.spread(figure), np.array(expected[name])
             assert spread is not None
-            assert spread.values == pytest.approx(values, rel=1e-6), figure
-            assert spread.mean == pytest.approx(values.mean(), rel=1e-6)
-            assert spread.median == pytest.approx(np.median(values), rel=1e-6)
-            assert spread.standard_deviation == pytest.approx(values.std(ddof=1), rel=1e-5, abs=1e-12)
+            # a row reads its clock twice, for its seconds and for its speed
+            rel = 1e-2 if figure.startswith("images") else 1e-6
+            assert spread.values == pytest.approx(values, rel=rel), figure
+            own = np.array(spread.values)
+            assert spread.mean == pytest.approx(own.mean(), rel=1e-12)
+            assert spread.median == pytest.approx(np.median(own), rel=1e-12)
+            assert spread.standard_deviation == pytest.approx(own.std(ddof=1), rel=1e-9, abs=1e-12)
 
 
 def test_what_is_written(whole: Reproduction) -> None:
