@@ -4,8 +4,9 @@
 
 Pictures are taken from a folder or zip, made `--side` pixels wide and saved as JPEG (quality 90) in files and in tar
 shards. Each way of reading goes through an epoch in batches of 64, `--rounds` times in turn with the others; before
-each round the files are taken out of the page cache. Seconds are of wall time and, in brackets, of processor time of
-this process and its workers. One thread.
+each round the files are taken out of the page cache. Images a second are by the processor time of this process and its
+workers, which other programs hardly touch; beside them stand seconds of wall time and (in brackets) of processor time.
+One thread.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def summary(rounds: list[tuple[int, float, float]]) -> dict[str, float]:
         "images": images,
         "seconds": seconds,
         "processor_seconds": processor,
-        "per_second": images / seconds,
+        "per_second": images / processor,
     }
 
 
