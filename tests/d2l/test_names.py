@@ -197,3 +197,9 @@ def test_a_name_that_is_missing_says_what_to_use_instead(name: str, instead: str
 def test_the_documents_table_holds_every_name() -> None:
     text = (Path(__file__).parents[2] / "docs" / "d2l.md").read_text("utf-8")
     assert [name for name in d2l.__all__ if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(("mode", "is_grey"), [("L", True), ("RGB", False)])
+def test_grey_pictures_of_pillow_are_shown_grey(mode: str, is_grey: bool) -> None:
+    axes = d2l.show_images([d2l.Image.new(mode, (4, 4))], 1, 1)
+    assert (axes[0].get_images()[0].get_cmap().name == "gray") is is_grey

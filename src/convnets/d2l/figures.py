@@ -271,6 +271,8 @@ def _repeated(styles: Sequence[str], count: int) -> list[str]:
 
 
 def _has_colour(image: Any) -> bool:
+    if isinstance(mode := getattr(image, "mode", None), str):  # a picture of Pillow's
+        return mode not in ("1", "L", "I", "I;16", "F")
     shape = getattr(image, "shape", None)
     return shape is None or (len(shape) == 3 and 1 not in (shape[0], shape[-1]))
 
