@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from convnets.core.forks import start_workers
 from convnets.core.seeds import generator_for
 from convnets.data.augment import Augmentation, augment_images
 from convnets.data.decode import count_failure
@@ -199,7 +200,7 @@ class _Streamed(Dataset["list[Tensor | ImageDecodeError]"]):
             worker_init_fn=_leave_signals_to_parent,
         )
         try:
-            yield from loader
+            yield from start_workers(loader)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

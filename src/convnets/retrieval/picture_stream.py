@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from convnets.core.forks import start_workers
 from convnets.data.image_set import PictureFiles
 from convnets.data.pillow_warnings import quiet_pillow
 from convnets.data.preprocess import Preprocess
@@ -99,9 +100,8 @@ class _Spans(Dataset[PictureBatch]):
 
 
 def _by_processes(decoder: _Decoder, spans: Sequence[range], workers: int) -> Iterator[PictureBatch]:
-    yield from DataLoader(
-        _Spans(decoder, spans), batch_size=None, num_workers=workers, prefetch_factor=_AHEAD
-    )
+    loader = DataLoader(_Spans(decoder, spans), batch_size=None, num_workers=workers, prefetch_factor=_AHEAD)
+    yield from start_workers(loader)
 
 
 def _by_threads(decoder: _Decoder, spans: Sequence[range], workers: int) -> Iterator[PictureBatch]:
