@@ -62,8 +62,14 @@ def describe_environment(hardware: Hardware) -> dict[str, Any]:
         "precision": hardware.precision,
         "threads": hardware.threads,
         "memory_kept_between_steps": hardware.device.type == "cpu" and keep_freed_memory(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [_program(), *sys.argv[1:]],
         "variables": {
             name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ
         },
     }
+
+
+def _program() -> str:
+    """The program's name; started as `python -m convnets` it is the command, too."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
