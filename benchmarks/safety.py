@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def note_epochs(ends: list[float], clock: Callable[[], float], event: Event) -> 
         ends.append(clock())
 
 
-VARIANTS = {
+VARIANTS: dict[str, tuple[Callable[[], AbstractContextManager[None]], dict[str, Any]]] = {
     "default": (as_it_is, {}),
     "states never saved": (without_saving, {}),
     "steps not guarded": (without_guard, {}),
