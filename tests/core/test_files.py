@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from convnets.core.files import atomic_path, sha256_of_file, write_json, write_text
+from convnets.core.files import atomic_path, naming, sha256_of_file, write_json, write_text
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(tmp_path: Path) -> None:
@@ -82,3 +82,8 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     content = bytes(range(256)) * 1000
     (tmp_path / "x").write_bytes(content)
     assert sha256_of_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_an_error_with_a_message_of_its_own_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"^no license today$"), naming(tmp_path / "file"):
+        raise OSError("no license today")

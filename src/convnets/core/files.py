@@ -58,7 +58,7 @@ def naming(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.errno is not None and error.filename is None:  # one with a message of its own says it all
             error.filename = str(target)
         raise
 
