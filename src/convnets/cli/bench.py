@@ -9,6 +9,7 @@ import typer
 
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, progress_bar, write_json
+from convnets.cli.placement import Device, Threads
 
 if TYPE_CHECKING:
     from convnets.benchmarking.result import BenchResult
@@ -25,7 +26,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="Networks to measure. [default: the eight of the notes, and resnet20]",
-            metavar="[NETWORK]...",
+            metavar="NETWORK",
         ),
     ] = None,
     baseline: Annotated[
@@ -56,18 +57,11 @@ def bench(
     inference: Annotated[
         bool, typer.Option("--inference/--no-inference", help="Also measure evaluation.")
     ] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
+    device: Device = "auto",
     precision: Annotated[
         str, typer.Option(help="auto, fp32 or bf16; the standard loop keeps fp32.", metavar="NAME")
     ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Processor threads. [default: the cores that may be used]",
-            metavar="N",
-            parser=whole_number,
-        ),
-    ] = None,
+    threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON, with every slice.")] = False,
     output: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
+from convnets.cli.placement import Device, Precision
 from convnets.errors import UsageError
 
 __all__ = ["evaluate"]
@@ -36,8 +37,8 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Also write a report page here.", metavar="FILE.html")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Measure a trained network on labelled images.

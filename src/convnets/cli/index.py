@@ -9,8 +9,9 @@ import typer
 
 from convnets.cli.index_scores import evaluate, stats
 from convnets.cli.index_search import near_duplicates, search
-from convnets.cli.loaded_index import AsJson, Device, IndexPath, Part, Strict, load_index
+from convnets.cli.loaded_index import AsJson, IndexPath, Part, Strict, load_index
 from convnets.cli.output import progress_bar, write_json
+from convnets.cli.placement import Device
 
 if TYPE_CHECKING:
     from convnets.retrieval.image_index import ImageIndex

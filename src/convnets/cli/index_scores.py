@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from convnets.cli.loaded_index import AsJson, Device, IndexPath, Part, facts_of, load_index
+from convnets.cli.loaded_index import AsJson, IndexPath, Part, facts_of, load_index
 from convnets.cli.output import aligned, progress_bar, write_json
+from convnets.cli.placement import Device
 from convnets.errors import UsageError
 
 __all__ = ["evaluate", "stats"]

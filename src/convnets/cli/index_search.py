@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convnets.cli.loaded_index import AsJson, Device, IndexPath, facts_of, load_index
+from convnets.cli.loaded_index import AsJson, IndexPath, facts_of, load_index
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, check_file, progress_bar, write_json
+from convnets.cli.placement import Device
 from convnets.errors import UsageError
 
 if TYPE_CHECKING:

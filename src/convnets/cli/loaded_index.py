@@ -10,12 +10,11 @@ import typer
 if TYPE_CHECKING:
     from convnets.retrieval.image_index import ImageIndex
 
-__all__ = ["AsJson", "Device", "IndexPath", "Part", "Strict", "facts_of", "load_index"]
+__all__ = ["AsJson", "IndexPath", "Part", "Strict", "facts_of", "load_index"]
 
 IndexPath = Annotated[Path, typer.Argument(help="Index, as `convnets index build` made it.", metavar="INDEX")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Part = Annotated[str | None, typer.Option(help="train, validation or test. [default: all]", metavar="PART")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a picture that cannot be read.")]
 
 

@@ -11,6 +11,7 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import progress_bar, write_json
+from convnets.cli.placement import Device, Precision
 from convnets.errors import UsageError
 from convnets.serving.predictions import Prediction, to_csv_rows
 
@@ -33,8 +34,8 @@ def predict(
     skip_errors: Annotated[
         bool, typer.Option("--skip-errors", help="Say which pictures cannot be read and go on.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Name what is on pictures.
 

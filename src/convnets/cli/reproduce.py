@@ -10,6 +10,7 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import progress_bar, write_json
+from convnets.cli.placement import Device, Precision, Threads
 from convnets.cli.run_listener import EXIT_CODES, RunListener
 from convnets.errors import RunError, TrainingError, UsageError
 from convnets.recipes.reproduction_plan import PlannedRun, plan_runs
@@ -55,16 +56,9 @@ def reproduce(
     data: Annotated[
         str, typer.Option(help="Data set's name, or a folder or zip of images, to try it on.", metavar="DATA")
     ] = "fashion-mnist",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Processor threads. [default: the cores that may be used]",
-            metavar="N",
-            parser=whole_number,
-        ),
-    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="Write the results as JSON, and no rows.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
 ) -> None:

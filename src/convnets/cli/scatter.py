@@ -10,6 +10,7 @@ import typer
 from convnets.cli.given_network import ImageOption, given_network
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
+from convnets.cli.placement import Device, Precision, Threads
 from convnets.errors import UnknownNameError, UsageError
 
 __all__ = ["scatter"]
@@ -33,14 +34,9 @@ def scatter(
     seconds: Annotated[
         float, typer.Option(help="That a turn lasts, about.", metavar="X", parser=real_number)
     ] = 0.2,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", metavar="NAME")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", metavar="NAME")] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Processor threads. [default: the cores that may be used]", metavar="N", parser=whole_number
-        ),
-    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Measure parameters, MACs and latency of networks.
