@@ -80,6 +80,9 @@ def test_a_failed_run_is_the_commands_failure(
     assert ended.status == 1
     assert ended.err == "convnets: error: 2 of 2 runs failed: lenet-0, lenet-1; failed: loss is nan\n"
     assert "Not in the figures: lenet-0 (failed: loss is nan, 0 of 1 epochs)" in ended.out
+    results = tmp_path / "mine" / "reproduction.md"
+    assert ended.out.splitlines()[-1] == f"results: {results} and .json"
+    assert not results.with_suffix(".svg").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are others there")

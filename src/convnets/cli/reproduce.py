@@ -131,7 +131,9 @@ def _print(found: Reproduction) -> None:
         return
     typer.echo(f"\n{terminal_text(found)}\n")
     typer.echo("\n".join(conditions(found)))
-    typer.echo(f"results: {found.output / 'reproduction.md'}, .json, .svg and .png")
+    # there is nothing to draw before a run has ended
+    drawn = ", .json, .svg and .png" if any(each.ended for each in found.networks) else " and .json"
+    typer.echo(f"results: {found.output / 'reproduction.md'}{drawn}")
     if found.stopped is not None:
         typer.echo(f"go on: the same command with --resume (or: convnets runs {found.output / 'runs'})")
 
