@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,13 @@ from convnets.training.events import EpochEnded, Event
 from convnets.training.train import train
 
 FIRST_STEP = """
-import sys, time, psutil
+import sys, time
 from convnets.training.config import TrainConfig
 from convnets.training.events import StepEnded
 from convnets.training.train import train
 def listen(event):
     if isinstance(event, StepEnded):
-        print(time.time() - psutil.Process().create_time())
+        print(time.time() - float(sys.argv[4]))
         raise KeyboardInterrupt
 train(sys.argv[1], sys.argv[2], TrainConfig(epochs=1, batch_size=256), output=sys.argv[3], listeners=[listen])
 """
@@ -63,7 +64,8 @@ def observe(network: str, splits: Splits, config: TrainConfig) -> Epochs:
 def first_step(network: str, data: str) -> float:
     """Seconds from the start of a process to the end of its first step."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", FIRST_STEP, network, data, folder]
+        # the start by this process's clock: the system tells that of a process to whole seconds only
+        command = [sys.executable, "-c", FIRST_STEP, network, data, folder, str(time.time())]
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
