@@ -330,7 +330,9 @@ def test_json_and_html_carry_the_rows() -> None:
     assert (content["macs"], content["flops"]) == (281_640, 563_280)
     assert [layer["name"] for layer in content["layers"]] == [layer.name for layer in found.layers]
     html = found._repr_html_()
+    assert html == found.html()
     assert html.count("<tr") == len(found.layers) + 1
+    assert 1 < found.html(depth=1).count("<tr") < len(found.layers)
     assert "281,640 MACs, 563,280 FLOPs" in html
     odd = nn.Sequential()
     odd.add_module("<b>&", nn.Linear(2, 2))

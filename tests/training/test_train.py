@@ -261,7 +261,7 @@ def test_a_network_of_ones_own_trains_and_resumes(tmp_path: Path) -> None:
     run = quick(make(), output=tmp_path, name="own", listeners=[StopAfter(EpochEnded, 2)])
     run = resume(run, network=make(), listeners=())
     assert run.network_name == "Sequential"
-    own = load_model(run.model_folder, network=make()).network.state_dict()
+    own = run.load(network=make()).network.state_dict()
     assert same(own, load_model(whole.model_folder, network=make()).network.state_dict())
     with pytest.raises(ConvnetsError, match="outside the catalogue"):
         run.load()
@@ -274,7 +274,7 @@ def test_a_changed_network_of_the_catalogue_is_judged_as_it_was_trained(tmp_path
     run = quick(network, data, replace(QUICK, size=16), output=tmp_path)
     with pytest.raises(ModelFolderError, match=r"outside the catalogue; pass it: load_model\(…, network=…\)"):
         run.load()
-    trained = load_model(run.model_folder, network=network)
+    trained = run.load(network=network)
     assert data.test is not None
     found = evaluate(trained.network, data.test, trained.preprocess)
     assert found.accuracy == run.results["test"]["accuracy"]

@@ -77,6 +77,10 @@ class NetworkSummary:
         """
         return summary_text(self, depth, items=items)
 
+    def html(self, depth: int | None = None) -> str:
+        """The table as an HTML `<div>`, with all operations of every layer; `depth` as in `text`."""
+        return summary_html(self, depth)
+
     def __str__(self) -> str:
         return self.text()
 
@@ -87,7 +91,7 @@ class NetworkSummary:
 
     def _repr_html_(self) -> str:
         """The table for a notebook."""
-        return summary_html(self)
+        return self.html()
 
 
 def inspect(

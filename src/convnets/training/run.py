@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
@@ -173,9 +174,12 @@ class Run:
         if self.events_file.exists() and self.events_file.stat().st_size > state.event_bytes:
             os.truncate(self.events_file, state.event_bytes)
 
-    def load(self, device: torch.device | str = "cpu") -> TrainedModel:
-        """The best network in evaluation mode, with class names and preprocess."""
-        return load_model(self.model_folder, device)
+    def load(self, device: torch.device | str = "cpu", network: nn.Module | None = None) -> TrainedModel:
+        """The best network in evaluation mode, with class names and preprocess.
+
+        A network from outside the catalogue is passed as `network` and filled with the weights.
+        """
+        return load_model(self.model_folder, device, network)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Write metrics.csv anew with a header and `rows`."""
