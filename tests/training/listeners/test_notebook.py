@@ -14,6 +14,7 @@ from convnets.training.events import (
     EpochEnded,
     EpochStarted,
     Evaluated,
+    KernelsChosen,
     Notice,
     RunEnded,
     RunStarted,
@@ -114,6 +115,18 @@ def test_it_shows_at_once_what_is_going_on(notebook: Notebooks) -> None:
     listener(StepEnded(1, 4, 10, 2.25, 1234.0))
     notebook.end_cell()  # so as not to depend on how long drawing takes
     assert "epoch 1/3 · step 4/10 · loss 2.2500 · 1,234 images/s" in notebook.picture
+
+
+def test_what_measuring_took_takes_the_place_of_its_announcement(notebook: Notebooks) -> None:
+    listener = Notebook(interval=0.0)
+    listener(started())
+    listener(Notice("measuring convolution kernels for this network on this machine, once: some seconds"))
+    assert "note: measuring" in notebook.picture
+    choices = [{"kernel": name} for name in ("onednn", "product", "onednn")]
+    listener(KernelsChosen(True, None, 4, 10, 10, 11.5, choices))
+    notebook.end_cell()
+    assert "note: measuring" not in notebook.picture
+    assert "note: kernels of 10 convolution shapes measured in 11.5 s" in notebook.picture
 
 
 def test_it_is_not_redrawn_for_every_epoch_of_a_quick_run(notebook: Notebooks) -> None:

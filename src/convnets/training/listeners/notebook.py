@@ -20,7 +20,7 @@ from convnets.training.events import (
     StepEnded,
 )
 from convnets.training.listeners.run_picture import RunPicture
-from convnets.training.listeners.terminal import Terminal, duration, ending
+from convnets.training.listeners.terminal import Terminal, duration, ending, kernels_measured
 
 __all__ = ["Notebook"]
 
@@ -64,8 +64,8 @@ class Notebook:
                 self._start(event)
             case Notice():
                 self._note(event.message)
-            case KernelsChosen() if event.obstacle is not None:
-                self._note(f"PyTorch's own layers in part: {event.obstacle}")
+            case KernelsChosen():
+                self._show_kernels(event)
             case HealthMeasured():
                 for warning in event.warnings:
                     self._note(f"health after epoch {event.epoch}: {warning}")
@@ -124,6 +124,13 @@ class Notebook:
             self._status = f"{self._result} · {self._status}"
         if event.reason in ("interrupted", "terminated"):
             self._note(f"the run is usable as it is; go on: convnets.resume({event.run!r})")
+
+    def _show_kernels(self, event: KernelsChosen) -> None:
+        if event.obstacle is not None:
+            self._note(f"PyTorch's own layers in part: {event.obstacle}")
+        if event.measured:  # what said that it goes on is over
+            self._notes = [line for line in self._notes if not line.startswith("note: measuring")]
+            self._note(kernels_measured(event))
 
     def _note(self, message: str) -> None:
         line = f"note: {message}"

@@ -23,7 +23,7 @@ from convnets.training.events import (
     StepEnded,
 )
 
-__all__ = ["Terminal", "duration", "ending"]
+__all__ = ["Terminal", "duration", "ending", "kernels_measured"]
 
 # Every row fits a terminal of 80 columns. The speed is that of the whole epoch, as a clock on the wall sees it;
 # metrics.csv has that of the training steps alone too.
@@ -116,12 +116,7 @@ class Terminal:
         if event.obstacle is not None:
             self._line(f"note: PyTorch's own layers in part: {event.obstacle}", "yellow")
         if event.measured:
-            own = sum(choice["kernel"] != "onednn" for choice in event.choices)
-            self._line(
-                f"note: kernels of {event.measured} convolution shapes measured in {event.seconds:.1f} s: "
-                f"{own} of {len(event.choices)} choices are not oneDNN's; remembered for this machine",
-                "yellow",
-            )
+            self._line(f"note: {kernels_measured(event)}", "yellow")
 
     def _show_health(self, event: HealthMeasured) -> None:
         self._hide_bar()
@@ -173,6 +168,15 @@ def _row(event: EpochEnded, epochs: int) -> str:
         f"{f'{event.epoch}/{epochs}':>7} {event.train_loss:>11.4f} {event.train_accuracy:>9.4f} "
         f"{loss:>9} {accuracy:>7} "
         f"{event.learning_rate:>7.2g} {event.images_per_second_wall:>8,.0f} {duration(event.seconds):>7}{best}"
+    )
+
+
+def kernels_measured(event: KernelsChosen) -> str:
+    """What was measured, in one line."""
+    own = sum(choice["kernel"] != "onednn" for choice in event.choices)
+    return (
+        f"kernels of {event.measured} convolution shapes measured in {event.seconds:.1f} s: "
+        f"{own} of {len(event.choices)} choices are not oneDNN's; remembered for this machine"
     )
 
 
