@@ -25,19 +25,20 @@ def close_figures() -> Iterator[None]:
 
 
 def batches(count: int) -> Batches:
-    """Pictures whose brighter half tells their class, with noise that leaves some in doubt."""
+    """Pictures whose brighter half tells their class, but for every tenth, which is labelled wrong."""
     generator = generator_for(1, "halves")
     found = []
     for _ in range(count):
         X, y = torch.rand(40, 1, 12, 12, generator=generator), torch.randint(2, (40,), generator=generator)
-        X[:, :, :6] += 0.06 * y[:, None, None, None]
+        X[:, :, :6] += 0.15 * y[:, None, None, None]
+        y[::10] = 1 - y[::10]
         found.append((X, y))
     return found
 
 
 def network() -> nn.Sequential:
     return nn.Sequential(
-        *(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Sigmoid(), nn.AvgPool2d(2), nn.Dropout(0.2)),
+        *(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Sigmoid(), nn.AvgPool2d(2), nn.Dropout(0.7)),
         *(nn.Flatten(), nn.Linear(6 * 25, 2)),
     )
 
@@ -50,7 +51,7 @@ def test_the_test_accuracy_is_that_of_the_network_in_float64(capsys: pytest.Capt
     exact = net.double()
     hits = [(exact(X.double()).argmax(1) == y).double().mean() for X, y in data[8:]]
     theirs = torch.stack(hits).mean().item()
-    assert 0.6 < theirs < 1  # not all, so that a wrong mode or order would show
+    assert 0.6 < theirs < 0.95  # not all, so that a wrong mode or order would show
     assert printed == pytest.approx(theirs, abs=0.013)  # two of 160: precision may turn those in doubt
 
 
