@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def fashion_mnist_root() -> Path:
 def cifar10_zip() -> Path:
     """The real zip of CIFAR-10's images as JPEGs in cifar10/{train,test}/CLASS/."""
     return _data_file("cifar10-images.zip", remedy="put a zip of the images as JPEGs there")
+
+
+@pytest.fixture
+def forked_workers() -> Iterator[None]:
+    """Workers are forked, the default on Linux before Python 3.14, and so have what the test patched in its process."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method("fork", force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

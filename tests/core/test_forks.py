@@ -6,11 +6,17 @@ import gc
 import os
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from convnets.core.forks import start_workers
+
+pytestmark = [
+    pytest.mark.usefixtures("forked_workers"),
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+]
 
 
 class Cycle:

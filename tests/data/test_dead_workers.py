@@ -22,6 +22,8 @@ CONFIG = TrainConfig(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("forked_workers")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_the_run_ends_with_the_reason_and_goes_on_exactly(
     make_tree: Callable[..., Path],
