@@ -161,7 +161,7 @@ def test_wrong_inputs() -> None:
         small_forward(x, weight[:, :5])
     with pytest.raises(InputError, match="larger than the padded image"):
         small_forward(x[..., :4], weight)
-    with pytest.raises(InputError, match="stride 0"):
+    with pytest.raises(InputError, match=r"stride \(0, 0\)"):
         small_forward(x, weight, stride=0)
     with pytest.raises(InputError, match="gy has shape"):
         small_input_gradient(gy, weight, x.shape, padding=1)

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from torch import Tensor
 
 from convnets.errors import UnknownNameError
-from convnets.kernels import onednn, product, small_candidate
+from convnets.kernels import direct_convolution, onednn, product, small_candidate
 from convnets.kernels.convolution_shape import ConvolutionShape
 from convnets.kernels.im2col import PatchProduct, PlaneProduct
 
@@ -58,6 +58,7 @@ FORWARD: Final[dict[str, Candidate[Forward]]] = {
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.forward),
     "im2col-planes": Candidate(_PLANES.applies, _PLANES.forward),
     "small": Candidate(small_candidate.applies, small_candidate.forward),
+    "direct": Candidate(direct_convolution.applies_forward, direct_convolution.forward),
 }
 
 INPUT_GRADIENT: Final[dict[str, Candidate[InputGradient]]] = {
@@ -66,6 +67,7 @@ INPUT_GRADIENT: Final[dict[str, Candidate[InputGradient]]] = {
     "im2col": Candidate(_LARGE.applies, _LARGE.input_gradient),
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.input_gradient),
     "small": Candidate(small_candidate.applies_back, small_candidate.input_gradient),
+    "direct": Candidate(direct_convolution.applies_back, direct_convolution.input_gradient),
 }
 
 WEIGHT_GRADIENT: Final[dict[str, Candidate[WeightGradient]]] = {
@@ -75,6 +77,7 @@ WEIGHT_GRADIENT: Final[dict[str, Candidate[WeightGradient]]] = {
     "im2col-blocked": Candidate(_BLOCKED.applies, _BLOCKED.weight_gradient),
     "im2col-planes": Candidate(_PLANES.applies, _PLANES.weight_gradient),
     "small": Candidate(small_candidate.applies, small_candidate.weight_gradient),
+    "direct": Candidate(direct_convolution.applies, direct_convolution.weight_gradient),
 }
 
 CANDIDATES: Final[dict[str, dict[str, Candidate[Any]]]] = {

@@ -9,7 +9,6 @@ None of the three is recorded for gradients: an `autograd.Function` or a test pu
 
 from __future__ import annotations
 
-import ctypes
 from typing import TypeAlias
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from convnets.errors import InputError
 from convnets.kernels.compiled import compiled_kernels
+from convnets.kernels.native_call import Geometry, address, as_rows, geometry, native_function
 
 __all__ = ["applies", "small_forward", "small_input_gradient", "small_weight_gradient"]
 
@@ -65,14 +65,14 @@ def small_forward(
     torch.Size([2, 6, 28, 28])
     """
     suffix = _suffix(x, "x")
-    geometry = _geometry(x.shape, weight.shape, stride, padding)
-    x, weight = _rows(x), _rows(weight.detach()).float()
+    sizes = geometry(x.shape, weight.shape, _pair(stride), _pair(padding))
+    x, weight = as_rows(x), as_rows(weight.detach()).float()
     if bias is not None:
         bias = bias.detach().float().contiguous()
-    y = x.new_empty(x.shape[0], geometry[4], geometry[5], weight.shape[0])
+    y = x.new_empty(x.shape[0], sizes[4], sizes[5], weight.shape[0])
     if y.numel():
-        call = _function(f"convnets_small_forward_{suffix}")
-        call(geometry, _at(x), _at(weight), _at(bias), _at(y))
+        call = native_function(f"convnets_small_forward_{suffix}")
+        call(sizes, address(x), address(weight), address(bias), address(y))
     return y.permute(0, 3, 1, 2)
 
 
@@ -89,13 +89,15 @@ def small_input_gradient(
     torch.Size([2, 6, 14, 14])
     """
     suffix = _suffix(gy, "gy")
-    geometry = _geometry(input_shape, weight.shape, stride, padding)
-    _check_output(gy, geometry)
-    gy, weight = _rows(gy), _rows(weight.detach()).float()
+    sizes = geometry(input_shape, weight.shape, _pair(stride), _pair(padding))
+    _check_output(gy, sizes)
+    gy, weight = as_rows(gy), as_rows(weight.detach()).float()
     images, channels, height, width = input_shape
     gx = gy.new_empty(images, height, width, channels)
     if gx.numel():
-        _function(f"convnets_small_input_gradient_{suffix}")(geometry, _at(gy), _at(weight), _at(gx))
+        native_function(f"convnets_small_input_gradient_{suffix}")(
+            sizes, address(gy), address(weight), address(gx)
+        )
     return gx.permute(0, 3, 1, 2)
 
 
@@ -114,15 +116,15 @@ def small_weight_gradient(
     suffix = _suffix(x, "x")
     if gy.dtype != x.dtype:
         raise InputError(f"gy is {gy.dtype} and x {x.dtype}; they must be of one type")
-    geometry = _geometry(x.shape, weight_shape, stride, padding)
-    _check_output(gy, geometry)
-    x, gy = _rows(x), _rows(gy)
+    sizes = geometry(x.shape, weight_shape, _pair(stride), _pair(padding))
+    _check_output(gy, sizes)
+    x, gy = as_rows(x), as_rows(gy)
     filters, channels, height, width = weight_shape
     weight = torch.zeros(filters, height, width, channels)
     bias = torch.zeros(filters)
     if gy.numel():
-        call = _function(f"convnets_small_weight_gradient_{suffix}")
-        call(geometry, _at(x), _at(gy), _at(weight), _at(bias))
+        call = native_function(f"convnets_small_weight_gradient_{suffix}")
+        call(sizes, address(x), address(gy), address(weight), address(bias))
     return weight.permute(0, 3, 1, 2), bias
 
 
@@ -134,48 +136,10 @@ def _suffix(tensor: Tensor, name: str) -> str:
     return suffix
 
 
-def _geometry(
-    input_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair
-) -> ctypes.Array[ctypes.c_int64]:
-    """The numbers of the C++ struct Geometry, in its order."""
-    images, channels, height, width = input_shape
-    filters, weight_channels, kernel_height, kernel_width = weight_shape
-    (down, across), (above, left) = _pair(stride), _pair(padding)
-    if channels != weight_channels:
-        raise InputError(f"x has {channels} channels and the weight {weight_channels}; they must be equal")
-    if min(down, across) < 1 or min(above, left) < 0:
-        raise InputError(f"stride {stride}, padding {padding}; allowed: at least 1, at least 0")
-    out_height = (height + 2 * above - kernel_height) // down + 1
-    out_width = (width + 2 * left - kernel_width) // across + 1
-    if min(out_height, out_width) < 1:
-        size = f"{kernel_height}×{kernel_width}"
-        raise InputError(f"the kernel {size} is larger than the padded image {height}×{width}; pad more")
-    sizes = (images, height, width, channels, out_height, out_width, filters, kernel_height, kernel_width)
-    return (ctypes.c_int64 * 14)(*sizes, down, across, above, left, torch.get_num_threads())
-
-
-def _check_output(gy: Tensor, geometry: ctypes.Array[ctypes.c_int64]) -> None:
-    expected = (geometry[0], geometry[6], geometry[4], geometry[5])
+def _check_output(gy: Tensor, sizes: Geometry) -> None:
+    expected = (sizes[0], sizes[6], sizes[4], sizes[5])
     if tuple(gy.shape) != expected:
         raise InputError(f"gy has shape {tuple(gy.shape)}; the convolution's output has {expected}")
-
-
-def _rows(tensor: Tensor) -> Tensor:
-    """N×C×H×W as N×H×W×C without gaps; a copy only where its memory is not channels-last."""
-    return tensor.permute(0, 2, 3, 1).contiguous()
-
-
-def _function(name: str) -> ctypes._NamedFuncPointer:
-    library = compiled_kernels()
-    if library is None:
-        raise InputError("there are no native kernels here; ask `applies` first")
-    function = getattr(library, name)
-    function.restype = None
-    return function  # type: ignore[no-any-return]
-
-
-def _at(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
 def _pair(value: Pair) -> tuple[int, int]:

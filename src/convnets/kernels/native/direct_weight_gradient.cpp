@@ -1,0 +1,247 @@
+// Weight gradients of convolutions with many channels, bfloat16 and channels-last.
+//
+// gw[o][tap][c] = Σ over images n and pixels p of gy[n][p][o] · x[n][stride · p + tap − padding][c]. One instruction
+// adds two bfloat16 products in a lane. Here the two are of two images at the same pixel, so that one packing serves
+// all taps and strides, and the border of zeros is never multiplied.
+#include <memory>
+
+#include "direct.h"
+
+#if DIRECT
+
+namespace {
+
+// Bytes of packed pixels that are multiplied before the next: they stay in the cache, but the more sums are to be read
+// and written for them, the more pay.
+int64_t block_bytes(int64_t sums) { return std::clamp<int64_t>(4 * sums * int64_t(sizeof(float)), 1 << 20, 2 << 20); }
+
+// sums[r][v] += Σ over pixels of gy[pixel][r] · x[pixel][v], r counts filters and v vectors of channels.
+struct Job {
+    const float *x, *gy;  // words: a pair of values
+    int64_t pairs, rows, columns;
+    int64_t x_pair, x_row, x_column, gy_pair, gy_row, gy_column;  // words
+    float* sums;
+    int64_t sums_row;
+};
+
+template <int R, int V> void accumulate(const Job& job) {
+    vector sums[R][V];
+    each<R>([&](auto r) ALWAYS_INLINE {
+        each<V>([&](auto v) ALWAYS_INLINE { sums[r][v] = load(job.sums + r * job.sums_row + v * LANES); });
+    });
+    for (int64_t pair = 0; pair < job.pairs; ++pair)
+        for (int64_t row = 0; row < job.rows; ++row) {
+            const float* x = job.x + pair * job.x_pair + row * job.x_row;
+            const float* gy = job.gy + pair * job.gy_pair + row * job.gy_row;
+            for (int64_t column = 0; column < job.columns; ++column) {
+                vector factors[V];
+                each<V>([&](auto v) ALWAYS_INLINE { factors[v] = load(x + v * LANES); });
+                each<R>([&](auto r) ALWAYS_INLINE {
+                    const char* word = reinterpret_cast<const char*>(gy + r);
+                    each<V>([&](auto v) ALWAYS_INLINE {
+                        sums[r][v] = multiply_add<bfloat16>(sums[r][v], factors[v], word);
+                    });
+                });
+                x += job.x_column, gy += job.gy_column;
+            }
+        }
+    each<R>([&](auto r) ALWAYS_INLINE {
+        each<V>([&](auto v) ALWAYS_INLINE { store(job.sums + r * job.sums_row + v * LANES, sums[r][v]); });
+    });
+}
+
+struct Tile {
+    int64_t filters, vectors;
+    void (*run)(const Job&);
+};
+
+constexpr Tile TILES[] = {
+    {8, 1, accumulate<8, 1>},   {16, 1, accumulate<16, 1>}, {24, 1, accumulate<24, 1>}, {4, 2, accumulate<4, 2>},
+    {8, 2, accumulate<8, 2>},   {12, 2, accumulate<12, 2>}, {4, 3, accumulate<4, 3>},   {6, 3, accumulate<6, 3>},
+    {8, 3, accumulate<8, 3>},   {4, 4, accumulate<4, 4>},   {5, 4, accumulate<5, 4>},   {6, 4, accumulate<6, 4>},
+};
+constexpr int64_t MOST_FILTERS = 24;
+
+// The tile of that many vectors that takes the fewest instructions for all filters.
+Tile choose_tile(int64_t filters, int64_t vectors) {
+    const auto cost = [&](const Tile& tile) {
+        return ceil_div(filters, tile.filters) * (2 * tile.filters * vectors + tile.filters + vectors);
+    };
+    const Tile* best = nullptr;
+    for (const Tile& tile : TILES)
+        if (tile.vectors == vectors && (best == nullptr || cost(tile) < cost(*best))) best = &tile;
+    return *best;
+}
+
+// Rows of `pixels` pixels with `channels` values each, `pitch` words apart; the words between are zeros.
+void pack_pixels(float* to, const bfloat16* first, const bfloat16* second, int64_t pixels, int64_t channels,
+                 int64_t pitch) {
+    if (channels == pitch) return pack_pairs(to, first, second, pixels * channels);
+    for (int64_t pixel = 0; pixel < pixels; ++pixel, first += channels, to += pitch) {
+        pack_pairs(to, first, second, channels);
+        std::memset(to + channels, 0, (pitch - channels) * sizeof(float));
+        if (second != nullptr) second += channels;
+    }
+}
+
+// The output pixels of an axis at which a tap meets the image: first ≤ p < last.
+struct Valid {
+    int64_t first, last;
+    Valid(int64_t tap, int64_t padding, int64_t stride, int64_t size, int64_t from, int64_t to)
+        : first(std::max(from, ceil_div(std::max<int64_t>(0, padding - tap), stride))),
+          last(std::min(to, size + padding - tap <= 0 ? 0 : ceil_div(size + padding - tap, stride))) {}
+};
+
+// One thread's sums over some pairs of images.
+class Sums {
+    const Geometry& g;
+    const int64_t vectors, lanes, taps, in_image, out_image, block, band, pairs_at_once;
+    const std::vector<Tile> tiles;  // of successive vectors
+    Scratch<float> sums, bias, x_words, gy_words;
+
+    int64_t in_rows() const { return std::min(g.height, (band - 1) * g.stride_height + g.kernel_height); }
+
+public:
+    explicit Sums(const Geometry& g, int64_t pairs)
+        : g(g), vectors(ceil_div(g.channels, LANES)), lanes(vectors * LANES), taps(g.kernel_height * g.kernel_width),
+          in_image(g.height * g.width * g.channels), out_image(g.out_height * g.out_width * g.filters),
+          block(block_bytes(g.filters * taps * lanes)), band(choose_band(g, block, lanes)),
+          pairs_at_once(choose_pairs(g, block, lanes, band, pairs)), tiles(choose_tiles(g, vectors)),
+          sums((g.filters + MOST_FILTERS) * taps * lanes), bias(g.filters + MOST_FILTERS),
+          x_words(pairs_at_once * in_rows() * g.width * lanes),
+          gy_words(pairs_at_once * band * g.out_width * g.filters + MOST_FILTERS) {}
+
+    static int64_t choose_band(const Geometry& g, int64_t block, int64_t lanes) {
+        const int64_t row = 4 * (g.stride_height * g.width * lanes + g.out_width * g.filters);
+        return std::clamp<int64_t>(block / row, 1, g.out_height);
+    }
+
+    static int64_t choose_pairs(const Geometry& g, int64_t block, int64_t lanes, int64_t band, int64_t pairs) {
+        if (band < g.out_height) return 1;
+        const int64_t image = 4 * (g.height * g.width * lanes + g.out_height * g.out_width * g.filters);
+        return std::clamp<int64_t>(block / image, 1, std::max<int64_t>(1, pairs));
+    }
+
+    static std::vector<Tile> choose_tiles(const Geometry& g, int64_t vectors) {
+        std::vector<Tile> chosen;
+        for (const int64_t width : split_vectors(vectors)) chosen.push_back(choose_tile(g.filters, width));
+        return chosen;
+    }
+
+    const float* of(int64_t filter) { return sums.get() + filter * taps * lanes; }
+    float of_bias(int64_t filter) { return bias.get()[filter]; }
+
+    void add(const bfloat16* x, const bfloat16* gy, int64_t first, int64_t last) {
+        for (int64_t pair = first; pair < last; pair += pairs_at_once)
+            for (int64_t row = 0; row < g.out_height; row += band)
+                add_block(x, gy, pair, std::min(last, pair + pairs_at_once), row, std::min(g.out_height, row + band));
+    }
+
+private:
+    void add_block(const bfloat16* x, const bfloat16* gy, int64_t first, int64_t last, int64_t top, int64_t bottom) {
+        const int64_t in_top = std::clamp<int64_t>(top * g.stride_height - g.pad_height, 0, g.height);
+        const int64_t in_bottom = std::clamp<int64_t>(
+            (bottom - 1) * g.stride_height - g.pad_height + g.kernel_height, in_top, g.height);
+        Job job{};
+        job.pairs = last - first;
+        job.x_row = g.stride_height * g.width * lanes, job.x_column = g.stride_width * lanes;
+        job.x_pair = (in_bottom - in_top) * g.width * lanes;
+        job.gy_column = g.filters, job.gy_row = g.out_width * g.filters, job.gy_pair = (bottom - top) * job.gy_row;
+        job.sums_row = taps * lanes;
+        for (int64_t pair = first; pair < last; ++pair) {
+            const bool alone = 2 * pair + 1 == g.images;
+            const bfloat16* from = x + 2 * pair * in_image + in_top * g.width * g.channels;
+            pack_pixels(x_words.get() + (pair - first) * job.x_pair, from, alone ? nullptr : from + in_image,
+                        (in_bottom - in_top) * g.width, g.channels, lanes);
+            from = gy + 2 * pair * out_image + top * job.gy_row;
+            float* to = gy_words.get() + (pair - first) * job.gy_pair;
+            pack_pairs(to, from, alone ? nullptr : from + out_image, job.gy_pair);
+            add_to_bias(to, (bottom - top) * g.out_width);
+        }
+        for (int64_t tap_row = 0; tap_row < g.kernel_height; ++tap_row)
+            for (int64_t tap_column = 0; tap_column < g.kernel_width; ++tap_column) {
+                const Valid down(tap_row, g.pad_height, g.stride_height, g.height, top, bottom);
+                const Valid across(tap_column, g.pad_width, g.stride_width, g.width, 0, g.out_width);
+                job.rows = down.last - down.first, job.columns = across.last - across.first;
+                if (job.rows <= 0 || job.columns <= 0) continue;
+                const int64_t in_row = down.first * g.stride_height + tap_row - g.pad_height - in_top;
+                const int64_t in_column = across.first * g.stride_width + tap_column - g.pad_width;
+                add_tap(job, x_words.get() + (in_row * g.width + in_column) * lanes,
+                        gy_words.get() + (down.first - top) * job.gy_row + across.first * job.gy_column,
+                        sums.get() + (tap_row * g.kernel_width + tap_column) * lanes);
+            }
+    }
+
+    void add_tap(Job job, const float* x, const float* gy, float* to) {
+        int64_t lane = 0;
+        for (const Tile& tile : tiles) {
+            job.x = x + lane;
+            for (int64_t filter = 0; filter < g.filters; filter += tile.filters) {
+                job.gy = gy + filter;
+                job.sums = to + filter * job.sums_row + lane;
+                tile.run(job);
+            }
+            lane += tile.vectors * LANES;
+        }
+    }
+
+    void add_to_bias(const float* words, int64_t pixels) {
+        static const bfloat16 one_pair[2] = {{0x3f80u}, {0x3f80u}};
+        const char* one = reinterpret_cast<const char*>(one_pair);
+        for (int64_t filter = 0; filter < g.filters; filter += LANES) {
+            vector a = load(bias.get() + filter), b{};
+            int64_t pixel = 0;
+            for (; pixel + 2 <= pixels; pixel += 2) {
+                a = multiply_add<bfloat16>(a, load(words + pixel * g.filters + filter), one);
+                b = multiply_add<bfloat16>(b, load(words + (pixel + 1) * g.filters + filter), one);
+            }
+            if (pixel < pixels) a = multiply_add<bfloat16>(a, load(words + pixel * g.filters + filter), one);
+            store(bias.get() + filter, a + b);
+        }
+    }
+};
+
+void weight_gradient(const Geometry& g, const bfloat16* x, const bfloat16* gy, float* gw, float* gb) {
+    const int64_t pairs = ceil_div(g.images, 2), parts = std::min(g.threads, pairs);
+    std::vector<std::unique_ptr<Sums>> of_parts(parts);
+    const int64_t size = g.kernel_height * g.kernel_width * g.channels, lanes = round_up(g.channels, LANES);
+#pragma omp parallel num_threads(parts)
+    {
+#pragma omp for schedule(static, 1)
+        for (int64_t part = 0; part < parts; ++part) {
+            const int64_t first = part * pairs / parts, last = (part + 1) * pairs / parts;
+            of_parts[part] = std::make_unique<Sums>(g, last - first);
+            of_parts[part]->add(x, gy, first, last);
+        }
+#pragma omp for schedule(static)
+        for (int64_t filter = 0; filter < g.filters; ++filter) {
+            float* to = gw + filter * size;
+            gb[filter] = 0.0f;
+            for (int64_t part = 0; part < parts; ++part) {
+                const float* from = of_parts[part]->of(filter);
+                for (int64_t tap = 0; tap < size / g.channels; ++tap)
+                    for (int64_t c = 0; c < g.channels; ++c) {
+                        float& sum = to[tap * g.channels + c];
+                        sum = (part == 0 ? 0.0f : sum) + from[tap * lanes + c];
+                    }
+                gb[filter] += of_parts[part]->of_bias(filter);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+#endif
+
+extern "C" {
+
+// Whether this processor has the instructions that the convolutions with many channels are made of.
+int convnets_has_direct() { return DIRECT; }
+
+#if DIRECT
+void convnets_direct_weight_gradient(const Geometry* g, const bfloat16* x, const bfloat16* gy, float* gw, float* gb) {
+    weight_gradient(*g, x, gy, gw, gb);
+}
+#endif
+}
