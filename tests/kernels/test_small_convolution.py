@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convnets.errors import InputError
-from convnets.kernels import small_convolution
+from convnets.kernels import native_call, small_convolution
 from convnets.kernels.compiled import compiled_kernels, why_not_compiled
 from convnets.kernels.small_convolution import (
     applies,
@@ -179,7 +179,8 @@ def test_where_it_applies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not applies(6, 6, 3, dilation=2)
     assert applies(32, 32, 1)
     assert not applies(32, 32, 1, input_gradient=True)
-    monkeypatch.setattr(small_convolution, "compiled_kernels", lambda: None)
+    for module in (small_convolution, native_call):
+        monkeypatch.setattr(module, "compiled_kernels", lambda: None)
     assert not applies(1, 6, 5)
     with pytest.raises(InputError, match="applies"):
         small_forward(torch.randn(1, 1, 8, 8), torch.randn(6, 1, 5, 5))
