@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -47,13 +46,6 @@ def _native() -> None:
     torch.manual_seed(20)
 
 
-@pytest.fixture
-def _restored_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def _random_layers(count: int) -> list[ConvolutionShape]:
     chosen = random.Random(21)
     layers = []
@@ -88,7 +80,7 @@ def _error(found: Tensor, expected: Tensor | None) -> float:
     return ((found.double() - expected).norm() / expected.norm().clamp_min(1e-300)).item()
 
 
-@pytest.mark.usefixtures("_restored_threads")
+@pytest.mark.usefixtures("restored_threads")
 @pytest.mark.parametrize("shape", [*LAYERS, *_random_layers(60)], ids=ConvolutionShape.key)
 def test_against_float64(shape: ConvolutionShape) -> None:
     x, weight, bias, gradient = _operands(shape)
@@ -114,7 +106,7 @@ def test_against_float64(shape: ConvolutionShape) -> None:
     assert weight_gradient(gradient, x, replace(shape, bias=False))[1] is None
 
 
-@pytest.mark.usefixtures("_restored_threads")
+@pytest.mark.usefixtures("restored_threads")
 def test_more_threads_than_work() -> None:
     shape = ConvolutionShape(3, 32, 4, 4, 16, (3, 3), (1, 1), (1, 1))
     x, weight, _, gradient = _operands(shape)

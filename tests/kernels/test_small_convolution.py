@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -44,13 +43,6 @@ def _native() -> None:
     if compiled_kernels() is None:
         pytest.skip(f"no native kernels: {why_not_compiled()}")
     torch.manual_seed(20)
-
-
-@pytest.fixture
-def _restored_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def _random_layers(count: int) -> list[tuple[int, int, int, int, int, Shape, Shape, Shape]]:
@@ -113,7 +105,7 @@ def test_bfloat16_inputs_round_a_float32_weight() -> None:
     assert torch.equal(small_forward(x, weight), small_forward(x, weight.bfloat16()))
 
 
-@pytest.mark.usefixtures("_restored_threads")
+@pytest.mark.usefixtures("restored_threads")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_same_bits_with_any_number_of_threads(dtype: torch.dtype) -> None:
     x, weight = torch.randn(37, 6, 14, 14).to(dtype), torch.randn(16, 6, 5, 5)
