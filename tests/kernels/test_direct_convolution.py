@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from dataclasses import replace
 
@@ -11,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convnets.kernels import direct_convolution
-from convnets.kernels.compiled import compiled_kernels, why_not_compiled
 from convnets.kernels.convolution_shape import ConvolutionShape
 from convnets.kernels.direct_convolution import (
     applies,
@@ -37,13 +37,9 @@ LAYERS = (
 
 
 @pytest.fixture(autouse=True)
-def _native() -> None:
-    library = compiled_kernels()
-    if library is None:
-        pytest.skip(f"no native kernels: {why_not_compiled()}")
-    if not library.convnets_has_direct():
+def _native(native_kernels: ctypes.CDLL) -> None:
+    if not native_kernels.convnets_has_direct():
         pytest.skip("this processor has no products of bfloat16 pairs")
-    torch.manual_seed(20)
 
 
 def _random_layers(count: int) -> list[ConvolutionShape]:

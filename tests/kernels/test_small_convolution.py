@@ -11,7 +11,6 @@ from torch import Tensor
 
 from convnets.errors import InputError
 from convnets.kernels import native_call, small_convolution
-from convnets.kernels.compiled import compiled_kernels, why_not_compiled
 from convnets.kernels.small_convolution import (
     applies,
     small_forward,
@@ -38,11 +37,7 @@ LAYERS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _native() -> None:
-    if compiled_kernels() is None:
-        pytest.skip(f"no native kernels: {why_not_compiled()}")
-    torch.manual_seed(20)
+pytestmark = pytest.mark.usefixtures("native_kernels")
 
 
 def _random_layers(count: int) -> list[tuple[int, int, int, int, int, Shape, Shape, Shape]]:
