@@ -176,7 +176,7 @@ def kernels_measured(event: KernelsChosen) -> str:
     own = sum(choice["kernel"] != "onednn" for choice in event.choices)
     return (
         f"kernels of {event.measured} convolution shapes measured in {event.seconds:.1f} s: "
-        f"{own} of {len(event.choices)} choices are not oneDNN's; remembered for this machine"
+        f"{own} of {len(event.choices)} choices are not oneDNN's; all remembered"
     )
 
 
