@@ -87,3 +87,11 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
 def test_an_error_with_a_message_of_its_own_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"^no license today$"), naming(tmp_path / "file"):
         raise OSError("no license today")
+
+
+def test_a_name_that_is_no_utf8_survives_json_and_is_shown_in_text(tmp_path: Path) -> None:
+    name = "caf\udce9/é🐱"  # as os.fsdecode gives a byte of Latin-1
+    write_json(tmp_path / "x.json", {"source": name})
+    assert json.loads((tmp_path / "x.json").read_text("utf-8")) == {"source": name}
+    write_text(tmp_path / "x.txt", name)
+    assert (tmp_path / "x.txt").read_text("utf-8") == "caf\\udce9/é🐱"

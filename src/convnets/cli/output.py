@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import typer
 
+from convnets.core.files import json_text
 from convnets.core.text_table import aligned
 from convnets.errors import RunError, UsageError
 
@@ -20,7 +20,7 @@ __all__ = ["ProgressBar", "aligned", "check_file", "mute", "progress_bar", "writ
 
 def write_json(content: Any) -> None:
     """One JSON document on standard output."""
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    typer.echo(json_text(content, indent=2))
 
 
 def mute() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "atomic_path",
+    "json_text",
     "naming",
     "remove_left_overs",
     "sha256_of_file",
@@ -94,13 +95,26 @@ def write_bytes(target: Path, content: bytes) -> None:
 
 
 def write_text(target: Path, content: str) -> None:
-    """Write `content` to `target` as UTF-8, whole or not at all."""
-    write_bytes(target, content.encode("utf-8"))
+    """Write `content` to `target` as UTF-8, whole or not at all; lone surrogates as their escapes."""
+    write_bytes(target, content.encode("utf-8", "backslashreplace"))
+
+
+def json_text(content: Any, *, indent: int | None = None, allow_nan: bool = True) -> str:
+    r"""JSON with the letters of all scripts as they are; ValueError for NaN and infinity where they are not allowed.
+
+    Names of files that are no UTF-8 hold lone surrogates (`os.fsdecode`), which no UTF-8 stream takes: they become
+    escapes, of which a reader makes the same name.
+
+    >>> print(json_text(["été", "caf\udce9"]))
+    ["été", "caf\udce9"]
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(target: Path, content: Any) -> None:
     """Write `content` to `target` as indented JSON, whole or not at all; NaN and infinity are refused."""
-    write_text(target, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(target, json_text(content, indent=2, allow_nan=False) + "\n")
 
 
 def sha256_of_file(path: Path) -> str:

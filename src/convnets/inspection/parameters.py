@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -19,7 +18,7 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from convnets.core.files import write_text
+from convnets.core.files import json_text, write_text
 from convnets.core.notebook_html import card, table, text
 from convnets.core.text_table import aligned
 from convnets.errors import UnknownNameError, UsageError
@@ -97,7 +96,7 @@ class ParameterListing:
         as_json = path.suffix.lower() == ".json"
         write_text(
             path,
-            json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n" if as_json else self.to_csv(),
+            json_text(self.to_dict(), indent=2) + "\n" if as_json else self.to_csv(),
         )
         return path
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TextIO
 
-from convnets.core.files import naming
+from convnets.core.files import json_text, naming
 from convnets.training.events import Event, StepEnded
 
 __all__ = ["EventFile", "JsonLines"]
@@ -21,7 +20,7 @@ class EventFile:
     def __call__(self, event: Event) -> None:
         if not isinstance(event, StepEnded):
             with naming(self.path), self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
+                file.write(json_text(event.to_dict()) + "\n")
 
 
 class JsonLines:
@@ -31,5 +30,5 @@ class JsonLines:
         self.stream = stream
 
     def __call__(self, event: Event) -> None:
-        self.stream.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
+        self.stream.write(json_text(event.to_dict()) + "\n")
         self.stream.flush()
