@@ -208,6 +208,26 @@ def test_inception_rows_fit_together() -> None:
     assert channels[-1] == 1024
 
 
+def test_nin_without_its_last_relu_lets_every_class_learn() -> None:
+    """Same weights: logits below 0, of which the network that ends in ReLU makes averages of zeros."""
+    ending, open_ended = (
+        create_model("nin", input_size=96, seed=0, last_relu=last) for last in (True, False)
+    )
+    assert ending.state_dict().keys() == open_ended.state_dict().keys()
+    x = torch.rand(16, 1, 96, 96, generator=torch.Generator().manual_seed(0))
+    maps = with_dropout_off(open_ended).class_maps(open_ended.features(x))
+    torch.testing.assert_close(with_dropout_off(ending)(x), maps.relu().mean((2, 3)))
+    dead = (ending(x) == 0).all(0)
+    assert dead.any()
+    F.cross_entropy(ending(x), torch.arange(16) % 10).backward()
+    F.cross_entropy(open_ended(x), torch.arange(16) % 10).backward()
+    last = [network.get_parameter("class_maps.4.bias").grad for network in (ending, open_ended)]
+    assert last[0] is not None
+    assert last[1] is not None
+    assert (last[0][dead] == 0).all()
+    assert (last[1] != 0).all()
+
+
 def test_why_an_inception_block_is_cheap() -> None:
     """192 → 256 channels on 28×28: parameters and MACs beside one 3×3 and one 5×5 convolution."""
     blocks = [

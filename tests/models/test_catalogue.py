@@ -68,7 +68,7 @@ def test_entries_tell_the_truth(name: str) -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_a_network_is_rebuilt_from_what_it_remembers(name: str) -> None:
-    options: dict[str, Any] = {"dropout": 0.25, "auxiliary": True, "widths": [8, 16, 24]}
+    options: dict[str, Any] = {"dropout": 0.25, "auxiliary": True, "widths": [8, 16, 24], "last_relu": False}
     given = {key: options[key] for key in model_entry(name).options}
     network = on_meta(name, in_channels=2, num_classes=4, input_size=224, seed=3, **given)
     assert network.architecture is not None
@@ -117,6 +117,7 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "option of others": ("resnet18", {"auxiliary": True}, "resnet18 has no option 'auxiliary'"),
     "auxiliary": ("googlenet", {"auxiliary": 1}, "auxiliary is 1; allowed: True or False"),
+    "last relu": ("nin", {"last_relu": "no"}, "last_relu is 'no'; allowed: True or False"),
     "dropout of 1": ("alexnet", {"dropout": 1.0}, "dropout is 1.0"),
     "dropout nan": ("alexnet", {"dropout": float("nan")}, "dropout is nan"),
     "dropout bool": ("alexnet", {"dropout": True}, "dropout is True"),

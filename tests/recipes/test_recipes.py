@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from convnets.errors import UnknownNameError
-from convnets.models.catalogue import model_entry
+from convnets.inspection.summary import inspect
+from convnets.models.catalogue import create_model, model_entry
+from convnets.recipes.best import BEST
 from convnets.recipes.catalogue import get_recipe, list_recipes
+from convnets.recipes.notes import NOTES
+from convnets.recipes.recipe import Recipe
 
 # network, side, batch, rate, as the notes' table of training runs states them
 RUNS = [
@@ -46,6 +50,20 @@ def test_every_recipe_names_a_network_and_says_what_to_expect() -> None:
         assert 0.1 < recipe.expected_accuracy < 1
         assert recipe.expected_source
         assert recipe.to_dict()["options"]["epochs"] >= 1
+
+
+def multiplications(recipe: Recipe) -> int:
+    """Of one forward pass of each image of each epoch."""
+    size = recipe.config.size or model_entry(recipe.network).input_size
+    network = create_model(recipe.network, input_size=size, **recipe.arguments)
+    return recipe.config.epochs * inspect(network, (1, size, size)).macs
+
+
+@pytest.mark.parametrize("network", sorted(BEST.keys() & NOTES.keys()))
+def test_a_better_recipe_costs_no_more_than_that_of_the_notes_and_promises_more(network: str) -> None:
+    best, notes = get_recipe(f"best/{network}"), get_recipe(f"notes/{network}")
+    assert multiplications(best) <= multiplications(notes)
+    assert best.expected_accuracy > notes.expected_accuracy
 
 
 def test_a_wrong_name_is_refused_with_the_nearest() -> None:

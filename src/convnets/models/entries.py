@@ -94,7 +94,7 @@ _NIN = ModelEntry(
     year=2013,
     paper="Lin, Chen & Yan, Network in network",
     idea="a small perceptron at every pixel, and an average instead of a fully connected head",
-    options=("dropout",),
+    options=("dropout", "last_relu"),
 )
 _GOOGLENET = ModelEntry(
     name="googlenet",

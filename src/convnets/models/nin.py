@@ -22,13 +22,16 @@ class NiN(ImageClassifier):
     maps is the logit of a class.
     Input: 224×224; any size from 67.
     Differs from the paper: sizes of AlexNet instead of CIFAR's, as in chapter 8 of Zhang et al., "Dive into Deep
-    Learning", 2021. The last block ends in ReLU as theirs does, so no logit is below 0.
+    Learning", 2021. The last block ends in ReLU as theirs does, so no logit is below 0; and a class whose map is 0 on
+    every image gets no gradient and is never answered, as after many a random start. `last_relu=False` leaves it out.
 
     There is no last linear layer: `embed` averages the maps that the last block starts from, and `forward` does not
     go through it.
     """
 
-    def __init__(self, in_channels: int = 1, num_classes: int = 10, dropout: float = 0.5) -> None:
+    def __init__(
+        self, in_channels: int = 1, num_classes: int = 10, dropout: float = 0.5, last_relu: bool = True
+    ) -> None:
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
@@ -44,7 +47,8 @@ class NiN(ImageClassifier):
             nn.MaxPool2d(kernel_size=3, stride=2),  # N×384×5×5
         )
         self.dropout = nn.Dropout(dropout)
-        self.class_maps = nin_block(384, num_classes, kernel_size=3, stride=1, padding=1)  # N×K×5×5
+        maps = nin_block(384, num_classes, kernel_size=3, stride=1, padding=1)
+        self.class_maps = maps if last_relu else nn.Sequential(*list(maps)[:-1])  # N×K×5×5
         self.pool = nn.AdaptiveAvgPool2d(1)  # N×K×1×1
         self.flatten = nn.Flatten()  # N×K
 

@@ -30,6 +30,8 @@ class _Best:
     size: int | None = None
     initialiser: str | None = None
     augment: tuple[str, ...] = ()
+    last_relu: bool = True
+    """NiN's; without it no class can die."""
 
 
 BEST: dict[str, _Best] = {
@@ -38,6 +40,10 @@ BEST: dict[str, _Best] = {
     "lenet": _Best(10, 128, 0.01, 0.892, initialiser="xavier-uniform"),
     "lenet_bn": _Best(10, 128, 0.03, 0.911, _SEEDS, initialiser="xavier-uniform"),
     "alexnet_d2l": _Best(1, 128, 0.0003, 0.882, size=224, initialiser="kaiming-normal", augment=("flip",)),
+    "vgg11_quarter": _Best(8, 128, 0.001, 0.928, size=64, initialiser="kaiming-normal", augment=("flip",)),
+    "nin": _Best(
+        6, 128, 0.001, 0.850, size=96, initialiser="kaiming-normal", augment=("flip",), last_relu=False
+    ),
     "googlenet": _Best(3, 128, 0.001, 0.906, size=48, initialiser="kaiming-normal", augment=("flip",)),
     "resnet18_d2l": _Best(3, 128, 0.003, 0.925, size=48, augment=("flip",)),
     "densenet_d2l": _Best(3, 128, 0.005, 0.921, size=48, augment=("flip",)),
@@ -62,4 +68,7 @@ def best_recipe(network: str) -> Recipe:
     side = "" if best.size is None else f", {best.size} pixels"
     epochs = f"{best.epochs} epoch{'s' * (best.epochs != 1)}"
     summary = f"one-cycle AdamW{side}, validated on 6,000 training images, {epochs}"
-    return Recipe(f"best/{network}", summary, network, "fashion-mnist", config, best.accuracy, best.source)
+    arguments = {} if best.last_relu else {"last_relu": False}
+    return Recipe(
+        f"best/{network}", summary, network, "fashion-mnist", config, best.accuracy, best.source, arguments
+    )
