@@ -55,7 +55,7 @@ def test_every_recipe_names_a_network_and_says_what_to_expect() -> None:
 def multiplications(recipe: Recipe) -> int:
     """Of one forward pass of each image of each epoch."""
     size = recipe.config.size or model_entry(recipe.network).input_size
-    network = create_model(recipe.network, input_size=size, **recipe.arguments)
+    network = create_model(recipe.network, in_channels=1, num_classes=10, input_size=size, **recipe.arguments)
     return recipe.config.epochs * inspect(network, (1, size, size)).macs
 
 
