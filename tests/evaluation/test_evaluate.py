@@ -90,6 +90,18 @@ def test_views_average_probabilities_of_crops_of_the_wider_picture() -> None:
         assert "14 px of short side 16" in evaluation.protocol
 
 
+def test_six_views_count_the_unmoved_ones_double() -> None:
+    images, network = _images(side=14), _network().eval()
+    preprocess = Preprocess(channels=1, size=14, resize=14, mean=(0.4,), std=(0.3,))
+    crops = crop_views((images.pixels.float() / 255 - 0.4) / 0.3, 14, 6)
+    with torch.no_grad():
+        each = torch.stack([network(crop).softmax(1) for crop in crops.unbind(1)])
+    expected = (2 * each[0] + each[1] + each[2] + 2 * each[3] + each[4] + each[5]) / 8
+    evaluation = evaluate(network, images, preprocess, views=6, batch_size=16)
+    torch.testing.assert_close(evaluation.probabilities, expected, rtol=1e-4, atol=1e-6)
+    assert evaluation.protocol.startswith("6 views (centre, moved by a pixel, mirrored), 14 px")
+
+
 def test_every_part_keeps_its_mode_and_its_buffers() -> None:
     network = _network().train()
     network[5].eval()  # type: ignore[union-attr, operator]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError
-from convnets.evaluation.views import crop_views, preprocess_for_views
+from convnets.evaluation.views import VIEWS, crop_views, preprocess_for_views, view_weights
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,6 +37,21 @@ def test_ten_views_equal_a_plain_loop(size: int, more_rows: int, more_columns: i
     assert torch.equal(crop_views(images, size, 2), views[:, [0, 5]])
 
 
+def test_six_views_are_moved_by_a_pixel_with_repeated_edges() -> None:
+    image = torch.arange(20.0).view(1, 1, 4, 5)
+    views = crop_views(image, 4, 6)[0, :, 0]
+    assert torch.equal(views[0], image[0, 0, :, :4])
+    assert views[1].tolist() == [[0, 0, 1, 2], [0, 0, 1, 2], [5, 5, 6, 7], [10, 10, 11, 12]]
+    assert views[2].tolist() == [[6, 7, 8, 9], [11, 12, 13, 14], [16, 17, 18, 19], [16, 17, 18, 19]]
+    assert torch.equal(views[3:], views[:3].flip(-1))
+
+
+def test_weights_of_views_add_up_to_one() -> None:
+    for views in VIEWS:
+        assert view_weights(views).shape == (views,)
+        assert float(view_weights(views).sum()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("views", [0, 3, 11, -1])
 def test_other_numbers_of_views_are_refused(views: int) -> None:
     for call in (
@@ -59,6 +74,7 @@ def test_images_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
 def test_several_views_start_from_eight_sevenths(size: int, resize: int, side: int) -> None:
     preprocess = Preprocess.plain(3, size, resize)
     assert preprocess_for_views(preprocess, 1) is preprocess_for_views(preprocess, 2) is preprocess
+    assert preprocess_for_views(preprocess, 6) is preprocess
     for views in (5, 10):
         wide = preprocess_for_views(preprocess, views)
         assert (wide.size, wide.resize) == (side, side)

@@ -26,7 +26,8 @@ def evaluate(
         typer.Option(help="train, validation or test. [default: the last that is there]", metavar="PART"),
     ] = None,
     views: Annotated[
-        int, typer.Option(help="Views averaged per picture: 1, 2, 5 or 10.", metavar="N", parser=whole_number)
+        int,
+        typer.Option(help="Views averaged per picture: 1, 2, 5, 6 or 10.", metavar="N", parser=whole_number),
     ] = 1,
     mistakes: Annotated[
         int,

@@ -24,7 +24,8 @@ def predict(
         list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE")
     ],
     views: Annotated[
-        int, typer.Option(help="Views averaged per picture: 1, 2, 5 or 10.", metavar="N", parser=whole_number)
+        int,
+        typer.Option(help="Views averaged per picture: 1, 2, 5, 6 or 10.", metavar="N", parser=whole_number),
     ] = 1,
     top: Annotated[
         int, typer.Option(help="How many classes to name for each picture.", metavar="N", parser=whole_number)

@@ -23,7 +23,7 @@ from convnets.evaluation.scores import (
     images_at_once,
     log_probabilities,
 )
-from convnets.evaluation.views import preprocess_for_views
+from convnets.evaluation.views import VIEWS, preprocess_for_views
 
 __all__ = ["describe_protocol", "evaluate"]
 
@@ -43,8 +43,8 @@ def evaluate(
 
     batch_size: images per batch; None chooses by their size, so that memory stays bounded.
     hardware: where and in which precision; None is the network's own device, in float32.
-    views: 1 centre crop, 2 with its mirror image, 5 with the corners, 10 with their mirror images; the
-        probabilities are averaged.
+    views: 1 centre crop, 2 with its mirror image, 5 centre and corners, 10 with their mirror images, 6 the two moved
+        by a pixel along the diagonal, for small pictures; the probabilities are averaged.
     workers: processes that decode images that are still files; 0 decodes in this one.
     progress: called with (images done, images in all) after each batch.
 
@@ -100,11 +100,5 @@ def describe_protocol(preprocess: Preprocess, views: int, hardware: Hardware) ->
     >>> describe_protocol(Preprocess.plain(channels=3, size=224, resize=256), 1, cpu)
     'single centre crop, 224 px of short side 256, fp32'
     """
-    crops = {
-        1: "single centre crop",
-        2: "2 views (centre, mirrored)",
-        5: "5 views (centre, corners)",
-        10: "10 views (centre, corners, mirrored)",
-    }[views]
     side = preprocess_for_views(preprocess, views).resize
-    return f"{crops}, {preprocess.size} px of short side {side}, {hardware.precision}"
+    return f"{VIEWS[views]}, {preprocess.size} px of short side {side}, {hardware.precision}"

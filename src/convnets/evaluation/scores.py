@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from convnets.core.hardware import Hardware
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DeviceError, TrainingError
-from convnets.evaluation.views import crop_views
+from convnets.evaluation.views import crop_views, view_weights
 
 __all__ = ["check_finite", "evaluation_mode", "hardware_for", "images_at_once", "log_probabilities"]
 
@@ -44,7 +43,7 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 def log_probabilities(
     network: nn.Module, images: Tensor, size: int, views: int, hardware: Hardware
 ) -> Tensor:
-    """Normalised images N×C×H×W → float32 N×K: log-probabilities, averaged over the views as probabilities.
+    """Normalised images N×C×H×W → float32 N×K: log-probabilities of the views' average (`view_weights`).
 
     Call it inside `evaluation_mode`; `size` is the side of each crop in pixels, and one view is not cropped.
     """
@@ -52,7 +51,8 @@ def log_probabilities(
     with hardware.autocast():
         logits = [network(crop.contiguous(memory_format=torch.channels_last)) for crop in crops]
     scores = torch.stack([each.float().log_softmax(1) for each in logits])  # V×N×K
-    return scores.logsumexp(0) - math.log(views)
+    shares = view_weights(views).to(scores.device).log()
+    return (scores + shares[:, None, None]).logsumexp(0)
 
 
 def check_finite(scores: Tensor, names: str) -> None:

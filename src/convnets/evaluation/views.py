@@ -2,7 +2,9 @@
 
 The centre, the four corners, and the mirror image of each: ten views as in Krizhevsky et al. 2012,
 section 4.1, who cut 224 pixels out of 256; the same share, 8/7 of the size, is used here for every size.
-Two views are the picture as one view sees it, and its mirror image.
+Two views are the picture as one view sees it, and its mirror image. Six are, besides, both moved by one pixel along the
+diagonal, each way, at half the weight: for small pictures, as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a
+single GPU".
 """
 
 from __future__ import annotations
@@ -10,22 +12,31 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError
 
-__all__ = ["VIEWS", "crop_views", "preprocess_for_views"]
+__all__ = ["VIEWS", "crop_views", "preprocess_for_views", "view_weights"]
 
-VIEWS = (1, 2, 5, 10)
-"""Numbers of views: the centre; with its mirror image; with the four corners; with the mirror images of these."""
+VIEWS = {
+    1: "single centre crop",
+    2: "2 views (centre, mirrored)",
+    5: "5 views (centre, corners)",
+    6: "6 views (centre, moved by a pixel, mirrored)",
+    10: "10 views (centre, corners, mirrored)",
+}
+"""Numbers of views, and what they are."""
+_MIRRORED = (2, 6, 10)
 
 
 def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
     """N×C×H×W → N×`views`×C×`size`×`size`: centre, top left, right, bottom left, right, then mirrored
-    (2: centre and its mirror image).
+    (2: centre and its mirror image; 6: centre, one pixel up and left of it, one down and right, then mirrored, where
+    pixels at the edge are repeated).
 
-    Raises ConfigError for views other than 1, 2, 5, 10, and InputError for images smaller than `size`.
+    Raises ConfigError for views other than those of VIEWS, and InputError for images smaller than `size`.
 
     >>> crop_views(torch.zeros(2, 3, 32, 32), size=28, views=10).shape
     torch.Size([2, 10, 3, 28, 28])
@@ -36,11 +47,25 @@ def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
             f"images have shape {tuple(images.shape)}; allowed: N×C×H×W of at least {size}×{size} pixels"
         )
     down, right = images.shape[-2] - size, images.shape[-1] - size
-    corners = [(0, 0), (0, right), (down, 0), (down, right)] if views > 2 else []
-    crops = torch.stack(
-        [images[..., y : y + size, x : x + size] for y, x in [(down // 2, right // 2), *corners]], dim=1
-    )
-    return torch.cat([crops, crops.flip(-1)], dim=1) if views in (2, 10) else crops
+    centre = (down // 2, right // 2)
+    places = [centre]
+    if views == 6:
+        images = F.pad(images, (1, 1, 1, 1), mode="replicate")
+        places = [(centre[0] + move, centre[1] + move) for move in (1, 0, 2)]
+    elif views > 2:
+        places += [(0, 0), (0, right), (down, 0), (down, right)]
+    crops = torch.stack([images[..., y : y + size, x : x + size] for y, x in places], dim=1)
+    return torch.cat([crops, crops.flip(-1)], dim=1) if views in _MIRRORED else crops
+
+
+def view_weights(views: int) -> Tensor:
+    """What each of `crop_views` counts in the average: float32 of `views`, in all 1.
+
+    >>> view_weights(6)
+    tensor([0.2500, 0.1250, 0.1250, 0.2500, 0.1250, 0.1250])
+    """
+    check_views(views)
+    return torch.tensor([1 / 4, 1 / 8, 1 / 8] * 2) if views == 6 else torch.full((views,), 1 / views)
 
 
 def preprocess_for_views(preprocess: Preprocess, views: int) -> Preprocess:
@@ -50,7 +75,7 @@ def preprocess_for_views(preprocess: Preprocess, views: int) -> Preprocess:
     32
     """
     check_views(views)
-    if views <= 2:
+    if views in (1, 2, 6):
         return preprocess
     side = max(preprocess.resize, round(preprocess.size * 8 / 7))
     return replace(preprocess, size=side, resize=side)
@@ -61,5 +86,5 @@ def check_views(views: int) -> None:
     if views not in VIEWS:
         raise ConfigError(
             f"views is {views}; allowed: 1 (centre), 2 (and its mirror image), 5 (centre and corners), "
-            "10 (and their mirror images)"
+            "6 (centre, moved by a pixel, mirrored), 10 (centre, corners, mirrored)"
         )

@@ -52,7 +52,7 @@ def evaluate_model(
     Args:
         data: a data set's name, or a folder or zip; by default the run's own.
         part: `train`, `validation` or `test`; by default the last of them that is there.
-        views: 1, 2, 5 or 10 views averaged per picture.
+        views: 1, 2, 5, 6 or 10 views averaged per picture.
         workers: processes that decode pictures which are still files; by default as many as there are cores.
 
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError

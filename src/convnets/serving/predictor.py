@@ -28,14 +28,14 @@ class Predictor:
     """Names what is on pictures of any size and mode, by the very route on which the model was evaluated.
 
     A picture is turned upright, brought to the model's channels, scaled by its short side and cropped at the
-    centre. With 2, 5 or 10 views the probabilities of the centre, the corners and their mirror images are averaged.
+    centre. With more views than one their probabilities are averaged (`evaluate`).
 
     The network is put into evaluation mode, once, so that several threads may predict at the same time.
 
     Args:
         trained: network, class names and preprocess.
         hardware: where and in which precision; None is the network's own device, in float32.
-        views: 1, 2, 5 or 10 views of each picture.
+        views: 1, 2, 5, 6 or 10 views of each picture.
 
     Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`,
     UsageError for a model that learned vectors and no classes.
