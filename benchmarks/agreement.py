@@ -4,7 +4,7 @@ Usage: python benchmarks/agreement.py --network resnet20 --images 20000 --epochs
        python benchmarks/agreement.py --network resnet20 --images 20000 --epochs 2 --gradients
 
 "fast" is the default path, "plain" that of `--no-fast`, each in bf16 and fp32. Runs of one seed see the same images in
-the same order. With --gradients, fast fp32 trains one epoch; at five of its steps all paths compute the gradient of the
+the same order. With --gradients, fast fp32 trains one epoch; at six of its steps all paths compute the gradient of the
 same batch from the same weights: relative error of all of it, and the scale of the parameters' gradients (least and
 largest projection onto float64's).
 """

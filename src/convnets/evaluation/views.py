@@ -28,7 +28,7 @@ VIEWS = {
     10: "10 views (centre, corners, mirrored)",
 }
 """Numbers of views, and what they are."""
-_MIRRORED = (2, 6, 10)
+_MIRRORED, _CORNERS = (2, 6, 10), (5, 10)
 
 
 def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
@@ -52,7 +52,7 @@ def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
     if views == 6:
         images = F.pad(images, (1, 1, 1, 1), mode="replicate")
         places = [(centre[0] + move, centre[1] + move) for move in (1, 0, 2)]
-    elif views > 2:
+    elif views in _CORNERS:
         places += [(0, 0), (0, right), (down, 0), (down, right)]
     crops = torch.stack([images[..., y : y + size, x : x + size] for y, x in places], dim=1)
     return torch.cat([crops, crops.flip(-1)], dim=1) if views in _MIRRORED else crops
@@ -75,7 +75,7 @@ def preprocess_for_views(preprocess: Preprocess, views: int) -> Preprocess:
     32
     """
     check_views(views)
-    if views in (1, 2, 6):
+    if views not in _CORNERS:
         return preprocess
     side = max(preprocess.resize, round(preprocess.size * 8 / 7))
     return replace(preprocess, size=side, resize=side)

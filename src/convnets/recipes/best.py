@@ -7,7 +7,9 @@ Options were chosen on validation images.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from convnets.recipes.recipe import Recipe
 from convnets.training.config import TrainConfig
@@ -30,8 +32,8 @@ class _Best:
     size: int | None = None
     initialiser: str | None = None
     augment: tuple[str, ...] = ()
-    last_relu: bool = True
-    """NiN's; without it no class can die."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the network."""
 
 
 BEST: dict[str, _Best] = {
@@ -43,7 +45,14 @@ BEST: dict[str, _Best] = {
     "vgg11": _Best(3, 128, 0.0005, 0.915, size=48, initialiser="kaiming-normal", augment=("flip",)),
     "vgg11_quarter": _Best(8, 128, 0.001, 0.928, size=64, initialiser="kaiming-normal", augment=("flip",)),
     "nin": _Best(
-        6, 128, 0.001, 0.915, size=96, initialiser="kaiming-normal", augment=("flip",), last_relu=False
+        6,
+        128,
+        0.001,
+        0.915,
+        size=96,
+        initialiser="kaiming-normal",
+        augment=("flip",),
+        arguments={"last_relu": False},  # with it, classes die
     ),
     "googlenet": _Best(3, 128, 0.001, 0.906, size=48, initialiser="kaiming-normal", augment=("flip",)),
     "resnet18_d2l": _Best(3, 128, 0.003, 0.925, size=48, augment=("flip",)),
@@ -69,7 +78,13 @@ def best_recipe(network: str) -> Recipe:
     side = "" if best.size is None else f", {best.size} pixels"
     epochs = f"{best.epochs} epoch{'s' * (best.epochs != 1)}"
     summary = f"one-cycle AdamW{side}, validated on 6,000 training images, {epochs}"
-    arguments = {} if best.last_relu else {"last_relu": False}
     return Recipe(
-        f"best/{network}", summary, network, "fashion-mnist", config, best.accuracy, best.source, arguments
+        f"best/{network}",
+        summary,
+        network,
+        "fashion-mnist",
+        config,
+        best.accuracy,
+        best.source,
+        best.arguments,
     )
