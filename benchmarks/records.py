@@ -5,7 +5,7 @@ Usage: python benchmarks/records.py speed/fashion-mnist-94 --seeds 10 --json rec
 
 The clock starts with the images decoded in memory; building the network, whitening, choosing remembered kernels and
 training are counted, the evaluation is not. A first run, not counted, compiles and measures the kernels.
-`--ablate` takes one part away at a time and judges on 6,000 validation images instead of the test set.
+`--ablate` takes away or adds one part at a time and judges on 6,000 validation images instead of the test set.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from record_parts import GrowingImages, Lookahead, drawn_filters, identity_filters, learned_filters
 
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.environment import describe_environment
@@ -37,32 +38,44 @@ from convnets.training.learner import Learner
 from convnets.training.loop import fit
 from convnets.training.task import prepare
 
-RANDOM = "random first filters, fixed as the computed ones are"
-LEARNED = "random first filters, learned"
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "the recipe": {},
-    "SGD (0.2, momentum 0.9) for Muon": {"optimiser": "sgd", "learning_rate": 0.2, "momentum": 0.9},
-    "biases at the rate of weights": {"bias_rate": 1.0},
-    RANDOM: {},
-    LEARNED: {},
-    "no label smoothing": {"label_smoothing": 0.0},
-    "no mirror images in training": {"augment": ()},
-    "one-cycle for the straight schedule": {"schedule": "one-cycle"},
-    "constant rate": {"schedule": "constant"},
-    "PyTorch's own layers (fast off)": {"fast": False},
+VIEWS = (1, 2, 6)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The recipe with one part changed: its config, its network before training, or its steps."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    network: Callable[[SpeedNet], None] | None = None
+    learner: type[Learner] = Learner
+
+
+ABLATIONS = {
+    "the recipe": Variant(),
+    "SGD (0.2, momentum 0.9) for Muon": Variant({"optimiser": "sgd", "learning_rate": 0.2, "momentum": 0.9}),
+    "biases at the rate of weights": Variant({"bias_rate": 1.0}),
+    "random first filters, fixed as the computed ones are": Variant(network=drawn_filters),
+    "random first filters, learned": Variant(network=learned_filters),
+    "no label smoothing": Variant({"label_smoothing": 0.0}),
+    "no mirror images in training": Variant({"augment": ()}),
+    "one-cycle for the straight schedule": Variant({"schedule": "one-cycle"}),
+    "constant rate": Variant({"schedule": "constant"}),
+    "PyTorch's own layers (fast off)": Variant({"fast": False}),
+    "with identity initialisation": Variant(network=identity_filters),
+    "with lookahead": Variant(learner=Lookahead),
+    "with growing images": Variant(learner=GrowingImages),
 }
 
 
-def run_once(recipe: Recipe, config: TrainConfig, splits: Splits, changed: str = "") -> dict[str, Any]:
-    """Train once; seconds, and accuracy with one view and with its mirror image."""
+def run_once(recipe: Recipe, config: TrainConfig, splits: Splits, variant: Variant) -> dict[str, Any]:
+    """Train once; seconds, and accuracy by views."""
     started, used = time.perf_counter(), time.process_time()
-    network: nn.Module | str = recipe.network
-    if changed in (RANDOM, LEARNED):
-        network = without_whitening(recipe, config.seed, changed == LEARNED)
-    task = prepare(
-        network, splits, config, arguments=dict(recipe.arguments) if isinstance(network, str) else None
-    )
-    learner = Learner(task.network, config, task.hardware)
+    network = create_model(recipe.network, seed=derive_seed(config.seed, "network"), **recipe.arguments)
+    if variant.network is not None:
+        assert isinstance(network, SpeedNet)
+        variant.network(network)
+    task = prepare(network, splits, config)
+    learner = variant.learner(task.network, config, task.hardware)
     batches = Batches(
         task.train,
         task.preprocess,
@@ -76,41 +89,29 @@ def run_once(recipe: Recipe, config: TrainConfig, splits: Splits, changed: str =
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - used
     judged = splits.test if splits.test is not None else task.validation
     assert judged is not None
-    accuracies = [
-        evaluate(
-            learner.network_to_keep, judged, task.preprocess, hardware=task.hardware, views=views
-        ).accuracy
-        for views in (1, 2)
-    ]
+    reports = {
+        views: evaluate(learner.network_to_keep, judged, task.preprocess, hardware=task.hardware, views=views)
+        for views in VIEWS
+    }
     return {
         "seed": config.seed,
         "seconds": seconds,
         "processor_seconds": processor_seconds,
-        "accuracy": accuracies[0],
-        "accuracy_with_flips": accuracies[1],
+        "accuracy": {str(views): report.accuracy for views, report in reports.items()},
         "environment": describe_environment(task.hardware),
     }
 
 
-def without_whitening(recipe: Recipe, seed: int, learned: bool) -> nn.Module:
-    """The recipe's network with the first filters that PyTorch draws, trained with the others or not."""
-    network = create_model(recipe.network, seed=derive_seed(seed, "network"), **recipe.arguments)
-    assert isinstance(network, SpeedNet)
-    network.whitened.fill_(True)
-    network.whitening.weight.requires_grad_(learned)
-    return network
-
-
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Mean ± standard deviation of each figure."""
+    """Mean ± standard deviation: accuracy with one, two and six views, seconds, processor seconds."""
 
-    def spread(key: str, digits: int) -> str:
-        values = [row[key] for row in rows]
+    def spread(values: list[float], digits: int) -> str:
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
 
-    figures = f"{spread('accuracy', 4)} | {spread('accuracy_with_flips', 4)} | {spread('seconds', 1)} s"
-    return f"{figures} | {spread('processor_seconds', 1)} s"
+    accuracies = [spread([row["accuracy"][str(views)] for row in rows], 4) for views in VIEWS]
+    times = [spread([row[key] for row in rows], 1) + " s" for key in ("seconds", "processor_seconds")]
+    return " | ".join(accuracies + times)
 
 
 def main() -> None:
@@ -121,18 +122,23 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--ablate", action="store_true")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="of the parts, those with this in their name"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     recipe, splits = get_recipe(arguments.recipe), load_data("fashion-mnist")
     config = recipe.config
     if arguments.ablate:  # nothing is chosen by the test set
         splits, config = Splits(splits.train), replace(config, validation=0.1)
-    run_once(recipe, replace(config, epochs=1), splits)
+    run_once(recipe, replace(config, epochs=1), splits, Variant())
     results: dict[str, list[dict[str, Any]]] = {}
-    for name, changes in ABLATIONS.items() if arguments.ablate else [("the recipe", {})]:
+    for name, variant in ABLATIONS.items() if arguments.ablate else [("the recipe", Variant())]:
+        if arguments.only not in name:
+            continue
         rows = results.setdefault(name, [])
         for seed in range(arguments.seeds):
-            rows.append(run_once(recipe, replace(config, seed=seed, **changes), splits, name))
+            rows.append(run_once(recipe, replace(config, seed=seed, **variant.changes), splits, variant))
             shown = {key: value for key, value in rows[-1].items() if key != "environment"}
             print(json.dumps(shown), flush=True)
         print(f"{name} | n={len(rows)} | {summary(rows)}", flush=True)
