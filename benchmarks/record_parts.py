@@ -31,10 +31,9 @@ def identity_filters(network: SpeedNet) -> None:
 
     Jordan 2024 (arXiv 2404.00498), section 3.2.
     """
-    for block in (network.block1, network.block2, network.block3):
-        convolution = block[0]
-        assert isinstance(convolution, nn.Conv2d)
-        nn.init.dirac_(convolution.weight[: convolution.in_channels])
+    for convolution in network.modules():
+        if isinstance(convolution, nn.Conv2d) and convolution is not network.whitening:
+            nn.init.dirac_(convolution.weight[: convolution.in_channels])
 
 
 class GrowingImages(Learner):

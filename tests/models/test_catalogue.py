@@ -129,8 +129,8 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "size text": ("lenet", {"input_size": 28.0}, "input_size is 28.0"),
     "two spellings": ("lenet", {"in_channels": 1, "in_chans": 3}, "in_channels is 1 and in_chans 3"),
     "seed": ("lenet", {"seed": 1.5}, "seed is 1.5"),
-    "widths": ("speednet", {"widths": [8, 16]}, r"widths is \[8, 16\]; allowed: three whole numbers"),
-    "width": ("speednet", {"widths": [8, 16, 0]}, "allowed: three whole numbers from 1"),
+    "widths": ("speednet", {"widths": [8, 16]}, r"widths is \[8, 16\]; allowed: three or four whole numbers"),
+    "width": ("speednet", {"widths": [8, 16, 0]}, "allowed: three or four whole numbers from 1"),
     "auxiliary size": ("googlenet", {"auxiliary": True, "input_size": 64}, "needs at least 65 pixels"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,21 +19,23 @@ def pictures(count: int = 32) -> Tensor:
     return F.avg_pool2d(noise, 3, stride=1) * 3
 
 
-@pytest.mark.parametrize("widths", [(64, 128, 256), (16, 32, 64)])
-def test_parameters_and_shapes(widths: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("widths", [(64, 128, 256), (16, 32, 64), (24, 96, 192, 384)])
+def test_parameters_and_shapes(widths: tuple[int, ...]) -> None:
     network = SpeedNet(widths=widths)
-    a, b, c = widths
-    learned = 9 * (16 * a + a * b + b * c) + a + b + c + 10 * c  # filters, biases of batch norm, classifier
+    channels = (16, *widths)
+    filters = 9 * sum(before * after for before, after in pairwise(channels))
+    learned = filters + sum(widths) + 10 * widths[-1]  # filters, biases of batch norm, classifier
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == learned
     shapes: list[tuple[int, ...]] = []
-    for block in (network.stem_pool, network.block1, network.block2, network.block3):
+    for block in (network.block0, network.block1, network.block2, network.block3):
         block.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
     assert network(pictures()).shape == (32, 10)
-    assert shapes == [(16, 13, 13), (a, 6, 6), (b, 3, 3), (c, 1, 1)]
+    assert shapes == list(zip(channels[-4:], (13, 6, 3, 1), (13, 6, 3, 1), strict=True))
 
 
-def test_logits_equal_the_formula_in_float64() -> None:
-    network = create_model("speednet", widths=[4, 6, 8], seed=1).eval()
+@pytest.mark.parametrize("widths", [[4, 6, 8], [5, 4, 6, 8]])
+def test_logits_equal_the_formula_in_float64(widths: list[int]) -> None:
+    network = create_model("speednet", widths=widths, seed=1).eval()
     assert isinstance(network, SpeedNet)
     images = pictures()
     network.initialise_from(images)
@@ -46,7 +50,8 @@ def test_logits_equal_the_formula_in_float64() -> None:
     x = images.double()
     x = F.conv2d(x, filters)
     x = torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
-    x = x.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+    if len(widths) == 3:
+        x = x.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
     for convolution, norm in zip(convolutions, norms, strict=True):
         x = F.conv2d(x, convolution.weight.double(), padding=1)
         x = (
