@@ -20,8 +20,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
-from convnets.data.batches import Batches
+from convnets.data.batches import Batch, Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.training.config import TrainConfig
@@ -53,45 +54,45 @@ def accuracies(network: str, splits: Splits, config: TrainConfig, seeds: int, pa
 
 
 def gradients(network: str, splits: Splits, config: TrainConfig) -> None:
-    """A line per step and path."""
-    learners = {}
-    for path, options in PATHS.items():
-        task = prepare(network, splits, replace(config, **options))
-        learners[path] = Learner(task.network, replace(config, **options), task.hardware)
-    batches = list(
-        Batches(task.train, task.preprocess, config.batch_size, shuffle=True, augment=task.augment).epoch()
-    )
-    leader = learners["fast fp32"]
-    chosen = {len(batches) * part // 5 for part in range(5)} | {len(batches) - 1}
-    for step, batch in enumerate(batches):
+    """A line per step and path: learners of each path take the weights of one that trains, and make its next step."""
+
+    def learner_of(path: str) -> Learner:
+        own = replace(config, **PATHS[path])
+        task = prepare(network, splits, own)
+        return Learner(task.network, own, task.hardware)
+
+    learners = {path: learner_of(path) for path in PATHS}
+    leader = learner_of("fast fp32")
+    task = prepare(network, splits, config)
+    batches = Batches(task.train, task.preprocess, config.batch_size, shuffle=True, augment=task.augment)
+    steps = len(batches)
+    chosen = {steps * part // 5 for part in range(5)} | {steps - 1}
+    for step, batch in enumerate(batches.epoch()):
+        progress = step / (config.epochs * steps)
         if step in chosen:
-            weights = copy.deepcopy(leader.network.state_dict())
-            exact = copy.deepcopy(leader.network).double().train()
-            exact.zero_grad()
-            F.cross_entropy(exact(batch.images.double()), batch.targets).backward()
-            references = [p.grad for p in exact.parameters()]
+            exact = exact_gradients(leader.network, batch)
             for path, learner in learners.items():
-                kept = copy.deepcopy(learner.network.state_dict())
-                learner.network.load_state_dict(weights)
-                learner.network.train()
-                learner.optimiser.zero_grad(set_to_none=True)
-                learner._gradients(batch)
-                pairs = [
-                    (p.grad.double(), g)
-                    for p, g in zip(learner.network.parameters(), references, strict=True)
-                ]
-                wrong, size = (
-                    sum(float((p - g).square().sum()) for p, g in pairs),
-                    sum(float(g.square().sum()) for _, g in pairs),
-                )
-                scales = [float((p * g).sum() / g.square().sum()) for p, g in pairs]
-                print(
-                    f"step {step}, {path}: relative error {(wrong / size) ** 0.5:.1e}, "
-                    f"scale {min(scales):.4f} to {max(scales):.4f}",
-                    flush=True,
-                )
-                learner.network.load_state_dict(kept)
-        leader.step(batch, 0, step, step / (config.epochs * len(batches)))
+                learner.network.load_state_dict(leader.network.state_dict())
+                learner.step(batch, 0, step, progress)  # its gradients stay until the next
+                print(f"step {step}, {path}: {difference(learner.network, exact)}", flush=True)
+        leader.step(batch, 0, step, progress)
+
+
+def exact_gradients(network: nn.Module, batch: Batch) -> list[Tensor]:
+    """Of the mean loss of the batch in float64, by PyTorch's own layers; one for each parameter."""
+    exact = copy.deepcopy(network).double().train()
+    loss = F.cross_entropy(exact(batch.images.double()), batch.targets)
+    return list(torch.autograd.grad(loss, list(exact.parameters())))
+
+
+def difference(network: nn.Module, exact: list[Tensor]) -> str:
+    """Relative error of the gradients that the network holds, and the scale of each parameter's."""
+    own = [p.grad.double() for p in network.parameters() if p.grad is not None]
+    pairs = list(zip(own, exact, strict=True))
+    wrong = sum(float((p - g).square().sum()) for p, g in pairs)
+    size = sum(float(g.square().sum()) for g in exact)
+    scales = [float((p * g).sum() / g.square().sum()) for p, g in pairs]
+    return f"relative error {(wrong / size) ** 0.5:.1e}, scale {min(scales):.4f} to {max(scales):.4f}"
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 Usage: python benchmarks/records.py speed/fashion-mnist-94 --seeds 10 --json record.json
        python benchmarks/records.py speed/fashion-mnist-915 --ablate --seeds 3
+       python benchmarks/records.py speed/fashion-mnist-94 --validation 0.1667 --widths 96 192 384 --epochs 12 --seeds 1
 
 The clock starts with the images decoded in memory; building the network, whitening, choosing remembered kernels and
 training are counted, the evaluation is not. A first run, not counted, compiles and measures the kernels.
-`--ablate` takes away or adds one part at a time and judges on 6,000 validation images instead of the test set.
+`--ablate` takes away or adds one part at a time and judges on 6,000 validation images instead of the test set
+(`--validation` on any share).
 """
 
 from __future__ import annotations
@@ -125,12 +127,23 @@ def main() -> None:
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="of the parts, those with this in their name"
     )
+    parser.add_argument(
+        "--widths", type=int, nargs="+", help="channels of each block, in place of the recipe's"
+    )
+    parser.add_argument("--epochs", type=int, help="in place of the recipe's")
+    parser.add_argument(
+        "--validation", type=float, metavar="SHARE", help="judge on this share of the training images"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     recipe, splits = get_recipe(arguments.recipe), load_data("fashion-mnist")
     config = recipe.config
-    if arguments.ablate:  # nothing is chosen by the test set
-        splits, config = Splits(splits.train), replace(config, validation=0.1)
+    if arguments.widths:
+        recipe = replace(recipe, arguments={"widths": arguments.widths})
+    if arguments.epochs:
+        config = replace(config, epochs=arguments.epochs)
+    if share := arguments.validation or (0.1 if arguments.ablate else 0):  # nothing is chosen by the test set
+        splits, config = Splits(splits.train), replace(config, validation=share)
     run_once(recipe, replace(config, epochs=1), splits, Variant())
     results: dict[str, list[dict[str, Any]]] = {}
     for name, variant in ABLATIONS.items() if arguments.ablate else [("the recipe", Variant())]:
