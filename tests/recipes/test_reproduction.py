@@ -402,3 +402,25 @@ def test_the_chart(result: Callable[..., NetworkResult], tmp_path: Path) -> None
     assert math.isclose(reproduction_figure(stuck).axes[0].get_xlim()[0], 0.0)
     with pytest.raises(ValueError, match="no run has ended"):
         reproduction_figure(Reproduction(tmp_path, ()))
+
+
+def test_runs_of_several_machines_are_named_in_short(
+    result: Callable[..., NetworkResult], tmp_path: Path
+) -> None:
+    networks = (result("lenet", *[0.8] * 4), result("nin", 0.5), result("densenet_d2l", 0.8, 0.85, 0.9))
+    elsewhere = {"densenet_d2l": {0: 1, 2: 1}, "nin": {0: 1}}
+    networks = tuple(
+        replace(
+            each,
+            runs=tuple(
+                replace(run, environment={"cores": elsewhere.get(each.network, {}).get(run.seed, 2)})
+                for run in each.runs
+            ),
+        )
+        for each in networks
+    )
+    first, second = [line for line in conditions(Reproduction(tmp_path, networks)) if " core" in line]
+    assert first.startswith("lenet (seeds 0 to 3), densenet_d2l (seed 1): ")
+    assert "2 cores;" in first
+    assert second.startswith("nin (seed 0), densenet_d2l (seeds 0, 2): ")
+    assert "1 core;" in second

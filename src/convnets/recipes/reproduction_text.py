@@ -107,13 +107,30 @@ def conditions(found: Reproduction) -> list[str]:
         lines.append(f"Not in the figures: {', '.join(unfinished)}.")
     environments = found.environments()
     for known, names in environments:
-        whose = f"{', '.join(names)}: " if len(environments) > 1 else ""
+        whose = f"{_in_short(names)}: " if len(environments) > 1 else ""
         lines.append(whose + _machine(known))
     days = found.dates()
     if days is not None:
         when = days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
         lines.append(f"Started {when}: {', '.join(f'`{command}`' for command in found.commands())}.")
     return lines
+
+
+def _in_short(runs: Sequence[str]) -> str:
+    """lenet-0, lenet-1, lenet-2, nin-1 → "lenet (seeds 0 to 2), nin (seed 1)"."""
+    seeds: dict[str, list[int]] = {}
+    for run in runs:
+        network, _, seed = run.rpartition("-")
+        seeds.setdefault(network, []).append(int(seed))
+    return ", ".join(f"{network} ({_seeds(sorted(own))})" for network, own in seeds.items())
+
+
+def _seeds(seeds: list[int]) -> str:
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1 > 1:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def _machine(known: dict[str, Any]) -> str:
@@ -128,7 +145,8 @@ def _machine(known: dict[str, Any]) -> str:
         )
         if key in versions
     ]
-    machine = f"{known['hardware']}; processor {known['processor']}, {known['cores']} cores"
+    cores = f"{known['cores']} core" if known["cores"] == 1 else f"{known['cores']} cores"
+    machine = f"{known['hardware']}; processor {known['processor']}, {cores}"
     return f"{machine}; {', '.join(named)}; {known['platform']}."
 
 
