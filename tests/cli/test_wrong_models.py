@@ -93,7 +93,8 @@ def test_what_is_no_folder_of_ours_is_refused(
     empty.mkdir()
     assert f"{empty} holds no config.json; give a run or a model folder" in refused(1, command, empty, *more)
     above = digits_run.path.parent
-    assert f"{above} holds no config.json; give a run or a model folder" in refused(1, command, above, *more)
+    line = f"{above} holds no config.json; give a run or a model folder, such as {digits_run.path}"
+    assert line in refused(1, command, above, *more)
 
 
 def test_a_model_folder_is_no_run(refused: Callable[..., str], digits_run: Run) -> None:

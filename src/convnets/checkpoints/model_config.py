@@ -46,7 +46,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         found = "does not exist" if not folder.exists() else f"holds no {CONFIG_FILE}"
         if path.is_dir():
             found = f"holds a folder called {CONFIG_FILE} where a file is meant"
-        raise ModelFolderError(f"{folder} {found}; give a run or a model folder")
+        within = sorted(folder.glob(f"*/{CONFIG_FILE}"), key=lambda each: each.stat().st_mtime)
+        such_as = f", such as {within[-1].parent}" if within else ""
+        raise ModelFolderError(f"{folder} {found}; give a run or a model folder{such_as}")
     try:
         config = parse_strict_json(_read(path))
     except ValueError as error:
