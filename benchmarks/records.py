@@ -144,11 +144,13 @@ def main() -> None:
         config = replace(config, epochs=arguments.epochs)
     if share := arguments.validation or (0.1 if arguments.ablate else 0):  # nothing is chosen by the test set
         splits, config = Splits(splits.train), replace(config, validation=share)
+    parts = ABLATIONS if arguments.ablate else {"the recipe": Variant()}
+    chosen = {name: variant for name, variant in parts.items() if arguments.only in name}
+    if not chosen:
+        parser.error(f"--only {arguments.only!r} is in the name of no part; they are: {', '.join(parts)}")
     run_once(recipe, replace(config, epochs=1), splits, Variant())
     results: dict[str, list[dict[str, Any]]] = {}
-    for name, variant in ABLATIONS.items() if arguments.ablate else [("the recipe", Variant())]:
-        if arguments.only not in name:
-            continue
+    for name, variant in chosen.items():
         rows = results.setdefault(name, [])
         for seed in range(arguments.seeds):
             rows.append(run_once(recipe, replace(config, seed=seed, **variant.changes), splits, variant))

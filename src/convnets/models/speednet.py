@@ -43,14 +43,15 @@ class SpeedNet(ImageClassifier):
     Input: 28×28; any size from 10.
     Widths: the channels after each block; of three, the answers of the filters are only pooled before the first.
     Differs from the paper: one convolution per block where the paper has two, ReLU for GELU, whitening patches of
-    3×3 pixels for 2×2 and without a bias, no identity initialisation, and the factor
-    1/9 on the weights of the classifier at the start instead of on its logits.
+    3×3 pixels for 2×2 and without a bias, no identity initialisation, and the factor 1/9 on the weights of the
+    classifier at the start instead of on its logits.
     """
 
     def __init__(
         self, in_channels: int = 1, num_classes: int = 10, widths: Sequence[int] = (64, 128, 256)
     ) -> None:
-        *stem, first, second, third = _check_widths(widths)
+        _check_widths(widths)
+        *stem, first, second, third = widths
         sizes = InputSizes(
             smallest=10, lone_image=math.inf
         )  # the last batch norm sees one number per image and channel
@@ -100,10 +101,9 @@ class SpeedNet(ImageClassifier):
         return x
 
 
-def _check_widths(widths: Sequence[int]) -> Sequence[int]:
+def _check_widths(widths: Sequence[int]) -> None:
     whole = all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in widths)
     if len(widths) not in (3, 4) or not whole:
         raise ConfigError(
             f"widths is {widths!r}; allowed: three or four whole numbers from 1, such as (64, 128, 256)"
         )
-    return widths

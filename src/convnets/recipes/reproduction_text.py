@@ -145,7 +145,7 @@ def _machine(known: dict[str, Any]) -> str:
         )
         if key in versions
     ]
-    cores = f"{known['cores']} core" if known["cores"] == 1 else f"{known['cores']} cores"
+    cores = f"{known['cores']} core{'s' * (known['cores'] != 1)}"
     machine = f"{known['hardware']}; processor {known['processor']}, {cores}"
     return f"{machine}; {', '.join(named)}; {known['platform']}."
 
