@@ -7,10 +7,8 @@
 
 template <class T> constexpr bool is_rough = std::is_same_v<T, bfloat16>;
 
-// e^x: 2^n · 2^f with a whole n and |f| ≤ 1/2; x is clamped to where the result is a normal float.
-template <class T> static ALWAYS_INLINE floats exponential(floats x) {
-    x = x > 88.0f ? broadcast(88.0f) : x;  // a NaN passes both comparisons
-    x = x < -87.0f ? broadcast(-87.0f) : x;
+// e^x for x from −87 to 88, where it is a normal float: 2^n · 2^f with a whole n and |f| ≤ 1/2.
+template <class T> static ALWAYS_INLINE floats exponential_inside(floats x) {
     const float to_integer = 12582912.0f;  // 1.5·2^23: adding it rounds to a whole number in the lowest bits
     const floats shifted = x * 1.44269504f + to_integer;
     const floats whole = shifted - to_integer;
@@ -32,6 +30,13 @@ template <class T> static ALWAYS_INLINE floats exponential(floats x) {
     }
     return same_bits<floats>(same_bits<words>(p) + (same_bits<words>(shifted) << 23));
 }
+
+template <class T> static ALWAYS_INLINE floats exponential(floats x) {
+    return exponential_inside<T>(at_most(at_least(x, -87.0f), 88.0f));
+}
+
+// e^−x for x from 0 on.
+template <class T> static ALWAYS_INLINE floats decay(floats x) { return exponential_inside<T>(at_least(-x, -87.0f)); }
 
 template <class T> static ALWAYS_INLINE floats reciprocal(floats x) {
 #if defined(__AVX512F__) && defined(__AVX512BF16__)
@@ -67,7 +72,7 @@ struct Normal {
 // serves both and small tails keep their relative accuracy.
 template <class T> static ALWAYS_INLINE Normal standard_normal(floats x) {
     const floats size = magnitude(x);
-    const floats bell = exponential<T>(-0.5f * x * x);
+    const floats bell = decay<T>(0.5f * x * x);
     const floats t = reciprocal<T>(1.0f + 0.282842712f * size);  // u = |x|/√2
     floats p = broadcast(4.1253064e-2f);
     p = p * t - 1.4031935e-1f;
@@ -100,7 +105,7 @@ template <class T> struct Sigmoid {
     static constexpr bool monotone = true;
     static ALWAYS_INLINE floats value(floats x) { return logistic<T>(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats e = exponential<T>(-magnitude(x)), r = reciprocal<T>(1.0f + e);
+        const floats e = decay<T>(magnitude(x)), r = reciprocal<T>(1.0f + e);
         return g * (e * r * r);  // s·(1 − s) without its cancellation where s is near 1
     }
 };
@@ -109,7 +114,7 @@ template <class T> struct Tanh {
     static constexpr bool monotone = true;
     static ALWAYS_INLINE floats value(floats x) { return hyperbolic_tangent<T>(x); }
     static ALWAYS_INLINE floats slope(floats x, floats g) {
-        const floats e = exponential<T>(-2.0f * magnitude(x)), r = reciprocal<T>(1.0f + e);
+        const floats e = decay<T>(2.0f * magnitude(x)), r = reciprocal<T>(1.0f + e);
         return g * (4.0f * e * r * r);
     }
 };

@@ -5,7 +5,7 @@
 
 namespace {
 
-// n elements that begin with channel 0: g = grad · a′(z) into `grad_z` where that is wanted, and its sums.
+// n elements that begin with channel 0: g = grad · a′(z) into `grad_z` where that is wanted, and, for a norm, its sums.
 template <class T, class A, bool SUMS, class Gradient> class FirstPass {
     static constexpr bool reads_x = SUMS || !std::is_same_v<A, Identity>;  // otherwise x may be null
     const Normaliser &norm;
@@ -23,9 +23,12 @@ public:
             floats sum = load(first + j), product = load(second + j);
             for (int row = 0; row < rows; ++row) {
                 const int64_t at = i + row * period;
-                floats centred{};
-                if (reads_x) centred = load(x + at, lanes) - m;
-                floats z = centred * k + b;
+                floats z{}, centred{};
+                if (reads_x) z = load(x + at, lanes);
+                if (SUMS) {  // there is a norm
+                    centred = z - m;
+                    z = centred * k + b;
+                }
                 if (residual) z += load(residual + at, lanes);
                 const floats g = A::slope(z, load(grad + at, lanes));
                 if (SUMS) {
