@@ -44,13 +44,14 @@ class Collecting(Dataset[Tensor]):
 def items_beside_garbage(told: Path, *, frozen: bool) -> set[int]:
     """Reads all items while there is garbage in the parent; the processes that collected it."""
     gc.collect()
+    frozen_by_python = gc.get_freeze_count()  # 3.12 sets some objects aside when it collects
     gc.disable()  # the parent's own moment is the end of this function
     try:
         Cycle(told)
         loader = DataLoader(Collecting(), num_workers=1, batch_size=None)
         items = list(start_workers(loader) if frozen else loader)
         assert [int(item) for item in items] == [0, 1, 2, 3]
-        assert gc.get_freeze_count() == 0
+        assert gc.get_freeze_count() <= frozen_by_python
     finally:
         gc.enable()
         gc.collect()
