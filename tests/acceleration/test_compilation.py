@@ -80,7 +80,6 @@ def test_a_compiler_that_fails_is_left_out() -> None:
     assert list(chosen.seconds) == ["eager"]
 
 
-@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_pytorchs_compiler_computes_and_learns_the_same() -> None:
     net = network()
     clock = Clock()
