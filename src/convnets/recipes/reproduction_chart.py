@@ -74,7 +74,8 @@ def _limits(shown: list[NetworkResult]) -> tuple[float, float]:
     ours = [value for each in shown if (spread := each.spread("test_accuracy")) for value in spread.values]
     notes = [each.published.notes.test_accuracy for each in shown if each.published.notes is not None]
     book = [builds.maximum for each in shown for builds in each.published.book]
-    low = min(_LEAST, math.floor(10 * min(ours + notes) - 0.1) / 10)
+    # half a tenth and more stays free for what is written at the edge
+    low = min(_LEAST, math.floor(10 * min(ours + notes) - 0.5) / 10)
     high = max(ours + notes + book)
     return low, high + 0.012 * (high - low)
 
