@@ -31,6 +31,7 @@ template <class T> static ALWAYS_INLINE floats exponential_inside(floats x) {
     return same_bits<floats>(same_bits<words>(p) + (same_bits<words>(shifted) << 23));
 }
 
+// e^x, of an x clamped to those; a NaN stays one.
 template <class T> static ALWAYS_INLINE floats exponential(floats x) {
     return exponential_inside<T>(at_most(at_least(x, -87.0f), 88.0f));
 }

@@ -1,5 +1,5 @@
 // Vectors of floats as wide as the processor's registers, in the compiler's own notation, which serves AVX2, SSE and
-// NEON. For AVX-512 a few are intrinsics: g++ widens and compares by four instructions where there is one.
+// NEON. For AVX-512 a few are intrinsics: g++ widens and clamps by four instructions and more where there is one.
 #pragma once
 #include <cstdint>
 #include <cstring>
