@@ -128,10 +128,10 @@ def test_a_module_from_elsewhere_and_a_hook_are_left_alone() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), Gamble())
     twin = accelerate(network, always_onednn)
     assert twin.network is network
-    assert twin.obstacle == "Gamble is a module from elsewhere"
+    assert twin.obstacle == "module '1' (Gamble) is of a class from elsewhere"
     hooked = create_model("lenet")
     hooked.classifier.register_forward_hook(lambda *_: None)
-    assert accelerate(hooked, always_onednn).obstacle == "a hook is set on Linear"
+    assert accelerate(hooked, always_onednn).obstacle == "a hook is set on module 'classifier' (Linear)"
 
 
 def test_each_shape_is_asked_for_once_and_the_last_smaller_batch_not_at_all() -> None:

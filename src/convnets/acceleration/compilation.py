@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from convnets.core.network_copy import copy_network
 
 __all__ = ["CompiledForward", "choose_compilation", "compilations"]
 
@@ -75,7 +76,7 @@ def choose_compilation(
 
 def _time(compile_network: Compile, network: nn.Module, images: Tensor, clock: Callable[[], float]) -> float:
     """Seconds of one forward and backward pass on a copy, whose running statistics and gradients go with it."""
-    forward = compile_network(copy.deepcopy(network))
+    forward = compile_network(copy_network(network))
     for steps in (_STEPS, _STEPS):  # the first round compiles and warms up
         _wait(images)
         started = clock()

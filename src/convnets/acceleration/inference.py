@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import copy
+import logging
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from convnets.acceleration.chains import find_chain
+from convnets.acceleration.obstacles import find_obstacle
+from convnets.acceleration.proof import PROOF_IMAGES, find_difference_in_answers
 from convnets.acceleration.rewriting import modules_of, only_user, put_in_place
 from convnets.acceleration.steps import PointwiseStep
-from convnets.acceleration.tracing import find_obstacle, trace
+from convnets.acceleration.tracing import trace
+from convnets.core.memory_layout import make_channels_last
+from convnets.core.network_copy import copy_network
+from convnets.core.undisturbed import undisturbed
 
 __all__ = ["for_inference"]
+
+_log = logging.getLogger(__name__)
 
 
 def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -22,37 +29,61 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
     Batch norm behind a convolution or a linear layer becomes part of its weights: with y = γ (w·x + b − μ) / σ + β
     the weights are γ w / σ and the bias γ (b − μ) / σ + β (Jacob et al. 2018, arXiv 1712.05877, section 3.2).
     For `torch.bfloat16` the weights are kept in it and the input is rounded to it; logits come back in float32.
-    A network that cannot be traced safely (see `accelerate`), or whose weights are not float32, is returned itself.
+    At its first call the copy is compared with the network. A network that cannot be traced safely (see
+    `accelerate`), whose copy answers otherwise, or whose weights are not float32, is used itself.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout()).eval()
-    >>> [type(module).__name__ for module in for_inference(network).network.children()]
+    >>> [type(module).__name__ for module in for_inference(network).twin.children()]
     ['Conv2d']
     """
     if find_obstacle(network) is not None or any(p.dtype is not torch.float32 for p in network.parameters()):
         return network
-    graph = trace(_copy_for_evaluation(network))
+    try:
+        graph = trace(_copy_for_evaluation(network))
+    except Exception:  # noqa: BLE001  tracing stops at almost anything that is no plain call of a layer
+        return network
     _drop_dropout(graph)
     _fold_batch_norm(graph)
     _fuse_chains(graph)
     graph.delete_all_unused_submodules()
     graph.recompile()
-    return _InferenceTwin(graph.to(dtype).to(memory_format=torch.channels_last), dtype)  # type: ignore[call-overload]
+    return _InferenceTwin(network, graph, dtype)
 
 
 class _InferenceTwin(nn.Module):
-    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
+    """The twin once its first answers were those of the network, else the network as it is."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def __init__(self, network: nn.Module, twin: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self._network = (network,)  # in a tuple, so that it is no part of this module
+        self.twin, self.dtype = twin, dtype
+        self._is_equal: bool | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._is_equal is None:
+            self._is_equal = self._prove(x[:PROOF_IMAGES])
+        if not self._is_equal:
+            answer: Tensor = self._network[0](x)
+            return answer
         with torch.autocast(x.device.type, enabled=False):  # the weights have their type already
-            logits: torch.Tensor = self.network(x.to(self.dtype))
+            logits: Tensor = self.twin(x.to(self.dtype, memory_format=torch.channels_last))
         return logits.float()
+
+    def _prove(self, images: Tensor) -> bool:
+        (network,) = self._network
+        with undisturbed(network):
+            found = find_difference_in_answers(network.eval(), self.twin, images)
+        if found is not None:
+            _log.warning("the network is used as it is, without its faster copy: %s", found)
+            return False
+        self.twin.to(self.dtype)
+        make_channels_last(self.twin)
+        return True
 
 
 def _copy_for_evaluation(network: nn.Module) -> nn.Module:
     with torch.no_grad():
-        return copy.deepcopy(network).eval().requires_grad_(False)
+        return copy_network(network).eval().requires_grad_(False)
 
 
 def _drop_dropout(graph: fx.GraphModule) -> None:

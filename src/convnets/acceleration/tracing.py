@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from torch import fx, nn
 
-__all__ = ["Calls", "find_obstacle", "trace"]
-
-# Classes whose forward is known to take the same path for every batch. Another class might decide by a random
-# number or by its input, and tracing would freeze that decision.
-_KNOWN = ("torch.nn.", "convnets.")
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+__all__ = ["Calls", "trace"]
 
 
 class Calls(fx.Tracer):
@@ -32,14 +27,3 @@ def trace(network: nn.Module) -> fx.GraphModule:
     ['input_1', '_0', '_1', 'output']
     """
     return fx.GraphModule(network, Calls().trace(network))
-
-
-def find_obstacle(network: nn.Module) -> str | None:
-    """Why `network` cannot be traced without changing what it does, in a few words; None where it can."""
-    for module in network.modules():
-        kind = type(module)
-        if not kind.__module__.startswith(_KNOWN):
-            return f"{kind.__name__} is a module from elsewhere"
-        if any(getattr(module, name, None) for name in _HOOKS):
-            return f"a hook is set on {kind.__name__}"
-    return None

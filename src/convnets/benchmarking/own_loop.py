@@ -53,15 +53,16 @@ class OwnLoop:
         """`steps` steps, over as many epochs as they take."""
         self._walk.begin(steps)
         started = time.perf_counter()
-        fit(
-            self.learner,
-            cast("Batches", self._walk),  # all that `fit` asks of Batches is their number and an epoch
-            _no_validation,
-            0,
-            replace(self.config, epochs=1),
-            TrainingState(),
-            _ignore,
-        )
+        with self.learner.laid_out():
+            fit(
+                self.learner,
+                cast("Batches", self._walk),  # all that `fit` asks of Batches is their number and an epoch
+                _no_validation,
+                0,
+                replace(self.config, epochs=1),
+                TrainingState(),
+                _ignore,
+            )
         wait_for_device(self.hardware.device)
         seconds = time.perf_counter() - started
         return Work(self.learner.seen, seconds, self._walk.waited, self.learner.loss)

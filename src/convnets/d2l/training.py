@@ -165,17 +165,12 @@ def _learner(
 def _answering(learner: Learner) -> Callable[[Tensor], Tensor]:
     """The network for evaluation, by the kernels that it trains through; it is left in that mode, as in the book."""
     learner.network.eval()
-    return lambda X: learner.answer(_in_memory(X, learner.hardware.device))
-
-
-def _in_memory(X: Tensor, device: torch.device) -> Tensor:
-    """X on the device; pictures lie with their channels last."""
-    return X.to(device, memory_format=torch.channels_last) if X.ndim == 4 else X.to(device)
+    return lambda X: learner.answer(X.to(learner.hardware.device))
 
 
 def _step(learner: Learner, X: Tensor, y: Tensor, epoch: int, step: int) -> None:
     device = learner.hardware.device
-    batch = Batch(_in_memory(X, device), y.to(device), torch.arange(len(y)))
+    batch = Batch(X.to(device), y.to(device), torch.arange(len(y)))
     # the step seeds PyTorch's generator; the reader's order stays his own
     with torch.random.fork_rng(devices=[]):
         learner.step(batch, epoch, step, 0.0)

@@ -31,7 +31,7 @@ class Batch:
     """What the network sees in one step."""
 
     images: Tensor
-    """float32 N×C×S×S, normalised, channels last in memory."""
+    """float32 N×C×S×S, normalised, contiguous."""
     targets: Tensor
     """int64 N class indices; float N×K shares of the classes when images were mixed."""
     indices: Tensor
@@ -154,7 +154,7 @@ class Batches:
         images = self.preprocess.normalise(self.preprocess.fit(images))
         if self.mixing:
             images, targets = self.mixing(images, one_hot(targets, len(self.image_set.classes)), generator)
-        return Batch(images.contiguous(memory_format=torch.channels_last), targets, indices)
+        return Batch(images.contiguous(), targets, indices)
 
 
 def check_share(batch_size: int, images: int, processes: int) -> None:

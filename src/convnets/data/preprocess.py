@@ -104,8 +104,10 @@ class Preprocess:
         """(x − mean) / std for each channel of float N×C×H×W."""
         if not any(self.mean) and all(s == 1.0 for s in self.std):
             return images
-        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
+        mean, std = (
+            torch.tensor(values, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
+            for values in (self.mean, self.std)
+        )
         return (images - mean).div_(std)
 
     def store(self, picture: Image.Image) -> Tensor:
@@ -145,7 +147,7 @@ def convert_channels(images: Tensor, channels: int) -> Tensor:
         return images
     if images.shape[1] == 1:
         return images.expand(-1, channels, -1, -1)
-    weights = torch.tensor(_LUMA, device=images.device).view(1, 3, 1, 1)
+    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True)
 
 

@@ -12,6 +12,7 @@ from convnets.core.hardware import Hardware
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DeviceError, TrainingError
 from convnets.evaluation.views import crop_views, view_weights
+from convnets.models.answers import logits_of
 
 __all__ = ["check_finite", "evaluation_mode", "hardware_for", "images_at_once", "log_probabilities"]
 
@@ -49,7 +50,7 @@ def log_probabilities(
     """
     crops = [images] if views == 1 else list(crop_views(images, size, views).unbind(1))
     with hardware.autocast():
-        logits = [network(crop.contiguous(memory_format=torch.channels_last)) for crop in crops]
+        logits = [logits_of(network(crop.contiguous())) for crop in crops]
     scores = torch.stack([each.float().log_softmax(1) for each in logits])  # V×N×K
     shares = view_weights(views).to(scores.device).log()
     return (scores + shares[:, None, None]).logsumexp(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_map
 
+from convnets.core.network_copy import copy_network
 from convnets.errors import ConvnetsError, InputError, LayerError
 from convnets.inspection.as_found import as_found, put_twins_in, twin_of
 from convnets.inspection.failure import describe_failure
@@ -88,7 +88,7 @@ def _image(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
 
 def _first_run(network: nn.Module, given: Sequence[Any]) -> nn.Module:
     """A copy of a lazy network with the weights that its first run makes."""
-    network = copy.deepcopy(network).eval()
+    network = copy_network(network).eval()
     try:
         with torch.no_grad():
             network(*given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from convnets.core.network_copy import copy_network
 from convnets.errors import InputError
 from convnets.inspection.as_found import as_found, put_twins_in, twin_of
 from convnets.inspection.recording import Recording, record
@@ -166,7 +166,7 @@ def _run_computed(
 ) -> Recording | None:
     """A pass of a copy on zeros, or on the inputs that were given; None where it cannot be copied."""
     try:
-        twin = copy.deepcopy(network).train(training)
+        twin = copy_network(network).train(training)
     except Exception:  # noqa: BLE001  a module may refuse to be copied in any way
         return None
     weights = [*twin.parameters(), *twin.buffers()]

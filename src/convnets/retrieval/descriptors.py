@@ -154,7 +154,7 @@ class Describer:
         """Normalised float N×C×S×S → float32 N×D; call it inside `evaluation_mode`."""
         descriptor = self.descriptor
         with self.hardware.autocast():
-            answer = self._answer(images.contiguous(memory_format=torch.channels_last))
+            answer = self._answer(images.contiguous())
         vectors = pool(
             answer.float(),
             descriptor.pooling,

@@ -9,7 +9,7 @@ from torch import nn
 
 from convnets.checkpoints.model_folder import load_model, save_model
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.hardware import Hardware
+from convnets.core.hardware import Hardware, bf16_is_native
 from convnets.data.image_set import ImageSet
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
@@ -80,6 +80,8 @@ def _judge(
         seen = task.train if task.validation is None else task.validation
         check = compare_precisions(best.network, seen, task.preprocess, task.hardware)
         best.metrics["precision"] = check.to_dict()
+    elif task.hardware.automatic and bf16_is_native(task.hardware.device):  # found to have no bf16
+        best.metrics["precision"] = {"bf16_holds": False}
     hardware = settle_precision(task.hardware, best.metrics)
     judged = None
     if task.test is not None and reason != "interrupted":

@@ -58,8 +58,15 @@ def execute(
     def say(message: str) -> None:
         emit(Notice(message))
 
-    with _claimed(run, world), _own_random_numbers(), _deterministic(config), interruption.listening():
+    with (
+        _claimed(run, world),
+        _own_random_numbers(),
+        _deterministic(config),
+        interruption.listening(),
+        contextlib.ExitStack() as layout,
+    ):
         learner = _learner(task, config, world, say)
+        layout.enter_context(learner.laid_out())
         if beginning.learner is not None:
             learner.load_state_dict(beginning.learner)
         reason, hurried = "failed", False

@@ -62,7 +62,7 @@ class Kernels:
         if compiler_command() is not None and not is_compiled():
             self._say("compiling native kernels for this processor, once: about half a minute")
         compiled_kernels()
-        self._acceleration = accelerate(network, self._plan_for)
+        self._acceleration = accelerate(network, self._plan_for, images)
         return self._acceleration.network
 
     def chosen(self) -> KernelsChosen | None:

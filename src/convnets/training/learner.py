@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from convnets.acceleration.obstacles import find_obstacle
 from convnets.core.hardware import Hardware
+from convnets.core.memory_layout import channels_last_inside
+from convnets.core.network_copy import copy_network
 from convnets.core.seeds import derive_seed, seed_device
 from convnets.core.world import ALONE, World
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError
+from convnets.models.answers import logits_of
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.kernels import Kernels
@@ -56,7 +61,9 @@ class Learner:
         check_auxiliary_heads(network, config)
         self._say = say or (lambda _: None)
         self.config, self.hardware, self.world = config, hardware, world
-        self.network: nn.Module = network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(hardware.device)
+        # code of the user's own may rely on contiguous pictures and weights; known layers do not
+        self._channels_last = find_obstacle(network) is None
         self.kernels = kernels or Kernels(hardware)
         # made at the first step, since compiling its kernels may take a while
         self._twin: SharedGradients | None = None
@@ -67,7 +74,7 @@ class Learner:
             objective.to(hardware.device)
             if learned := objective.parameters():
                 self.optimiser.add_param_group({"params": learned, "weight_decay": 0.0, "rate": 1.0})
-        self.average = copy.deepcopy(self.network).eval() if config.ema_decay is not None else None
+        self.average = copy_network(self.network).eval() if config.ema_decay is not None else None
         self.steps = 0
         self.learning_rate = 0.0
         self.parts = config.accumulate
@@ -79,6 +86,15 @@ class Learner:
     def network_to_keep(self) -> nn.Module:
         """What is validated and saved: the running average where there is one, else the network."""
         return self.network if self.average is None else self.average
+
+    @contextlib.contextmanager
+    def laid_out(self) -> Iterator[None]:
+        """Inside, weights lie in memory as the network's layers are fastest on them; after it as they were found."""
+        with contextlib.ExitStack() as layouts:
+            for network in (self.network, self.average):
+                if network is not None and self._channels_last:
+                    layouts.enter_context(channels_last_inside(network))
+            yield
 
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before and go into training mode."""
@@ -132,9 +148,14 @@ class Learner:
         On the processor by the kernels that it trains through, once there was a step.
         """
         plain = self._twin is None or self.hardware.device.type != "cpu" or self.config.auxiliary_weight
+        images = self._laid_out(images)
         with self.hardware.autocast():
-            logits: Tensor = self.network(images) if plain else self._forward(images)
+            logits = logits_of(self.network(images) if plain else self._forward(images))
         return logits.float()
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        layout = torch.channels_last if self._channels_last and images.dim() == 4 else torch.contiguous_format
+        return images.contiguous(memory_format=layout)
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         """Gradients of the batch's mean loss; the sum of the losses of its images, how many are right, and all.
@@ -159,6 +180,7 @@ class Learner:
 
     def _gradients_in_parts(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         own = len(batch.targets)
+        batch = replace(batch, images=self._laid_out(batch.images))
         count = self.world.total(own) if batch.whole is None else batch.whole
         if self._twin is None:
             with self.hardware.autocast():
@@ -189,7 +211,7 @@ class Learner:
             return loss, None, right
         with self.hardware.autocast():
             answer = self._forward(images)
-        logits, *auxiliary = answer if config.auxiliary_weight else (answer,)
+        logits, *auxiliary = answer if config.auxiliary_weight else (logits_of(answer),)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
         losses = [
             F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)

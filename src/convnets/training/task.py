@@ -33,6 +33,7 @@ from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.input_side import input_side, stored_side
 from convnets.training.learner import check_auxiliary_heads
+from convnets.training.network_check import bare_network, check_network, materialise
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
@@ -114,8 +115,11 @@ def prepare(
         splits = Splits(train=splits)
     if len(splits.classes) < 2:
         raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
-    given = network if isinstance(network, nn.Module) else None
-    entry = _entry_of(network)
+    notices: list[str] = []
+    given = bare_network(network) if isinstance(network, nn.Module) else None
+    if given is not None and given is not network:
+        notices.append(f"{type(network).__name__} is left out; several devices train together under torchrun")
+    entry = _entry_of(network if given is None else given)
     probe = probe_pictures(splits.train)
     channels = config.channels or getattr(given, "in_channels", None) or probe.channels
     size = input_side(given, entry, config, probe.uniform_size)
@@ -125,12 +129,15 @@ def prepare(
         given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
     else:
         _check_network(given, splits, channels)
+        materialise(given, (channels, size, size))
     check_auxiliary_heads(given, config)
-    if objective is not None:
-        objective.through(given)  # refuses a network that has no such vectors
+    through = given if objective is None else objective.through(given)  # refuses one that has no such vectors
+    if isinstance(network, nn.Module):  # one that is built here is known to work
+        classes = len(splits.classes) if objective is None else None
+        checked = check_network(given, (channels, size, size), classes, hardware, through)
+        hardware, notices = checked.hardware, [*notices, *checked.notices]
     data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
     data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
-    notices: list[str] = []
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     train, validation = _validation_split(splits, config, notices)
     if objective is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from convnets.checkpoints.state_folder import StateFolder
@@ -65,7 +67,7 @@ def train(
     'finished'
     """
     config = config or TrainConfig()
-    with join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+    with _gradients(), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
         with world.together("prepared"):
             if world.first:
                 check_output(output, None if go_on else name)
@@ -118,7 +120,7 @@ def resume(
         missing = "data" if source is None else "network"
         raise RunError(f"{run.path} was trained on {missing} from memory; pass it: resume(run, {missing}=…)")
     chosen = known["name"] if network is None else network
-    with join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+    with _gradients(), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
         with world.together("prepared"):
             task = prepare(
                 chosen,
@@ -134,6 +136,13 @@ def resume(
                 )
         beginning = begin_together(world, lambda: _go_on(run, task, world))
         return execute(task, config, beginning, world, listeners)
+
+
+@contextlib.contextmanager
+def _gradients() -> Iterator[None]:
+    """Gradients are kept, whatever the caller's block is in, such as `torch.no_grad()`."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _go_on(run: Run, task: Task, world: World) -> Beginning:

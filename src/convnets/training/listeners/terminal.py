@@ -23,7 +23,7 @@ from convnets.training.events import (
     StepEnded,
 )
 
-__all__ = ["Terminal", "duration", "ending", "kernels_measured"]
+__all__ = ["Terminal", "duration", "ending", "kernels_measured", "without_twin"]
 
 # Every row fits a terminal of 80 columns. The speed is that of the whole epoch, as a clock on the wall sees it;
 # metrics.csv has that of the training steps alone too.
@@ -114,7 +114,7 @@ class Terminal:
 
     def _show_kernels(self, event: KernelsChosen) -> None:
         if event.obstacle is not None:
-            self._line(f"note: PyTorch's own layers in part: {event.obstacle}", "yellow")
+            self._line(f"note: {without_twin(event)}", "yellow")
         if event.measured:
             self._line(f"note: {kernels_measured(event)}", "yellow")
 
@@ -178,6 +178,12 @@ def kernels_measured(event: KernelsChosen) -> str:
         f"kernels of {event.measured} convolution shapes measured in {event.seconds:.1f} s: "
         f"{own} of {len(event.choices)} choices are not oneDNN's; all remembered"
     )
+
+
+def without_twin(event: KernelsChosen) -> str:
+    """Why the network, or a part of it, trains by PyTorch's own layers, in one line."""
+    part = ", in part" if event.fused or event.convolutions else ""
+    return f"trained through PyTorch's own layers{part}: {event.obstacle}"
 
 
 def ending(event: RunEnded) -> str:
