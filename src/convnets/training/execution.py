@@ -17,11 +17,12 @@ from convnets.core.world import World
 from convnets.data.batches import Batches
 from convnets.data.shard_batches import Reading, ShardBatches
 from convnets.data.shard_pictures import ShardPictures
-from convnets.errors import ConvnetsError, RunError, TrainingError
+from convnets.errors import ConvnetsError, RunError
 from convnets.layers.synchronised_norm import synchronise_batch_norm
 from convnets.models.contract import ImageClassifier
 from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
+from convnets.training.determinism import without_deterministic_way
 from convnets.training.embedding import class_batches, evaluate_embedding, measured
 from convnets.training.events import Event, Listener, Notice, RunStarted
 from convnets.training.health import HealthProbe
@@ -61,7 +62,6 @@ def execute(
     with (
         _claimed(run, world),
         _own_random_numbers(),
-        _deterministic(config),
         interruption.listening(),
         contextlib.ExitStack() as layout,
     ):
@@ -98,9 +98,8 @@ def execute(
 
 def _told_as_ours(error: Exception, run: Run) -> Exception:
     """A full disk, whichever file met it, and an operation that is not deterministic, as errors of our own."""
-    if isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error):
-        operation = str(error).split()[0]
-        return TrainingError(f"{operation} has no deterministic way on this device; leave deterministic out")
+    if (refused := without_deterministic_way(error)) is not None:
+        return refused
     if not isinstance(error, OSError) or not is_disk_full(error):
         return error
     return RunError(
@@ -241,20 +240,6 @@ def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState, wo
         first_step=state.step,
         objective=config.objective,
     )
-
-
-@contextlib.contextmanager
-def _deterministic(config: TrainConfig) -> Iterator[None]:
-    """PyTorch's deterministic algorithms, where the run asks for them; an operation without one raises."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if not config.deterministic or before:  # asking alone would load PyTorch's compiler, a second or two
-        yield
-        return
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 @contextlib.contextmanager

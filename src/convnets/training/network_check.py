@@ -17,6 +17,7 @@ from convnets.core.hardware import Hardware
 from convnets.core.undisturbed import undisturbed
 from convnets.errors import ConfigError, ConvnetsError, InputError
 from convnets.models.answers import logits_of
+from convnets.training.determinism import without_deterministic_way
 
 __all__ = ["CheckedNetwork", "bare_network", "check_network", "materialise"]
 
@@ -186,7 +187,9 @@ def _checked_answer(answer: Any, classes: int) -> Tensor:
     return logits
 
 
-def _unable(shape: tuple[int, int, int], error: Exception) -> ConfigError:
+def _unable(shape: tuple[int, int, int], error: Exception) -> ConvnetsError:
+    if (refused := without_deterministic_way(error)) is not None:
+        return refused
     return ConfigError(
         f"the network fails on images {'×'.join(map(str, shape))} (C×H×W): {_first_line(error)}; "
         "allowed: a network that takes them; change it, or the images by size= and channels="

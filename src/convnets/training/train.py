@@ -19,6 +19,7 @@ from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
+from convnets.training.determinism import deterministic_algorithms
 from convnets.training.events import Listener
 from convnets.training.execution import execute
 from convnets.training.ranks import Beginning, begin_together, here, trains_on_cuda
@@ -67,7 +68,7 @@ def train(
     'finished'
     """
     config = config or TrainConfig()
-    with _gradients(), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+    with _as_asked(config), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
         with world.together("prepared"):
             if world.first:
                 check_output(output, None if go_on else name)
@@ -120,7 +121,7 @@ def resume(
         missing = "data" if source is None else "network"
         raise RunError(f"{run.path} was trained on {missing} from memory; pass it: resume(run, {missing}=…)")
     chosen = known["name"] if network is None else network
-    with _gradients(), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+    with _as_asked(config), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
         with world.together("prepared"):
             task = prepare(
                 chosen,
@@ -139,9 +140,9 @@ def resume(
 
 
 @contextlib.contextmanager
-def _gradients() -> Iterator[None]:
-    """Gradients are kept, whatever the caller's block is in, such as `torch.no_grad()`."""
-    with torch.inference_mode(False), torch.enable_grad():
+def _as_asked(config: TrainConfig) -> Iterator[None]:
+    """PyTorch's switches as the run needs them, whatever the caller's block is in, such as `torch.no_grad()`."""
+    with torch.inference_mode(False), torch.enable_grad(), deterministic_algorithms(config.deterministic):
         yield
 
 
