@@ -26,7 +26,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 
-__all__ = ["CONFIG_FILE", "FORMAT_VERSION", "WEIGHTS_FILE", "TrainedModel", "load_model", "save_model"]
+__all__ = ["CONFIG_FILE", "FORMAT_VERSION", "WEIGHTS_FILE", "TrainedModel", "load_model", "read_model", "save_model"]
 
 _MISMATCHES_SHOWN = 3
 _READ_ATTEMPTS = 3
@@ -132,7 +132,7 @@ def load_model(
     Raises ModelFolderError when a file is missing, damaged, of a newer format, or does not fit the network.
     """
     folder = Path(folder)
-    config, tensors = _read(folder)
+    config, tensors = read_model(folder)
     try:
         classes = _class_names(config["classes"])
         preprocess = Preprocess.from_dict(config["preprocess"])
@@ -152,8 +152,11 @@ def load_model(
     return TrainedModel(network.to(device).eval(), classes, preprocess, metrics)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and weights that belong together, also while a training run replaces them again and again."""
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and weights that belong together, also while a training run replaces them again and again.
+
+    Raises ModelFolderError when a file is missing, damaged, or of a newer format.
+    """
     for _ in range(_READ_ATTEMPTS):
         before = _identity(folder)
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
+from convnets.training.option_checks import as_tuple, check_name, check_range, check_type
 
 __all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
 
@@ -92,6 +93,14 @@ class TrainConfig:
     """Weight of the classifier's cross-entropy beside a loss on vectors; 0 leaves the classifier untrained."""
     pooling: str = "own"
     """Vectors are the network's own embedding, or its last maps by average, maximum, both or gem (p is learned)."""
+    start: str | None = None
+    """Trained weights to start from: a run, a model folder, or a .safetensors or .pth file."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that stay as they are, by name or pattern, such as stem,stage1 or 'stage[12].*'."""
+    freeze_epochs: int = 0
+    """First epochs in which the last layer learns alone."""
+    backbone_rate: float = 1.0
+    """Learning rate of all layers before the last as a share of its own, such as 0.1."""
     initialiser: str | None = None
     """Initialiser of convolution and linear weights, such as xavier-uniform; by default the network's own."""
     accumulate: int = 1
@@ -142,19 +151,21 @@ class TrainConfig:
     """Seed of everything random: weights, validation split, order, augmentation, dropout."""
 
     def __post_init__(self) -> None:
-        for name in ("augment", "step_epochs"):  # a list from TOML or Python is as good as a tuple
-            object.__setattr__(self, name, _tuple(name, getattr(self, name)))
+        for name in ("augment", "step_epochs", "freeze"):  # a list from TOML or Python is as good as a tuple
+            object.__setattr__(self, name, as_tuple(name, getattr(self, name)))
         for field in fields(self):
-            _check_type(field.name, str(field.type), getattr(self, field.name))
+            check_type(field.name, str(field.type), getattr(self, field.name))
         for name, low, high in _RANGES:
-            _check_range(name, getattr(self, name), low, high)
-        _check_name("objective", self.objective, OBJECTIVES)
-        _check_name("pooling", self.pooling, EMBEDDINGS)
+            check_range(name, getattr(self, name), low, high)
+        check_name("objective", self.objective, OBJECTIVES)
+        check_name("pooling", self.pooling, EMBEDDINGS)
         _check_objective(self)
-        _check_name("optimiser", self.optimiser, OPTIMISERS)
-        _check_name("schedule", self.schedule, SCHEDULES)
-        _check_name("precision", self.precision, ("auto", "fp32", "bf16"))
-        _check_name("non_finite", self.non_finite, ("stop", "skip"))
+        if self.freeze_epochs > self.epochs:
+            raise ConfigError(f"freeze_epochs is {self.freeze_epochs} of {self.epochs} epochs; allowed: at most all")
+        check_name("optimiser", self.optimiser, OPTIMISERS)
+        check_name("schedule", self.schedule, SCHEDULES)
+        check_name("precision", self.precision, ("auto", "fp32", "bf16"))
+        check_name("non_finite", self.non_finite, ("stop", "skip"))
         _ = self.save_interval
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"channels is {self.channels}; allowed: 1 or 3")
@@ -233,6 +244,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("l1_penalty", 0, 1e3),
     ("l2_penalty", 0, 1e3),
     ("max_norm", 1e-6, 1e6),
+    ("freeze_epochs", 0, 1_000_000),
+    ("backbone_rate", 1e-6, 1e3),
     ("clip_gradient_norm", 1e-6, 1e6),
     ("ema_decay", 0, 0.999999),
     ("mixup", 0, 100),
@@ -256,9 +269,6 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
-_IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table of a TOML file; ConfigError when it cannot be read."""
@@ -270,41 +280,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}; write lines such as epochs = 20") from None
 
 
-def _tuple(name: str, value: Any) -> tuple[Any, ...]:
-    """A tuple of the items; a text is its parts between commas, as on the command line."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if not isinstance(value, list | tuple):
-        raise ConfigError(f"{name} is {value!r}; allowed: a list")
-    return tuple(value)
-
-
-def _check_type(name: str, annotation: str, value: object) -> None:
-    base = annotation.removesuffix(" | None")
-    if value is None and base != annotation:
-        return
-    if base.startswith("tuple"):
-        item = base[len("tuple[") :].partition(",")[0]
-        assert isinstance(value, tuple)
-        for part in value:
-            _check_type(name, item, part)
-    elif not isinstance(value, _TYPES[base]) or (isinstance(value, bool) and base != "bool"):
-        raise ConfigError(f"{name} is {value!r}; allowed: {_IN_WORDS[base]}")
-
-
-def _check_range(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:  # also refuses nan
-        raise ConfigError(f"{name} is {value}; allowed: {low:,.12g} to {high:,.12g}")
-
-
-def _check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UnknownNameError(kind, value, allowed)
-
-
 # what only a loss on vectors listens to, and what none of them can do
 _OF_VECTORS = ("margin", "distance", "miner", "images_per_class", "classification_weight", "pooling")
-_OF_CLASSES = ("mixup", "cutmix", "auxiliary_weight", "accumulate")
+_OF_CLASSES = ("mixup", "cutmix", "auxiliary_weight", "accumulate", "freeze_epochs", "backbone_rate")
 
 
 def _check_objective(config: TrainConfig) -> None:
