@@ -175,7 +175,7 @@ def test_notes_on_animations_other_files_and_unequal_classes(make_tree: Make) ->
     assert check.animated == 1
     assert check.ignored == 1
     assert check.notes == [
-        "passed over, as they are no pictures by their names: 1",
+        "passed over: 1 file that is no picture by its name",
         "animated: 1 picture; the first frame is taken",
         "the largest class has 11 times as many pictures as the smallest",
     ]

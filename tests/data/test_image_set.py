@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import DataError, InputError
@@ -19,8 +22,18 @@ def make(n: int = 6, channels: int = 1, side: int = 4) -> ImageSet:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.zeros(6, 4, dtype=torch.uint8), r"shape \(6, 4\); allowed: N×C×H×W"),
-        (torch.zeros(6, 4, 4, dtype=torch.uint8), r"images\[:, None\]"),
+        (torch.zeros(6, 4, dtype=torch.uint8), r"shape \(6, 4\); allowed: N×H×W"),
+        (torch.zeros(6, 4, 4), r"float32; allowed: uint8"),
+        (np.zeros((6, 3, 4, 3), dtype=np.uint8), "could be N×C×H×W or N×H×W×C"),
+        (
+            np.zeros((6, 4, 4, 4), dtype=np.uint8),
+            r"four channels; allowed: 1 or 3, such as images\[..., :3\]",
+        ),
+        (np.zeros((6, 4, 4)), "float64; allowed: uint8"),
+        (np.full((6, 4, 4), 300), "int64 from 300 to 300; allowed: uint8 from 0 to 255"),
+        ([np.zeros((4, 4)), np.zeros((4, 5))], r"different sizes, such as \(4, 4\) and \(4, 5\)"),
+        (["a.png"] * 6, "images are of type|shape"),
+        ("photos", r"images are a str; .* load_data\(folder\)"),
         (torch.zeros(6, 4, 4, 3, dtype=torch.uint8), r"N×H×W×C; use images.permute\(0, 3, 1, 2\)"),
         (torch.zeros(6, 2, 5, 5, dtype=torch.uint8), "C = 1 or 3"),
         (torch.zeros(6, 1, 4, 4), r"float32; allowed: uint8 .* \(x \* 255\)"),
@@ -37,13 +50,98 @@ def test_wrong_images_are_refused_with_the_remedy(images: torch.Tensor, message:
         (torch.tensor([0, 1, 2, 0, 1, 3]), "label 3 with 3 classes; allowed: 0 to 2"),
         (torch.tensor([0, 1, 2, 0, 1, -1]), "label -1 with 3 classes"),
         (torch.tensor([0, 1, 2]), "6 images but 3 labels"),
-        (torch.zeros(6), "float32 .* allowed: int64"),
-        (torch.zeros(6, 1, dtype=torch.int64), "allowed: int64 of shape"),
+        (torch.zeros(6), "float32; allowed: whole numbers"),
+        (torch.zeros(6, 2, dtype=torch.int64), "one number for each image; shares of classes"),
     ],
 )
 def test_wrong_labels_are_refused(labels: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(make(), labels=labels)
+
+
+CORNERS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)  # N×H×W×C
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (CORNERS, CORNERS.transpose(0, 3, 1, 2)),
+        (CORNERS.transpose(0, 3, 1, 2), CORNERS.transpose(0, 3, 1, 2)),
+        (list(CORNERS), CORNERS.transpose(0, 3, 1, 2)),
+        (CORNERS[..., 0], CORNERS[:, None, :, :, 0]),
+        (CORNERS[..., :1], CORNERS[:, None, :, :, 0]),
+        (CORNERS[..., 0].tolist(), CORNERS[:, None, :, :, 0]),
+        (torch.from_numpy(CORNERS[..., 0].copy()), CORNERS[:, None, :, :, 0]),
+        (CORNERS.astype(np.uint16), CORNERS.transpose(0, 3, 1, 2)),
+        ([Image.fromarray(each) for each in CORNERS], CORNERS.transpose(0, 3, 1, 2)),
+    ],
+)
+def test_images_are_taken_as_they_are_held(images: Any, expected: np.ndarray) -> None:
+    found = ImageSet(images, [0, 1], ["a", "b"])
+    assert found.pixels.dtype == torch.uint8
+    assert np.array_equal(found.pixels.numpy(), expected)
+    assert found.classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[2, 0], (2, 0), np.array([2, 0], dtype=np.uint8), np.array([[2], [0]]), torch.tensor([2, 0], dtype=torch.int32),
+     ["c", "a"], np.array(["c", "a"])],
+)  # fmt: skip
+def test_labels_are_taken_as_they_are_held(labels: Any) -> None:
+    found = ImageSet(CORNERS, labels, ("a", "b", "c")).labels
+    assert found.dtype == torch.int64
+    assert found.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (("a", "b", "a"), "'a' is named twice"),
+        ("abc", "'abc'; allowed: a list of names"),
+        ((1, 2), "allowed: a list"),
+    ],
+)
+def test_class_names_are_names_and_each_is_there_once(classes: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ImageSet(CORNERS, [0, 1], classes)
+
+
+@pytest.mark.parametrize("form", [torch.tensor, np.array, list, tuple])
+def test_a_mask_chooses_as_in_numpy(form: Any) -> None:
+    whole = make()
+    mask = [False, True, True, False, False, True]
+    part = whole.subset(form(mask))
+    assert np.array_equal(part.pixels.numpy(), whole.pixels.numpy()[np.array(mask)])
+    assert part.labels.tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("indices", "expected"),
+    [([-1, 0], [5, 0]), (range(1, 3), [1, 2]), (slice(None, None, 2), [0, 2, 4]), (np.array([3], dtype=np.uint8), [3]),
+     ((i for i in (4, 5)), [4, 5]), (torch.tensor(2), [2]), (np.int64(1), [1])],
+)  # fmt: skip
+def test_whole_numbers_choose_as_in_numpy(indices: Any, expected: list[int]) -> None:
+    assert torch.equal(make().subset(indices).pixels, make().pixels[expected])
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        (torch.tensor([0.0, 1.0]), "float32; allowed: whole numbers or a mask"),
+        ([0.5, 1], "float64; allowed: whole numbers"),
+        ([True, False], "the mask has 2 values for 6 images"),
+        ([True, 1], "mix booleans and numbers"),
+        ([6], "index 6 of 6 images; allowed: -6 to 5"),
+        ([-7], "index -7 of 6 images"),
+        (["a"], "of type <U1; allowed"),
+        ("abc", "are a str; allowed"),
+        ([[0, 1], [2, 3]], r"shape \(2, 2\)"),
+    ],
+)
+def test_anything_else_is_no_index(indices: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make().subset(indices)
 
 
 def test_no_images_are_refused() -> None:

@@ -253,3 +253,36 @@ def test_a_pipe_named_as_a_picture_is_not_waited_for(make_tree: Make) -> None:
         pytest.skip("no pipes")
     os.mkfifo(root / "a" / "2.jpg")
     assert list(FolderPictures.scan(root).names) == ["a/1.jpg"]
+
+
+def test_what_systems_leave_behind_is_counted(make_tree: Make, kind: str) -> None:
+    clutter = ["@eaDir/a/1.jpg", "#recycle/1.jpg", "lost+found/1.jpg", "a/.thumbnails/1.jpg", "$RECYCLE.BIN/1.jpg",
+               "System Volume Information/1.jpg", "a/ehthumbs.db"]  # fmt: skip
+    pictures = SCANS[kind](make_tree(dict.fromkeys(["a/1.jpg", "b/1.jpg", *clutter]), kind))
+    assert list(pictures.names) == ["a/1.jpg", "b/1.jpg"]
+    assert pictures.ignored == 0
+    assert pictures.clutter == len(clutter)
+
+
+def test_a_zip_from_windows_keeps_its_classes(tmp_path: Path, picture: Callable[..., bytes]) -> None:
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        for name in ("train\\cat\\1.jpg", "train\\dog\\1.jpg"):
+            archive.writestr(name, picture())
+        archive.writestr("empty\\", b"")
+    pictures = ZipPictures.scan(tmp_path / "pets.zip")
+    assert list(pictures.paths) == ["train/cat/1.jpg", "train/dog/1.jpg"]
+    assert pictures.open(1).size == (12, 8)
+    assert list(pictures.empty_folders) == ["empty"]
+
+
+def test_of_a_picture_that_is_twice_in_a_zip_the_later_counts(
+    tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        archive.writestr("cat/1.jpg", picture(size=(3, 3)))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("cat/1.jpg", picture(size=(5, 5)))
+    pictures = ZipPictures.scan(tmp_path / "pets.zip")
+    assert len(pictures) == 1
+    assert pictures.open(0).size == (5, 5)
+    assert pictures.clutter == 1

@@ -24,13 +24,38 @@ def labelled(*paths: str, empty: tuple[str, ...] = ()) -> dict[str, dict[str, st
 
 
 @pytest.mark.parametrize("wrapper", ["", "cifar10/", "a/b/"])
-@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val", "dev"])
 def test_splits(wrapper: str, validation: str) -> None:
     parts = {"train": "train", "validation": validation, "test": "test"}
     paths = {p: [f"{wrapper}{f}/{c}/1.jpg" for c in ("dog", "cat")] for p, f in parts.items()}
     found = labelled(*paths["test"], *paths["train"], *paths["validation"])
     assert found == {p: {path: path.split("/")[-2] for path in paths[p]} for p in parts}
     assert list(found) == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize("train", ["training", "Training", "TRAIN"])
+@pytest.mark.parametrize("test", ["testing", "Test"])
+@pytest.mark.parametrize("wrapper", ["", "pets/"])
+def test_splits_by_other_names(wrapper: str, train: str, test: str) -> None:
+    paths = [f"{wrapper}{part}/{name}/1.jpg" for part in (train, test) for name in ("cat", "dog")]
+    assert list(arrange(*paths).parts) == ["train", "test"]
+    assert arrange(*paths).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (("train", "eval"), "eval/ beside train/ may mean validation or test; rename it to val or test"),
+        (("train", "Holdout"), "Holdout/ beside train/ may mean validation or test"),
+        (("train", "training"), "'train' and 'training' are both train; one is allowed"),
+        (("train", "val", "dev"), "'val' and 'dev' are both validation"),
+        (("eval", "test"), "pictures lie in eval/, test/ without train/CLASS/ above them"),
+        (("testing", "validation"), "without train/CLASS/ above them"),
+    ],
+)
+def test_splits_that_could_be_either_are_refused(folders: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        arrange(*(f"{part}/{name}/1.jpg" for part in folders for name in ("cat", "dog")))
 
 
 @pytest.mark.parametrize("wrapper", ["", "pets/"])

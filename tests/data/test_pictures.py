@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from convnets.data.pictures import open_picture
 from convnets.data.pillow_warnings import quiet_libtiff
@@ -270,3 +270,21 @@ def test_strips_of_any_height_give_the_same_picture(
     whole = np.asarray(open_picture(content, "x"))
     monkeypatch.setattr("convnets.data.picture_modes._STRIP_PIXELS", pixels)
     assert np.array_equal(np.asarray(open_picture(content, "x")), whole)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_that_tells_its_orientation_by_xmp_alone(orientation: int) -> None:
+    """As Pillow's `exif_transpose` turns it."""
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:4, :8] = 255
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", xmp=xmp.encode(), quality=100, subsampling=0)
+    with Image.open(io.BytesIO(file.getvalue())) as opened:
+        assert "exif" not in opened.info
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+    assert np.array_equal(np.asarray(open_picture(file.getvalue(), "it")), expected)

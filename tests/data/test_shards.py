@@ -368,3 +368,36 @@ def test_progress_counts_shards(shards: Path) -> None:
     report: Callable[[str, int, int | None], None] = lambda *a: told.append(a)  # noqa: E731
     load_shards(f"{shards}/set-*.tar", progress=report)
     assert told == [("looking at shards", n, 3) for n in (1, 2, 3)]
+
+
+def test_what_other_systems_add_is_passed_over_and_counted(tmp_path: Path) -> None:
+    members: Members = [
+        ("./.DS_Store", b"x"),
+        ("./README.md", b"about"),
+        ("./._0000.JPG", b"resource fork"),
+        ("./0000.JPG", png(0)),
+        ("./._0000.CLS", b"resource fork"),
+        ("./0000.CLS", b"b"),
+        ("./0000.json", b"{}"),
+        ("@eaDir/0001.png", png(9)),
+        ("./0001.seg.png", png(9)),
+        ("./0001.jpeg", png(1)),
+        ("./0001.cls", b"a"),
+        ("LICENSE", b"mine"),
+    ]
+    write_tar(tmp_path / "train-0.tar", members)
+    for _ in range(2):  # the second time from the cache
+        splits = load_shards(str(tmp_path / "train-0.tar"))
+        assert [splits.classes[label] for label in splits.train.labels] == ["b", "a"]
+        assert splits.notes == ("passed over in the shards: 6 files that belong to no picture",)
+        assert isinstance(splits.train.images, ShardPictures)
+        assert [splits.train.images.read(n) for n in range(2)] == [png(0), png(1)]
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeffcat\ndog\nowl\n", "cat\r\n\r\ndog\r\nowl\r\n\r\n", "\n cat \n\ndog\nowl"]
+)
+def test_a_list_of_classes_from_other_editors(tmp_path: Path, text: str) -> None:
+    write_tar(tmp_path / "train-0.tar", samples(0, 6))
+    (tmp_path / "classes.txt").write_bytes(text.encode())
+    assert load_shards(str(tmp_path / "train-0.tar")).classes == ("cat", "dog", "owl")

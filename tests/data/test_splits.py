@@ -119,3 +119,26 @@ def test_classes_that_are_too_small_are_named(
 
 def test_the_number_in_the_advice_works() -> None:
     split_off(image_set([50, 5]), 9, seed=0, balanced=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=40), st.integers(0, 9))
+def test_in_company_no_image_is_alone_on_either_side(counts: list[int], seed: int) -> None:
+    if max(counts) < 4:
+        with pytest.raises(DataError, match="no class has 4 images"):
+            split_off(image_set(counts), 0.1 if sum(counts) > 5 else 1, seed=seed, company=2)
+        return
+    if round(0.1 * sum(counts)) == 0:
+        return
+    whole = image_set(counts)
+    rest, part = split_off(whole, 0.1, seed=seed, company=2)
+    assert sorted(numbers(rest) + numbers(part)) == sorted(numbers(whole))
+    assert 1 not in part.class_counts().values()
+    left = rest.class_counts()
+    assert all(left[name] >= 2 for name, count in part.class_counts().items() if count)
+    assert len(part) <= 0.1 * sum(counts) + max(2, 0.1 * max(counts)) + 1
+
+
+def test_where_every_class_has_company_anyway_the_split_is_the_usual_one() -> None:
+    whole = image_set([40, 60])
+    assert numbers(split_off(whole, 0.1, seed=3, company=2)[1]) == numbers(split_off(whole, 0.1, seed=3)[1])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convnets.errors import InputError
 from convnets.evaluation import ranking
-from convnets.evaluation.distances import pairwise_distances
+from convnets.evaluation.distances import Distance, pairwise_distances
 from convnets.evaluation.ranking import score_retrieval
 
 NAMES = tuple("abcdef")
@@ -24,7 +24,12 @@ def vectors_of(seed: int, count: int, classes: int = 5) -> tuple[Tensor, Tensor]
 
 
 def loop(
-    queries: Tensor, labels: Tensor, gallery: Tensor, gallery_labels: Tensor, own: bool, distance: str
+    queries: Tensor,
+    labels: Tensor,
+    gallery: Tensor,
+    gallery_labels: Tensor,
+    own: bool,
+    distance: str | Distance,
 ) -> list[dict[str, float]]:
     """For each query its measures; an empty dictionary where there is nothing to find."""
     d = pairwise_distances(queries.double(), gallery.double(), distance).tolist()
@@ -160,3 +165,69 @@ def test_per_class_figures_add_up() -> None:
         scores.map_at_r
     )
     assert scores.to_dict()["precision_at_1"] == scores.recall[1]
+
+
+# of any sign, of any type, with ties, and with places that are never near
+FUNCTIONS: dict[str, Distance] = {
+    "negative product": lambda a, b: -(a @ b.T),
+    "all negative": lambda a, b: torch.cdist(a.float(), b.float()) - 1e6,
+    "float64": lambda a, b: -(a.double() @ b.double().T),
+    "whole numbers": lambda a, b: (torch.cdist(a.float(), b.float()) * 10).long() - 20,
+    "bool": lambda a, b: torch.cdist(a.float(), b.float()) > 2,
+    "half": lambda a, b: (-(a @ b.T)).half(),
+    "infinite": lambda a, b: torch.cdist(a.float(), b.float()).masked_fill(
+        a[:, :1] * b[:, 0] < -2, torch.inf
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_function_of_ones_own_is_compared_as_it_is(
+    own: bool, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_BYTES_AT_ONCE", 7 * ranking._BYTES_PER_CELL * 60)
+    gallery, gallery_labels = vectors_of(0, 60)
+    queries, labels = (gallery, gallery_labels) if own else vectors_of(1, 30)
+
+    def as_searched(a: Tensor, b: Tensor) -> Tensor:  # the loop asks in float64
+        return FUNCTIONS[name](a.float(), b.float())
+
+    rows = loop(queries, labels, gallery, gallery_labels, own, as_searched)
+    scores = score_retrieval(
+        queries, labels, NAMES, gallery=None if own else (gallery, gallery_labels), distance=FUNCTIONS[name]
+    )
+    for k in (1, 2, 4, 8):
+        assert scores.recall[k] == pytest.approx(mean(rows, f"recall{k}"))
+    assert scores.r_precision == pytest.approx(mean(rows, "r_precision"))
+    assert scores.map_at_r == pytest.approx(mean(rows, "map"))
+
+
+def test_a_negative_product_finds_what_scikit_learn_finds() -> None:
+    from sklearn.neighbors import NearestNeighbors
+
+    vectors, labels = vectors_of(3, 80)
+    vectors = F.normalize(vectors)
+    found = NearestNeighbors(n_neighbors=2, metric=lambda a, b: 1 - a @ b).fit(vectors.numpy())
+    nearest = found.kneighbors(vectors.numpy(), return_distance=False)[:, 1]
+    asked = torch.bincount(labels)[labels] > 1
+    expected = (labels[torch.from_numpy(nearest)] == labels)[asked].double().mean()
+    scores = score_retrieval(vectors, labels, NAMES, distance=lambda a, b: -(a @ b.T))
+    assert scores.recall[1] == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(
+    ("distance", "message"),
+    [
+        (
+            lambda a, b: (a @ b.T)[:1],
+            r"shape \(1, 60\), torch.float32 for \d+ and 60 vectors; allowed: a tensor N×M",
+        ),
+        (lambda a, b: a @ b.T / 0 * 0, "gave nan"),
+        (lambda a, b: (a @ b.T).tolist(), "gave list"),
+        (lambda a, b: (a @ b.T) * 1j, "complex64"),
+    ],
+)
+def test_what_cannot_be_put_in_order_is_refused(distance: Distance, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        score_retrieval(*vectors_of(0, 60), NAMES, distance=distance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.errors import InputError
+from convnets.inspection.effective_field import effective_field
 from convnets.inspection.graph_recording import GraphRecorder
 from convnets.inspection.graph_trace import trace_graph
 from convnets.inspection.receptive_field import AxisField, ReceptiveField, receptive_fields
+from convnets.inspection.summary import inspect
 from convnets.models.catalogue import create_model, list_models, model_entry
 
 Span = tuple[int, int]
@@ -329,6 +331,93 @@ def test_an_unknown_operation_is_taken_to_see_all_and_says_so() -> None:
     field = receptive_fields(Unknown(), (1, 8, 8))[-1]
     assert field.whole
     assert not field.exact
+
+
+class Applied(nn.Module):
+    """Any function as a network."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+LAID_OUT: dict[str, Callable[[Tensor], Tensor]] = {
+    "pixel-unshuffle": lambda x: F.pixel_unshuffle(x, 2),
+    "pixel-unshuffle after a convolution": lambda x: F.pixel_unshuffle(x, 3),
+    "cumsum down": lambda x: x.cumsum(2),
+    "cumsum across": lambda x: torch.cumsum(x, dim=-1),
+    "cumsum backwards after a convolution": lambda x: x.flip(2).cumsum(2),
+    "cumprod": lambda x: x.cumprod(2),
+    "logcumsumexp": lambda x: x.logcumsumexp(3),
+    "Tensor.unfold": lambda x: x.unfold(2, 4, 3),
+    "Tensor.unfold twice": lambda x: x.unfold(2, 3, 2).unfold(3, 2, 1),
+    "unfold": lambda x: F.unfold(x, (3, 2), padding=(1, 0), stride=(2, 3)),
+    "unfold after a convolution": lambda x: F.unfold(x, 3, dilation=2, padding=1),
+}
+
+
+@pytest.mark.parametrize("name", LAID_OUT)
+def test_what_lays_out_or_adds_up_places_is_exact(name: str) -> None:
+    conv = nn.Conv2d(1, 2, 3, stride=2, padding=1)
+    nn.init.uniform_(conv.weight, 0.5, 1)
+    network = nn.Sequential(conv if "after" in name else nn.Identity(), Applied(LAID_OUT[name])).double()
+    image = torch.rand(1, 1, 18, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.5
+    field = receptive_fields(network, (1, 18, 12))[-1]
+    assert field.exact
+    image.requires_grad_(True)
+    output = network(image)
+    if output.ndim == 3:  # N×C×L: a line of units is one place of L, in both axes of the image
+        sums = [output[..., place].sum() for place in range(output.shape[2])]
+        seen = [torch.autograd.grad(each, image, retain_graph=True)[0].abs() for each in sums]
+        expected = [[hull(each.sum((0, 1, other))) for each in seen] for other in (3, 2)]
+    else:
+        expected = gradient_spans(output, image)[:2]
+    assert spans_of(field) == expected
+
+
+def causal(x: Tensor) -> Tensor:
+    tokens = x.flatten(2).mT
+    return F.scaled_dot_product_attention(tokens, tokens, tokens, is_causal=True)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.fft.fft2(x).abs(),
+        lambda x: x.sort(2).values,
+        lambda x: F.fold(F.unfold(x, 3), (8, 8), 3),
+        lambda x: nn.LSTM(8, 2)(x[0, 0])[0],
+        causal,
+    ],
+)
+def test_a_bound_is_shown_as_a_bound(function: Callable[[Tensor], Tensor]) -> None:
+    class Bounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 1)
+            self.after = nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.after(function(self.conv(x)))
+
+    network = Bounded()
+    field = receptive_fields(network, (1, 8, 8))[-1]
+    assert not field.exact
+    assert field.to_dict()["exact"] is False
+    assert "at most 8×8" in str(field)
+    summary = inspect(network, (1, 8, 8))
+    assert "≤8×8" in str(summary)
+    assert "≤8×8" in summary.html()
+    if len(field.shape) == 4:
+        found = effective_field(network, field.name, (1, 8, 8))
+        assert "can see at most 8×8" in str(found)
+        assert found.to_dict()["exact"] is False
+        assert "what it can see at most" in found.svg()
+    exact = effective_field(nn.Sequential(nn.Conv2d(1, 1, 3)), "0", (1, 8, 8))
+    assert "at most" not in str(exact) + exact.svg()
 
 
 def test_networks_of_the_catalogue_are_exact() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,7 +253,7 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
         (torch.full((3, 20, 20), 2.0), "values from 2 to 2; allowed: 0 to 1"),
         (torch.full((3, 20, 20), torch.nan), "values from nan to nan"),
         (torch.zeros(3, 20, 20, dtype=torch.int32), r"torch.int32; allowed: uint8 .* or float"),
-        (np.zeros((20, 20)), r"picture 0 is a ndarray; allowed: .*PIL.Image.fromarray"),
+        (np.zeros((20, 20, 5)), r"picture 0 has shape \(20, 20, 5\); allowed: an array H×W"),
         (None, "picture 0 is a NoneType"),
     ],
 )
@@ -262,10 +263,18 @@ def test_what_is_no_picture_is_refused_in_one_line(picture: object, message: str
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("one", ["a.png", Path("a.png"), b"", Image.new("L", (9, 9)), torch.zeros(3, 9, 9)])
-def test_one_picture_outside_a_list_is_refused(one: object) -> None:
-    with pytest.raises(InputError, match=r"allowed: a list of pictures, such as \[picture\]"):
-        Predictor(_trained()).predict(one)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "one",
+    [Image.new("L", (9, 9)), torch.zeros(3, 9, 9), np.zeros((9, 9, 3)), io.BytesIO()],
+    ids=lambda one: type(one).__name__,
+)
+def test_one_picture_is_a_list_of_one(one: Any) -> None:
+    if isinstance(one, io.BytesIO):
+        Image.new("RGB", (9, 9)).save(one, "PNG")
+    predictor = Predictor(_trained())
+    predictions = predictor.predict(one)
+    assert len(predictions) == 1
+    _same(predictions[0], predictor.predict([one])[0])
 
 
 def test_top_is_cut_at_the_number_of_classes_and_checked() -> None:

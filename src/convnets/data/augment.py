@@ -79,18 +79,7 @@ class PerBatch:
             if cuda:
                 torch.cuda.manual_seed(seed)
             changed = self.function(images.clone())
-        self._check(images, changed)
-        return changed
-
-    def _check(self, images: Tensor, changed: object) -> None:
-        if not isinstance(changed, Tensor) or not changed.is_floating_point():
-            kind = changed.dtype if isinstance(changed, Tensor) else type(changed).__name__
-            raise InputError(f"{self!r} returned {kind}; allowed: a float tensor N×C×H×W")
-        if changed.ndim != 4 or changed.shape[:2] != images.shape[:2]:
-            shapes = f"{tuple(images.shape)} to {tuple(changed.shape)}"
-            raise InputError(
-                f"{self!r} changed the shape from {shapes}; the number of images and channels must stay"
-            )
+        return check_augmented(images, changed, self)
 
     def __repr__(self) -> str:
         return f"PerBatch({getattr(self.function, '__name__', repr(self.function))})"
@@ -104,8 +93,25 @@ def augment_images(images: Tensor, augment: Sequence[Augmentation], generator: t
     torch.Size([2, 1, 28, 28])
     """
     for augmentation in augment:
-        images = augmentation(images, generator)
+        images = check_augmented(images, augmentation(images, generator), augmentation)
     return images
+
+
+def check_augmented(images: Tensor, changed: object, augmentation: object) -> Tensor:
+    """What an augmentation made of `images`, in their type; InputError when it is no float N×C×H×W of as many.
+
+    >>> check_augmented(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2, dtype=torch.float64), "mine").dtype
+    torch.float32
+    """
+    if not isinstance(changed, Tensor) or not changed.is_floating_point():
+        kind = changed.dtype if isinstance(changed, Tensor) else type(changed).__name__
+        raise InputError(f"{augmentation!r} returned {kind}; allowed: a float tensor N×C×H×W")
+    if changed.ndim != 4 or changed.shape[:2] != images.shape[:2]:
+        shapes = f"{tuple(images.shape)} to {tuple(changed.shape)}"
+        raise InputError(
+            f"{augmentation!r} changed the shape from {shapes}; the number of images and channels must stay"
+        )
+    return changed.to(images.dtype)
 
 
 @dataclass(frozen=True)

@@ -62,4 +62,5 @@ def choose_held_out(classes: Sequence[str], count: int, seed: int = 0) -> tuple[
 
 
 def _of_classes(splits: Splits, names: Sequence[str]) -> Splits:
-    return Splits(**{part: keep_classes(images, names) for part, images in splits.parts().items()})
+    kept = {part: keep_classes(images, names) for part, images in splits.parts().items()}
+    return Splits(kept["train"], kept.get("validation"), kept.get("test"))

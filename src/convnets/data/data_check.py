@@ -16,7 +16,7 @@ from convnets.data.folder_pictures import FolderPictures
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_facts import PictureFacts, facts_of_file, facts_of_pixels
 from convnets.data.picture_layout import arrange_pictures, likely_place
-from convnets.data.picture_names import printable
+from convnets.data.picture_names import passed_over, printable
 from convnets.data.pillow_warnings import quiet_pillow
 from convnets.data.published_file import Progress
 from convnets.data.shard_paths import is_shard_pattern
@@ -84,8 +84,7 @@ def _found(path: Path) -> tuple[FolderPictures | ZipPictures, DataCheck]:
             f"{check.source}: neither a folder nor a zip archive; allowed: a folder or zip of pictures"
         )
     check.ignored = pictures.ignored
-    if pictures.ignored:
-        check.notes.append(f"passed over, as they are no pictures by their names: {pictures.ignored:,}")
+    check.notes += passed_over(pictures.ignored, pictures.clutter)
     return pictures, check
 
 

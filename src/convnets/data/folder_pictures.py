@@ -19,18 +19,22 @@ __all__ = ["FolderPictures"]
 class FolderPictures:
     """The pictures below a folder, in sorted order.
 
-    Hidden files and what desktops leave behind are passed over; other files are counted in `ignored`. A link to
+    Hidden files and what systems leave behind are counted in `clutter`, other files in `ignored`. A link to
     a picture elsewhere in the folder is followed; links to folders, out of the folder, in circles or to nothing
     raise DataError.
     """
 
-    def __init__(self, root: Path, paths: Sequence[str], ignored: int = 0, empty: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, paths: Sequence[str], ignored: int = 0, empty: Sequence[str] = (), clutter: int = 0
+    ) -> None:
         self.root = root
         """The folder."""
         self.paths = tuple(paths)
         """Below the root, with slashes; bytes that are not UTF-8 as surrogates, as `os.fsdecode` gives them."""
         self.ignored = ignored
         """Files that are not pictures by their name."""
+        self.clutter = clutter
+        """Hidden files and folders, and those that systems leave behind; what is in such a folder is not counted."""
         self.empty_folders = tuple(empty)
         """Folders without a picture in or below them."""
 
@@ -38,18 +42,20 @@ class FolderPictures:
     def scan(cls, root: Path) -> FolderPictures:
         """Find every picture below `root`."""
         resolved = Path(root).resolve()
-        found, ignored, empty = [], 0, []
+        found, ignored, empty, clutter = [], 0, [], 0
         try:
-            for folder, pictures, others in _walk(resolved):
+            for folder, pictures, others, hidden in _walk(resolved):
                 found += pictures
                 ignored += others
+                clutter += hidden
                 if folder and not pictures:
                     empty.append(folder)
         except OSError as error:
             raise DataError(f"{printable(str(error.filename))}: cannot be read ({error.strerror})") from None
         found.sort(key=os.fsencode)
         filled = folders_of(found)
-        return cls(Path(root), found, ignored, [folder for folder in sorted(empty) if folder not in filled])
+        empty = [folder for folder in sorted(empty) if folder not in filled]
+        return cls(Path(root), found, ignored, empty, clutter)
 
     @property
     def names(self) -> Sequence[str]:
@@ -98,16 +104,17 @@ def _check_size(path: Path, name: str) -> None:
     refuse_huge(size, name)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], int]]:
-    """Each folder's path below `root`, the pictures right in it, and how many other files."""
+def _walk(root: Path) -> Iterator[tuple[str, list[str], int, int]]:
+    """Each folder's path below `root`, the pictures right in it, how many other files, and how much clutter."""
     waiting = [""]
     while waiting:
         below = waiting.pop()
-        pictures, others = [], 0
+        pictures, others, clutter = [], 0, 0
         with os.scandir(root / below) as entries:
             for entry in entries:
                 path = f"{below}/{entry.name}" if below else entry.name
                 if is_clutter(entry.name):
+                    clutter += 1
                     continue
                 if entry.is_symlink():
                     _check_link(root, path)
@@ -117,7 +124,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], int]]:
                     pictures.append(path)
                 else:
                     others += 1
-        yield below, pictures, others
+        yield below, pictures, others, clutter
 
 
 def _check_link(root: Path, path: str) -> None:

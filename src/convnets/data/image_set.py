@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from convnets.data.given_arrays import as_class_names, as_labels, as_pixels
+from convnets.data.indexing import Indices, chosen_places
 from convnets.errors import DataError, InputError
 
 __all__ = ["ImageSet", "PictureFiles", "Splits"]
@@ -42,7 +45,7 @@ class PictureFiles(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ImageSet:
     """Images, labels, class names and where they came from.
 
@@ -61,12 +64,22 @@ class ImageSet:
     source: str
     """Where the images came from, for people: a data set's name, a folder."""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.images, Tensor):
-            _check_images(self.images)
-        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
-            found = f"{self.labels.dtype} of shape {tuple(self.labels.shape)}"
-            raise InputError(f"labels are {found}; allowed: int64 of shape (N,)")
+    def __init__(
+        self,
+        images: Tensor | PictureFiles | Sequence[Any] | np.ndarray[Any, Any],
+        labels: Tensor | Sequence[int] | Sequence[str] | np.ndarray[Any, Any],
+        classes: Sequence[str],
+        source: str = "given images",
+    ) -> None:
+        """Images as `as_pixels` takes them, or files; labels as `as_labels` does, N of them; K class names."""
+        files = hasattr(type(images), "content_hash")  # asking the protocol itself would list every name
+        object.__setattr__(self, "images", images if files else as_pixels(images))
+        object.__setattr__(self, "classes", as_class_names(classes))
+        object.__setattr__(self, "labels", as_labels(labels, self.classes))
+        object.__setattr__(self, "source", source)
+        self._check()
+
+    def _check(self) -> None:
         if len(self.labels) != len(self.images):
             raise InputError(
                 f"{len(self.images)} images but {len(self.labels)} labels; each image needs one label"
@@ -125,9 +138,17 @@ class ImageSet:
         counts = torch.bincount(self.labels, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
-    def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
-        """The images at `indices` (int64), in that order; class names and source stay."""
-        chosen = torch.as_tensor(indices, dtype=torch.int64)
+    def subset(self, indices: Indices) -> ImageSet:
+        """The images at `indices`, in that order, or those of a mask; class names and source stay.
+
+        Whole numbers count from the end where they are negative; a mask has one boolean for each image. Raises
+        InputError for anything else.
+
+        >>> images = ImageSet(torch.zeros(3, 4, 4, dtype=torch.uint8), [0, 1, 0], ("cat", "dog"))
+        >>> images.subset(images.labels == 0).class_counts()
+        {'cat': 2, 'dog': 0}
+        """
+        chosen = chosen_places(indices, len(self))
         images = (
             self.images[chosen] if isinstance(self.images, Tensor) else self.images.subset(chosen.tolist())
         )
@@ -141,6 +162,8 @@ class Splits:
     train: ImageSet
     validation: ImageSet | None = None
     test: ImageSet | None = None
+    notes: tuple[str, ...] = ()
+    """What was passed over when the images were found, for people."""
 
     def __post_init__(self) -> None:
         for name, part in self.parts().items():
@@ -168,19 +191,3 @@ class Splits:
         from convnets.data.image_set_html import image_sets_html
 
         return image_sets_html(self.source, self.parts())
-
-
-def _check_images(images: Tensor) -> None:
-    shape = tuple(images.shape)
-    if images.ndim == 4 and shape[3] in (1, 3, 4) and shape[1] not in (1, 3):
-        raise InputError(
-            f"images have shape {shape}, which looks like N×H×W×C; use images.permute(0, 3, 1, 2)"
-        )
-    if images.ndim != 4 or shape[1] not in (1, 3):
-        raise InputError(
-            f"images have shape {shape}; allowed: N×C×H×W with C = 1 or 3, such as images[:, None]"
-        )
-    if images.dtype != torch.uint8:
-        raise InputError(
-            f"images are {images.dtype}; allowed: uint8 from 0 to 255, such as (x * 255).round().to(torch.uint8)"
-        )

@@ -13,11 +13,17 @@ __all__ = ["Layout", "arrange_pictures", "likely_place", "split_of_folder"]
 
 _SPLIT_FOLDERS = {
     "train": "train",
+    "training": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
+    "testing": "test",
 }
+_EITHER = frozenset(
+    ("eval", "evaluation", "holdout", "heldout")
+)  # of validation for some people, of test for others
 _LAYOUTS = "allowed: root/{train,val,test}/CLASS/* or root/CLASS/*"
 
 
@@ -51,7 +57,7 @@ def arrange_pictures(
     wrapper = paths[0][:depth]
     paths = [path[depth:] for path in paths]
     folders = [folder[depth:] for folder in folders if folder[:depth] == wrapper and len(folder) > depth]
-    if any(path[0].lower() == "train" and len(path) >= 3 for path in paths):
+    if any(split_of_folder(path[0]) == "train" and len(path) >= 3 for path in paths):
         return _split_layout(paths, folders, source)
     _refuse_split_names_as_classes(paths, source)
     grouped = {"train": [(index, path) for index, path in enumerate(paths)]}
@@ -67,6 +73,10 @@ def split_of_folder(name: str) -> str | None:
     return _SPLIT_FOLDERS.get(name.lower())
 
 
+def _is_split_name(name: str) -> bool:
+    return name.lower() in _SPLIT_FOLDERS or name.lower() in _EITHER
+
+
 def likely_place(path: tuple[str, ...]) -> tuple[str, str]:
     """Split and class of a picture by its folders alone, for reports on layouts that are refused.
 
@@ -75,8 +85,8 @@ def likely_place(path: tuple[str, ...]) -> tuple[str, str]:
     """
     folders = path[:-1]
     for depth, folder in enumerate(folders[:2]):  # a split, or a split in one folder around everything
-        if folder.lower() in _SPLIT_FOLDERS:
-            return _SPLIT_FOLDERS[folder.lower()], printable("/".join(folders[depth + 1 : depth + 2]) or ".")
+        if (part := split_of_folder(folder)) is not None:
+            return part, printable("/".join(folders[depth + 1 : depth + 2]) or ".")
     return "all", printable("/".join(folders[:1]) or ".")
 
 
@@ -85,7 +95,7 @@ def _wrapping_folders(paths: Sequence[tuple[str, ...]]) -> int:
     depth = 0
     while True:
         first = paths[0][depth]
-        if first.lower() in _SPLIT_FOLDERS or any(len(p) < depth + 3 or p[depth] != first for p in paths):
+        if _is_split_name(first) or any(len(p) < depth + 3 or p[depth] != first for p in paths):
             return depth
         depth += 1
 
@@ -94,7 +104,11 @@ def _split_layout(paths: Sequence[tuple[str, ...]], folders: list[tuple[str, ...
     grouped: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
     spelled: dict[str, str] = {}
     for index, path in enumerate(paths):
-        part = _SPLIT_FOLDERS.get(path[0].lower())
+        part = split_of_folder(path[0])
+        if path[0].lower() in _EITHER:
+            raise DataError(
+                f"{source}: {path[0]}/ beside train/ may mean validation or test; rename it to val or test"
+            )
         if part is None:
             raise DataError(f"{source}: {_shown(path)} lies beside train/; {_LAYOUTS}; move it away")
         if spelled.setdefault(part, path[0]) != path[0]:
@@ -108,7 +122,7 @@ def _split_layout(paths: Sequence[tuple[str, ...]], folders: list[tuple[str, ...
 
 def _refuse_split_names_as_classes(paths: Sequence[tuple[str, ...]], source: str) -> None:
     first = {path[0] for path in paths}
-    if all(name.lower() in _SPLIT_FOLDERS for name in first) and len(next(iter(paths))) > 1:
+    if all(_is_split_name(name) for name in first) and len(next(iter(paths))) > 1:
         found = ", ".join(f"{name}/" for name in sorted(first))
         raise DataError(f"{source}: pictures lie in {found} without train/CLASS/ above them; {_LAYOUTS}")
 

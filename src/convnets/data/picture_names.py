@@ -6,7 +6,15 @@ import os
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-__all__ = ["PICTURE_SUFFIXES", "folders_of", "is_clutter", "is_picture", "printable", "shortened"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "folders_of",
+    "is_clutter",
+    "is_picture",
+    "passed_over",
+    "printable",
+    "shortened",
+]
 
 PICTURE_SUFFIXES = frozenset(
     (
@@ -30,7 +38,24 @@ PICTURE_SUFFIXES = frozenset(
 """Lower-case endings of the files that are taken for pictures."""
 
 _LONGEST_SHOWN = 200
-_CLUTTER = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
+_CLUTTER = frozenset(
+    (
+        "__macosx",  # macOS, in archives
+        "icon\r",
+        "thumbs.db",  # Windows
+        "ehthumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "@eadir",  # Synology
+        "#recycle",
+        "#snapshot",
+        "@recycle",  # QNAP
+        "@recently-snapshot",
+        "lost+found",  # Linux
+        "__pycache__",
+    )
+)
 
 
 def is_picture(name: str) -> bool:
@@ -43,12 +68,26 @@ def is_picture(name: str) -> bool:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder is hidden or left behind by a desktop: passed over without being counted.
+    """Whether a file or folder is hidden, or left behind by a desktop, a file system or a storage device.
 
-    >>> is_clutter(".DS_Store"), is_clutter("__MACOSX"), is_clutter("cats")
+    >>> is_clutter(".DS_Store"), is_clutter("@eaDir"), is_clutter("cats")
     (True, True, False)
     """
     return name.startswith(".") or name.lower() in _CLUTTER
+
+
+def passed_over(ignored: int, clutter: int) -> tuple[str, ...]:
+    """What was not taken for a picture, in one line for people; empty where there was nothing.
+
+    >>> passed_over(2, 1)
+    ('passed over: 2 files that are no pictures by their names, 1 hidden or system file or folder',)
+    """
+    kinds = (
+        (ignored, "file that is no picture by its name", "files that are no pictures by their names"),
+        (clutter, "hidden or system file or folder", "hidden or system files or folders"),
+    )
+    found = [f"{count:,} {one if count == 1 else many}" for count, one, many in kinds if count]
+    return (f"passed over: {', '.join(found)}",) if found else ()
 
 
 def printable(name: str) -> str:

@@ -125,7 +125,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    if picture.format == "JPEG" and "exif" not in picture.info:
+    if picture.format == "JPEG" and not picture.info.keys() & {"exif", "xmp"}:
         return 1  # the most common case, and looking for other sources of EXIF costs as much as decoding a thumbnail
     try:
         return int(picture.getexif().get(_ORIENTATION_TAG, 1))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from convnets.core.cache import cache_folder
 from convnets.core.files import atomic_path
-from convnets.data.picture_names import is_picture, printable, shortened
+from convnets.data.picture_names import is_clutter, is_picture, printable, shortened
 from convnets.data.pictures import refuse_huge
 from convnets.data.shard_paths import open_shard, shard_stamp
 from convnets.errors import DataError
@@ -32,7 +32,7 @@ _LABEL = "cls"
 _MAX_LABEL_BYTES = 4096
 _MAX_HEADER_BYTES = 1 << 20  # of one long name or extended header: what is longer is no header
 _TAIL_BYTES = 1 << 20  # zeros that tar programs leave at the end: a record of up to this size
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,8 @@ class ShardIndex:
     """The different labels as they are written in the shards, in the order in which they are met."""
     keys: bytes
     """The samples' keys, one a line."""
+    passed_over: int = 0
+    """Hidden and system files, and files of samples that have neither picture nor label, such as a README."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -82,9 +84,13 @@ def index_shards(shards: Sequence[str], *, progress: Progress | None = None) -> 
 
 def _look(shards: Sequence[str], sizes: Sequence[int], progress: Progress | None) -> ShardIndex:
     found: list[tuple[int, int, int]] = []
-    keys, starts, codes = [], [0], dict[str, int]()
+    keys, starts, codes, passed_over = [], [0], dict[str, int](), 0
     for number, (shard, size) in enumerate(zip(shards, sizes, strict=True), 1):
-        for key, offset, length, label in _samples(shard, size):
+        for sample in _samples(shard, size):
+            if isinstance(sample, int):
+                passed_over += sample
+                continue
+            key, offset, length, label = sample
             found.append((offset, length, codes.setdefault(label, len(codes))))
             keys.append(printable(key))
         starts.append(len(found))
@@ -93,32 +99,49 @@ def _look(shards: Sequence[str], sizes: Sequence[int], progress: Progress | None
     columns = np.array(found, dtype=np.int64).reshape(-1, 3)
     text = "\n".join(keys).encode()
     return ShardIndex(
-        tuple(shards), np.array(starts), columns[:, 0], columns[:, 1], columns[:, 2], tuple(codes), text
+        tuple(shards),
+        np.array(starts),
+        columns[:, 0],
+        columns[:, 1],
+        columns[:, 2],
+        tuple(codes),
+        text,
+        passed_over,
     )
 
 
-def _samples(shard: str, size: int) -> Iterator[tuple[str, int, int, str]]:
-    """Key, offset, bytes and label of each sample."""
-    key, picture, label = None, None, None
+Sample = tuple[str, int, int, str]
+"""Key, offset, bytes and label."""
+
+
+def _samples(shard: str, size: int) -> Iterator[Sample | int]:
+    """Each sample, and between them how many files were passed over."""
+    key, picture, label, files = None, None, None, 0
     for name, offset, length, content in _members(shard, size):
-        folder, _, file = name.rpartition("/")
+        folder, _, file = name.removeprefix("./").rpartition("/")
+        if any(is_clutter(part) for part in (*folder.split("/"), file)):
+            yield 1
+            continue
         stem, _, ending = file.partition(".")
         if (folder, stem) != key:
             if key is not None:
-                yield _sample(shard, key, picture, label)
-            key, picture, label = (folder, stem), None, None
-        if ending == _LABEL:
+                yield _sample(shard, key, picture, label, files)
+            key, picture, label, files = (folder, stem), None, None, 0
+        files += 1
+        if ending.lower() == _LABEL:
             label = content
         elif "." not in ending and is_picture(f"x.{ending}") and picture is None:
             refuse_huge(length, f"{printable(shard)}: {shortened(name)}")
             picture = offset, length
     if key is not None:
-        yield _sample(shard, key, picture, label)
+        yield _sample(shard, key, picture, label, files)
 
 
 def _sample(
-    shard: str, key: tuple[str, str], picture: tuple[int, int] | None, label: bytes | None
-) -> tuple[str, int, int, str]:
+    shard: str, key: tuple[str, str], picture: tuple[int, int] | None, label: bytes | None, files: int
+) -> Sample | int:
+    if picture is None and label is None:
+        return files
     name = "/".join(part for part in key if part)
     if picture is None or label is None:
         lacks = "picture" if picture is None else f".{_LABEL} with its label"
@@ -156,7 +179,7 @@ def _members(shard: str, size: int) -> Iterator[tuple[str, int, int, bytes | Non
                             f"{shown}: cut off: {size:,} of at least {needed:,} bytes; copy it again"
                         )
                     content = None
-                    if member.name.endswith(f".{_LABEL}"):
+                    if member.name.lower().endswith(f".{_LABEL}"):
                         file.seek(member.offset_data)
                         content = file.read(min(member.size, _MAX_LABEL_BYTES))
                     yield member.name, member.offset_data, member.size, content
@@ -223,7 +246,9 @@ def _save(path: Path, index: ShardIndex) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             safetensors.numpy.save_file(
-                columns, temporary, metadata={"labels": json.dumps(index.label_names)}
+                columns,
+                temporary,
+                metadata={"labels": json.dumps(index.label_names), "passed_over": str(index.passed_over)},
             )
     except OSError:
         pass  # a cache that cannot be written costs another look, no more
@@ -236,7 +261,7 @@ def _load(path: Path, shards: tuple[str, ...]) -> ShardIndex | None:
             arrays = {
                 name: file.get_tensor(name) for name in ("starts", "offsets", "sizes", "labels", "keys")
             }
-            names = json.loads(file.metadata()["labels"])
+            names, passed_over = json.loads(file.metadata()["labels"]), int(file.metadata()["passed_over"])
     except Exception:  # noqa: BLE001  whatever is wrong with it, looking again is right
         return None
     keys = arrays.pop("keys").tobytes()
@@ -246,4 +271,4 @@ def _load(path: Path, shards: tuple[str, ...]) -> ShardIndex | None:
     )
     if not whole or count != len(arrays["sizes"]):
         return None
-    return ShardIndex(shards, label_names=tuple(names), keys=keys, **arrays)
+    return ShardIndex(shards, label_names=tuple(names), keys=keys, passed_over=passed_over, **arrays)

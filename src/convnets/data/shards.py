@@ -45,7 +45,9 @@ def load_shards(
     indices = {part: index_shards(members, progress=progress) for part, members in parts.items()}
     names = _class_names(list(indices.values()), classes or _listed_classes(shards[0]), source)
     sets = {part: _image_set(index, names, source) for part, index in indices.items()}
-    return Splits(sets["train"], sets.get("validation"), sets.get("test"))
+    others = sum(index.passed_over for index in indices.values())
+    notes = (f"passed over in the shards: {others:,} files that belong to no picture",) if others else ()
+    return Splits(sets["train"], sets.get("validation"), sets.get("test"), notes)
 
 
 def shards_in(folder: Path) -> list[str]:
@@ -65,7 +67,7 @@ def _listed_classes(shard: str) -> list[str] | None:
     if "://" in shard or not path.is_file():
         return None
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text("utf-8-sig").split("\n")  # with or without the mark that Windows puts first
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{printable(str(path))}: cannot be read ({str(error)[:80]})") from None
     names = [printable(line.strip()) for line in lines if line.strip()]

@@ -16,7 +16,7 @@ from convnets.data.folder_pictures import FolderPictures
 from convnets.data.idx import read_idx
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.picture_layout import arrange_pictures
-from convnets.data.picture_names import printable
+from convnets.data.picture_names import passed_over, printable
 from convnets.data.published_file import Progress, PublishedFile
 from convnets.data.shard_paths import is_shard_pattern
 from convnets.data.shards import load_shards, shards_in
@@ -167,4 +167,5 @@ def _load_pictures(path: Path, progress: Progress | None) -> Splits:
         part: ImageSet(pictures.subset(indices), torch.tensor(labels), layout.classes, source)
         for part, (indices, labels) in layout.parts.items()
     }
-    return Splits(parts["train"], parts.get("validation"), parts.get("test"))
+    notes = passed_over(pictures.ignored, pictures.clutter)
+    return Splits(parts["train"], parts.get("validation"), parts.get("test"), notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,17 +13,20 @@ from convnets.errors import ConfigError, DataError
 
 __all__ = ["split_off"]
 
+_REMEDY = "give more images, or train without a validation part: validation=0 (--validation 0)"
+
 
 def split_off(
-    image_set: ImageSet, fraction: float | int, *, seed: int, balanced: bool = False
+    image_set: ImageSet, fraction: float | int, *, seed: int, balanced: bool = False, company: int = 1
 ) -> tuple[ImageSet, ImageSet]:
     """Split `image_set` into (rest, part); the part takes a float `fraction` in (0, 1), or an int of images.
 
     Stratified: each class has the same share of the part as of the whole, to within one image. `balanced`: each
-    class has the same number of images in the part, the size rounded down to a multiple of the classes. Which
-    images go is a pure function of labels and `seed`; both sides keep the order of the set. Classes without any
-    image are passed over. Raises ConfigError for a size that is not allowed, DataError naming the class that
-    has too few images.
+    class has the same number of images in the part, the size rounded down to a multiple of the classes. `company`:
+    a class that is in the part has at least so many images there, and so many stay behind; where a stratified part
+    would have fewer, some classes are left out of it. Which images go is a pure function of labels and `seed`; both
+    sides keep the order of the set. Classes without any image are passed over. Raises ConfigError for a size that is
+    not allowed, DataError naming the class that has too few images.
 
     >>> images = torch.zeros(10, 1, 4, 4, dtype=torch.uint8)
     >>> set_ = ImageSet(images, torch.tensor([0, 1] * 5), ("a", "b"), "an example")
@@ -30,7 +35,12 @@ def split_off(
     ({'a': 3, 'b': 3}, {'a': 2, 'b': 2})
     """
     count = _part_size(fraction, len(image_set))
-    chosen = _balanced(image_set, count, seed) if balanced else _stratified(image_set, count, seed)
+    if balanced:
+        chosen = _balanced(image_set, count, seed)
+    elif company > 1 and _fewest(image_set, count) < company:
+        chosen = _in_company(image_set, count, seed, company)
+    else:
+        chosen = _stratified(image_set, count, seed)
     in_part = torch.zeros(len(image_set), dtype=torch.bool)
     in_part[chosen] = True
     return image_set.subset((~in_part).nonzero().flatten()), image_set.subset(in_part.nonzero().flatten())
@@ -50,8 +60,39 @@ def _part_size(fraction: float | int, images: int) -> int:
             f"split is {fraction}; allowed: a fraction between 0 and 1, or a whole number of images"
         )
     if not 1 <= count < images:
-        raise ConfigError(f"split takes {count} of {images} images; allowed: 1 to {images - 1}")
+        share = f"{fraction:g} of " if isinstance(fraction, float) else ""
+        raise ConfigError(
+            f"a split that takes {share}{images} image{'s' * (images != 1)} would hold {count}; "
+            f"allowed: at least 1 on both sides; {_REMEDY}"
+        )
     return count
+
+
+def _fewest(image_set: ImageSet, count: int) -> int:
+    """Images that the smallest class has in a stratified part, or leaves behind."""
+    share = count / len(image_set)
+    counts = [found for found in image_set.class_counts().values() if found]
+    return min(math.floor(min(share, 1 - share) * found) for found in counts)
+
+
+def _in_company(image_set: ImageSet, count: int, seed: int, company: int) -> Tensor:
+    """Classes in random order, each with its share or `company` images, until there are `count`."""
+    share, chosen, left = count / len(image_set), list[Tensor](), count
+    found = torch.bincount(image_set.labels, minlength=len(image_set.classes)).tolist()
+    for label in torch.randperm(len(found), generator=generator_for(seed, "split in company")).tolist():
+        take = max(company, round(share * found[label]))
+        if take + company > found[label] or left <= 0:
+            continue
+        members = (image_set.labels == label).nonzero().flatten()
+        order = torch.randperm(len(members), generator=generator_for(seed, "split in company", label))
+        chosen.append(members[order[:take]])
+        left -= take
+    if not chosen:
+        raise DataError(
+            f"{image_set.source}: no class has {2 * company} images, of which {company} could be validated and "
+            f"{company} learned from; {_REMEDY}"
+        )
+    return torch.cat(chosen)
 
 
 def _stratified(image_set: ImageSet, count: int, seed: int) -> Tensor:
@@ -61,13 +102,13 @@ def _stratified(image_set: ImageSet, count: int, seed: int) -> Tensor:
     for name, found in counts.items():
         if found < 2:
             raise DataError(
-                f"{image_set.source}: class {name!r} has 1 image; a stratified split needs 2 or more"
+                f"{image_set.source}: class {name!r} has 1 image; a validation part needs 2 or more of each; {_REMEDY}"
             )
     smaller = min(count, len(image_set) - count)
     if smaller < len(counts):
         raise DataError(
             f"{image_set.source}: a split into {len(image_set) - count} and {count} images cannot hold each of "
-            f"{len(counts)} classes on both sides; allowed: {len(counts)} or more on each; give more images"
+            f"{len(counts)} classes on both sides; allowed: {len(counts)} or more on each; {_REMEDY}"
         )
     _, part = train_test_split(
         range(len(image_set)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -29,7 +30,12 @@ class ZipPictures:
     """
 
     def __init__(
-        self, path: Path, members: Sequence[zipfile.ZipInfo], ignored: int = 0, empty: Sequence[str] = ()
+        self,
+        path: Path,
+        members: Sequence[zipfile.ZipInfo],
+        ignored: int = 0,
+        empty: Sequence[str] = (),
+        clutter: int = 0,
     ) -> None:
         self.path = path
         """The archive."""
@@ -37,6 +43,8 @@ class ZipPictures:
         """The pictures' entries in the archive's directory."""
         self.ignored = ignored
         """Files that are not pictures by their name."""
+        self.clutter = clutter
+        """Hidden files, those that systems leave behind, and files of which the archive has a later version."""
         self.empty_folders = tuple(empty)
         """Folders named in the archive without a picture in or below them."""
         self._archive = _Archive(path)
@@ -50,22 +58,23 @@ class ZipPictures:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise DataError(f"{shown}: not a whole zip archive ({error}); get it again") from None
-        kept, ignored, folders = [], 0, set()
+        kept, ignored, folders, clutter = dict[str, zipfile.ZipInfo](), 0, set(), 0
         for info in infos:
             name = _member_name(info)
             _check_member(info, name, shown)
-            if any(is_clutter(part) for part in name.split("/")):
+            if any(is_clutter(part) for part in name.rstrip("/").split("/")):
+                clutter += 1
                 continue
-            if info.is_dir():
+            if name.endswith("/"):
                 folders.add(name.rstrip("/"))
             elif is_picture(name):
                 refuse_huge(info.file_size, f"{shown}: {shortened(name)}")
-                kept.append(info)
+                clutter += name in kept  # as unpacking would: the later one takes its place
+                kept[name] = info
             else:
                 ignored += 1
-        kept.sort(key=_member_name)
-        filled = folders_of(_member_name(info) for info in kept)
-        return cls(Path(path), kept, ignored, sorted(folders - filled))
+        members = [kept[name] for name in sorted(kept)]
+        return cls(Path(path), members, ignored, sorted(folders - folders_of(kept)), clutter)
 
     @property
     def paths(self) -> Sequence[str]:
@@ -142,13 +151,15 @@ class _Archive:
 
 
 def _member_name(info: zipfile.ZipInfo) -> str:
-    """A member's path; tools that write UTF-8 without saying so (macOS) are understood."""
-    if info.flag_bits & 0x800 or info.filename.isascii():
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+    """A member's path, with slashes; tools that write UTF-8 without saying so (macOS) are understood.
+
+    Some tools of Windows write backslashes, which the format does not allow (APPNOTE.TXT, 4.4.17.1).
+    """
+    name = info.filename
+    if not (info.flag_bits & 0x800 or name.isascii()):
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _check_member(info: zipfile.ZipInfo, name: str, archive: str) -> None:

@@ -10,10 +10,17 @@ from torch import Tensor
 
 from convnets.errors import InputError, UnknownNameError
 
-__all__ = ["DISTANCES", "Distance", "distance_function", "pairwise_distances"]
+__all__ = [
+    "DISTANCES",
+    "Distance",
+    "check_distances",
+    "distance_function",
+    "pairwise_distances",
+    "refuse_negative",
+]
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""float N×D and M×D → N×M, not negative and small for what is alike."""
+"""float N×D and M×D → N×M real numbers, smaller for what is more alike; they may be negative."""
 
 DISTANCES = ("euclidean", "squared", "cosine", "l1")
 """√Σ(x − y)², Σ(x − y)², 1 − x·y / (|x|·|y|), Σ|x − y|."""
@@ -31,11 +38,34 @@ def pairwise_distances(a: Tensor, b: Tensor, distance: str | Distance = "euclide
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise InputError(f"vectors have shapes {tuple(a.shape)}, {tuple(b.shape)}; allowed: N×D and M×D")
     found = distance_function(distance)(a, b)
-    if found.shape != (len(a), len(b)):
-        raise InputError(
-            f"the distance gave shape {tuple(found.shape)} for {len(a)} and {len(b)} vectors; allowed: N×M"
+    if not callable(distance):
+        return found
+    check_distances(found, len(a), len(b))
+    return found if found.is_floating_point() else found.float()
+
+
+def check_distances(found: object, count: int, others: int) -> None:
+    """Raise InputError unless what a distance function gave are numbers, N×M, that can be put in order."""
+    if not isinstance(found, Tensor) or found.shape != (count, others) or found.is_complex():
+        shown = (
+            f"shape {tuple(found.shape)}, {found.dtype}"
+            if isinstance(found, Tensor)
+            else type(found).__name__
         )
-    return found
+        raise InputError(
+            f"the distance gave {shown} for {count} and {others} vectors; allowed: a tensor N×M of real numbers"
+        )
+    if found.is_floating_point() and bool(found.isnan().any()):
+        raise InputError("the distance gave nan; allowed: numbers, infinity for what is never near")
+
+
+def refuse_negative(distances: Tensor, what: str) -> None:
+    """Raise InputError where `what` squares distances or divides by them, and one is below 0."""
+    least = float(distances.detach().min()) if distances.numel() else 0.0
+    if least < 0:
+        raise InputError(
+            f"the distance gave {least:g}; {what} allows 0 and more, such as 1 − similarity in place of −similarity"
+        )
 
 
 def distance_function(distance: str | Distance) -> Distance:

@@ -17,7 +17,7 @@ from torch import Tensor
 from convnets.core.notebook_html import card, note, share, table, text
 from convnets.core.text import columns
 from convnets.errors import InputError
-from convnets.evaluation.distances import Distance, distance_function
+from convnets.evaluation.distances import Distance, check_distances, distance_function
 
 __all__ = ["ClassRetrieval", "RetrievalScores", "score_retrieval"]
 
@@ -133,8 +133,8 @@ def score_retrieval(
         vectors: float N×D.
         labels: int64 N, each below len(classes).
         ks: ranks of Recall@K; 1 is always among them.
-        distance: euclidean, squared, cosine, l1 or a function of N×D and M×D to N×M. Vectors of length 1 have
-            one order by the first three.
+        distance: euclidean, squared, cosine, l1 or a function of N×D and M×D to N×M, whose numbers are compared as
+            they are: negative ones and any type are allowed. Vectors of length 1 have one order by the first three.
 
     Raises InputError for shapes that do not fit, values that are not finite, or where no query has a partner.
 
@@ -185,6 +185,15 @@ class _Search:
 
     def nearest(self, queries: Tensor, depth: int, own: Tensor | None) -> Tensor:
         """Labels of the `depth` nearest of each query, or of as many as there are; −1 for the query `own` place."""
+        places = (
+            self._by_function(queries, depth, own)
+            if callable(self.distance)
+            else self._by_name(queries, depth, own)
+        )
+        labels = self.labels[places]
+        return labels if own is None else labels.masked_fill(places == own[:, None], -1)
+
+    def _by_name(self, queries: Tensor, depth: int, own: Tensor | None) -> Tensor:
         if self._by_product:
             queries = self._prepare(queries) - self._centre
             distances = torch.addmm(self._squares, queries, self.vectors.T, alpha=-2)
@@ -197,9 +206,17 @@ class _Search:
         # floats from 0 on are ordered as their bits are, so distance and place make one whole number without ties
         keys = distances.contiguous().view(torch.int32).to(torch.int64) << 32
         keys += torch.arange(len(self.vectors))
-        places = keys.topk(min(depth, len(self.vectors)), dim=1, largest=False).values & 0xFFFFFFFF
-        labels = self.labels[places]
-        return labels if own is None else labels.masked_fill(places == own[:, None], -1)
+        return keys.topk(min(depth, len(self.vectors)), dim=1, largest=False).values & 0xFFFFFFFF
+
+    def _by_function(self, queries: Tensor, depth: int, own: Tensor | None) -> Tensor:
+        """Distances of any sign and type, in the order in which they compare; the query itself comes last."""
+        distances = distance_function(self.distance)(queries.float(), self.vectors)
+        check_distances(distances, len(queries), len(self.vectors))
+        places = distances.detach().argsort(dim=1, stable=True)
+        if own is not None:
+            others = places[places != own[:, None]].view(len(places), -1)
+            places = torch.cat([others, own[:, None]], dim=1)
+        return places[:, :depth]
 
 
 def _scores(hits: Tensor, partners: Tensor, ks: Sequence[int]) -> Tensor:

@@ -34,6 +34,8 @@ class EffectiveField:
     """First and last row, first and last column of the image that the unit can see at all."""
     images: int
     """How many the gradient was averaged over."""
+    exact: bool = True
+    """False where the unit can see at most the box: see `ReceptiveField`."""
 
     def side_of(self, share: float) -> int:
         """Side in pixels of the least square around the weights' centre that holds `share` of them; 0 < share ≤ 1."""
@@ -53,6 +55,7 @@ class EffectiveField:
             "layer": self.layer,
             "unit": list(self.unit),
             "box": list(self.box),
+            "exact": self.exact,
             "images": self.images,
             "side_of_half": self.side_of(0.5),
             "side_of_90_percent": self.side_of(0.9),
@@ -64,14 +67,16 @@ class EffectiveField:
         place = f"{self.layer}, unit {self.unit[0]},{self.unit[1]}"
         seen = f"{bottom - top + 1}×{right - left + 1} pixels of the image"
         half, most = self.side_of(0.5), self.side_of(0.9)
-        return f"{place}: can see {seen}; half of the gradient lies within {half} pixels, 90 % within {most}"
+        bound = "" if self.exact else "at most "
+        return f"{place}: can see {bound}{seen}; half of the gradient lies within {half} pixels, 90 % within {most}"
 
     def _repr_svg_(self) -> str:
         return self.svg()
 
     def svg(self) -> str:
         """A picture: the darker a pixel, the more it counts; the frame is what the unit can see at all."""
-        return field_svg(self.weights, self.box, f"Effective receptive field of {self.layer}", str(self))
+        title = f"Effective receptive field of {self.layer}"
+        return field_svg(self.weights, self.box, title, str(self), exact=self.exact)
 
 
 def effective_field(
@@ -113,8 +118,9 @@ def effective_field(
     batch = _random(network, shape, images) if isinstance(images, int) else images
     weights = _gradients(network, known[layer], place, batch)
     total = weights.sum()
+    weights = weights / total if total > 0 else weights
     return EffectiveField(
-        layer, place, weights / total if total > 0 else weights, _box(known[layer], place), len(batch)
+        layer, place, weights, _box(known[layer], place), exact=known[layer].exact, images=len(batch)
     )
 
 

@@ -55,6 +55,8 @@ class LayerCost:
     """Pixels of the image that one unit of its output sees, down and across; None where that is not known."""
     field_exceeds: bool = False
     """Whether that is larger than the image along an axis."""
+    field_exact: bool = True
+    """False where it sees at most that."""
 
     @property
     def flops(self) -> int:

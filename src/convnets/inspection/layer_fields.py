@@ -43,4 +43,5 @@ def _with_field(
         own = next((field for field in reversed(found) if field.name.startswith(f"{layer.name}.")), None)
     if own is None or layer.call == 0 or not layer.name:
         return layer
-    return replace(layer, field_size=tuple(axis.size for axis in own.axes), field_exceeds=own.exceeds)
+    size = tuple(axis.size for axis in own.axes)
+    return replace(layer, field_size=size, field_exceeds=own.exceeds, field_exact=own.exact)

@@ -101,4 +101,5 @@ def _one(group: list[LayerCost]) -> LayerCost:
         kept_bytes=sum(kept) if kept else None,
         field_size=last.field_size,
         field_exceeds=last.field_exceeds,
+        field_exact=last.field_exact,
     )

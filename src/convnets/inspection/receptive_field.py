@@ -59,7 +59,8 @@ class ReceptiveField:
     axes: tuple[AxisField, ...]
     """Down and across; one for a series."""
     exact: bool
-    """False where an operation is not known, and is taken to look at everything."""
+    """False where sizes, spans and padding are upper bounds: an operation before it is not known, and is taken to look
+    at everything."""
     node: int
     """Index in the graph."""
 
@@ -88,7 +89,8 @@ class ReceptiveField:
 
     def __str__(self) -> str:
         sizes = shown_shape(tuple(axis.size for axis in self.axes))
-        return f"{self.name}: {sizes} pixels{' (exceeds the image)' if self.exceeds else ''}"
+        most = "" if self.exact else "at most "
+        return f"{self.name}: {most}{sizes} pixels{' (exceeds the image)' if self.exceeds else ''}"
 
 
 def receptive_fields(

@@ -43,7 +43,7 @@ MOVES = (
         "flip",
         "roll",
     ),
-    *("expand", "expand_as", "repeat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("expand", "expand_as", "repeat", "pixel_shuffle", "channel_shuffle"),
 )
 
 
@@ -125,7 +125,7 @@ def _move(node: GraphNode, places: Tensor) -> tuple[Tensor, ...]:
         return (places.expand(node.shapes[0]),)
     if node.function == "getitem":
         return (places[settings["index"]],)
-    if node.function in ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"):
+    if node.function in ("pixel_shuffle", "channel_shuffle"):
         function = getattr(F, node.function)
         return (function(places.double(), *settings.values()).long(),)
     if node.function in ("t", "mt"):

@@ -6,11 +6,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from convnets.inspection.graph import GraphNode
 from convnets.inspection.operations import POINTWISE
 from convnets.inspection.reach import Reaches, Seen, united
 from convnets.inspection.receptive_field_moves import MOVES, concatenate_rule, move_rule, pad_rule
-from convnets.inspection.receptive_field_windows import adaptive_rule, interpolate_rule, numbers, window_rule
+from convnets.inspection.receptive_field_windows import (
+    adaptive_rule,
+    interpolate_rule,
+    numbers,
+    unfold_rule,
+    unshuffle_rule,
+    window_rule,
+)
 
 __all__ = ["apply_rule"]
 
@@ -27,7 +36,7 @@ def apply_rule(node: GraphNode, inputs: Sequence[Seen]) -> tuple[list[Reaches], 
     if found is None:
         seen = [each.reaches for each in inputs]
         everything = tuple(united([reach.hull() for reach in axis]) for axis in zip(*seen, strict=True))
-        return [everything] * len(node.shapes), plain in _MIXES_ALL
+        return [everything] * len(node.shapes), plain in _MIXES_ALL and not node.setting("is_causal")
     return found, True
 
 
@@ -86,6 +95,25 @@ def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
     return [tuple(result)] * len(node.shapes)
 
 
+def _cumulated(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+    """Running sums, products and extremes: each unit sees all up to its own place."""
+    seen, dim = inputs[0], node.setting("dim", node.setting("argument1"))
+    if dim is None:
+        return None
+    result = []
+    for reach in seen.reaches:
+        if reach.dim == dim % seen.rank:
+            reach = replace(
+                reach,
+                low=np.minimum.accumulate(reach.low),
+                high=np.maximum.accumulate(reach.high),
+                first=np.minimum.accumulate(reach.first),
+                last=np.maximum.accumulate(reach.last),
+            )
+        result.append(reach)
+    return [tuple(result)] * len(node.shapes)
+
+
 _RULES: dict[str, Callable[[GraphNode, Sequence[Seen]], list[Reaches] | None]] = {
     **dict.fromkeys(("conv", "conv_transpose", "convolution"), window_rule),
     "interpolate": interpolate_rule,
@@ -98,6 +126,9 @@ _RULES: dict[str, Callable[[GraphNode, Sequence[Seen]], list[Reaches] | None]] =
     **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min", "prod", "std", "var", "logsumexp"), _reduced),
     **dict.fromkeys(("cat", "concat", "concatenate", "stack"), concatenate_rule),
     "pad": pad_rule,
+    "unfold": unfold_rule,
+    "pixel_unshuffle": unshuffle_rule,
+    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"), _cumulated),
     **dict.fromkeys(MOVES, move_rule),
 }  # fmt: skip
-_MIXES_ALL = frozenset({"multi_head_attention_forward", "scaled_dot_product_attention", "lstm", "gru"})
+_MIXES_ALL = frozenset({"multi_head_attention_forward", "scaled_dot_product_attention"})

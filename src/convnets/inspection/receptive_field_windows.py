@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from convnets.inspection.graph import GraphNode, Shape
 from convnets.inspection.reach import Reaches, Seen, Window, select, transposed, windowed
 
-__all__ = ["adaptive_rule", "interpolate_rule", "numbers", "window_rule"]
+__all__ = ["adaptive_rule", "interpolate_rule", "numbers", "unfold_rule", "unshuffle_rule", "window_rule"]
 
 
 def numbers(value: Any, count: int) -> tuple[int, ...]:
@@ -48,6 +52,54 @@ def window_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None
         else:  # along the channels, which a convolution adds up
             result.append(reach.hull() if axis == -1 and reach.dim is not None and not pools else reach)
     return [tuple(result)] * len(node.shapes)
+
+
+def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+    """Windows laid out: by `Tensor.unfold` along one dimension, by `nn.Unfold` along height and width."""
+    seen, shape = inputs[0], node.shapes[0]
+    if len(shape) == seen.rank + 1:  # recorded by position, under the names of the other
+        given = [value for _, value in node.settings]
+        if len(given) != 3:
+            return None
+        dim, size, step = int(given[0]) % seen.rank, int(given[1]), int(given[2])
+        return [
+            tuple(
+                windowed(reach, Window(size, step), shape[dim]) if reach.dim == dim else reach
+                for reach in seen.reaches
+            )
+        ]
+    kernel, dilation, padding, stride = (
+        numbers(node.setting(name, default), 2)
+        for name, default in (("kernel_size", 1), ("dilation", 1), ("padding", 0), ("stride", 1))
+    )
+    rows, columns = (
+        (side + 2 * p - d * (k - 1) - 1) // s + 1
+        for side, k, d, p, s in zip(seen.shape[-2:], kernel, dilation, padding, stride, strict=True)
+    )
+    places = np.arange(rows * columns)
+    result = []
+    for reach in seen.reaches:
+        axis = -1 if reach.dim is None else reach.dim - (seen.rank - 2)
+        if axis not in (0, 1):
+            return None
+        units = (rows, columns)[axis]
+        moved = windowed(reach, Window(kernel[axis], stride[axis], padding[axis], dilation[axis]), units)
+        line = places // columns if axis == 0 else places % columns
+        result.append(replace(moved.map(partial(np.take, indices=line)), dim=len(shape) - 1))
+    return [tuple(result)]
+
+
+def unshuffle_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+    """Pixels of squares that become channels: together, the channels at a place see the square."""
+    factor, seen = int(node.setting("factor", 1)), inputs[0]
+    return [
+        tuple(
+            windowed(reach, Window(factor, factor), node.shapes[0][reach.dim])
+            if reach.dim is not None and reach.dim >= seen.rank - 2
+            else reach
+            for reach in seen.reaches
+        )
+    ]
 
 
 def adaptive_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches]:

@@ -16,7 +16,7 @@ MEMORY_CONVENTION = (
     "that autograd keeps for its backward pass. For one image, without weights and kernels' workspace.",
 )
 FIELD_CONVENTION = (
-    "field: pixels of the image, padding included, that one unit sees; * larger than the image.",
+    "field: pixels of the image, padding included, that one unit sees; * larger than the image, ≤ at most.",
 )
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

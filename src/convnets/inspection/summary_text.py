@@ -88,8 +88,8 @@ def layer_label(layer: LayerCost) -> str:
 
 
 def shown_field(layer: LayerCost) -> str:
-    """Its receptive field, marked where it is larger than the image."""
-    return shown_shape(layer.field_size) + "*" * layer.field_exceeds
+    """Its receptive field, marked where it is larger than the image, and where it is at most that."""
+    return "≤" * (not layer.field_exact) + shown_shape(layer.field_size) + "*" * layer.field_exceeds
 
 
 def shown_parameters(layer: LayerCost) -> str:

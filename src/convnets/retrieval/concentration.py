@@ -14,7 +14,7 @@ from torch import Tensor
 
 from convnets.core.seeds import generator_for
 from convnets.errors import ConfigError, InputError
-from convnets.evaluation.distances import Distance, pairwise_distances
+from convnets.evaluation.distances import Distance, pairwise_distances, refuse_negative
 
 __all__ = ["Concentration", "concentration_of", "concentration_svg", "random_concentration"]
 
@@ -53,6 +53,8 @@ def concentration_of(
         raise InputError(f"vectors have shape {tuple(vectors.shape)}; allowed: N×D with N ≥ 3")
     chosen = torch.randperm(len(vectors), generator=generator_for(seed, "queries"))[:queries]
     distances = pairwise_distances(vectors[chosen].float(), vectors.float(), distance)
+    if callable(distance):
+        refuse_negative(distances, "a ratio of distances")
     distances[torch.arange(len(chosen)), chosen] = 0
     others = distances > 0
     some = others.sum(1) > 1

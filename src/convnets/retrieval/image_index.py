@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
-from convnets.data.given_pictures import Picture, name_of, open_given
+from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
 from convnets.errors import ImageIndexError, InputError
 from convnets.retrieval.building import Failures, Progress, build_into, describe_listing, finish
 from convnets.retrieval.descriptors import Descriptor
@@ -156,9 +157,10 @@ class ImageIndex:
             )
         return self.index
 
-    def describe(self, pictures: Sequence[Picture]) -> Tensor:
+    def describe(self, pictures: Picture | Sequence[Picture]) -> Tensor:
         """float32 M×D: the vectors of pictures of any size; raises ImageDecodeError for one that cannot be read."""
-        if not len(pictures):
+        pictures = expand_folders(pictures)
+        if not pictures:
             raise InputError("no pictures are given; at least one is needed")
         names = [name_of(picture, place) for place, picture in enumerate(pictures)]
         pixels = [
@@ -171,16 +173,19 @@ class ImageIndex:
     def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> Hits:
         """The k most similar images of the index, the nearest first.
 
-        image: a file, bytes of a file, a PIL picture, a tensor H×W or C×H×W; or a vector, float D.
+        image: a picture as `Predictor.predict` takes it: a file, an open file or its bytes, a PIL picture, a tensor
+            H×W or C×H×W, an array H×W or H×W×C; or a vector, float D.
         where: values that columns must have, such as `{"class": "Bag"}` or `{"part": ["train", "test"]}`.
         """
+        if isinstance(image, np.ndarray) and image.ndim == 1:
+            image = torch.from_numpy(image.astype(np.float32))
         if isinstance(image, Tensor) and image.ndim == 1:
             return Hits(self.index.search(image[None], k, where=where)[0], None, self._pictures())
         query = open_given(image, name_of(image, 0))
         return Hits(self.search_many([query], k, where=where)[0], query, self._pictures())
 
     def search_many(
-        self, images: Sequence[Picture], k: int = 10, *, where: Filter | Where | None = None
+        self, images: Picture | Sequence[Picture], k: int = 10, *, where: Filter | Where | None = None
     ) -> list[list[Hit]]:
         """The hits of each of several images."""
         return self.index.search(self.describe(images), k, where=where)

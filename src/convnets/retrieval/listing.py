@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from convnets.data.folder_pictures import FolderPictures
-from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
+from convnets.data.given_pictures import Picture, expand_folders, file_of, name_of, open_given
 from convnets.data.image_set import ImageSet, PictureFiles, Splits
 from convnets.data.picture_layout import arrange_pictures
-from convnets.data.picture_names import printable
+from convnets.data.picture_names import is_picture, printable
 from convnets.data.sources import load_data
 from convnets.data.zip_pictures import ZipPictures
 from convnets.errors import DataError, UnknownNameError
@@ -25,7 +25,7 @@ from convnets.retrieval.entries import LABEL, Entries, Value
 
 __all__ = ["Images", "Listing", "list_images"]
 
-Images = ImageSet | Splits | Path | str | Sequence[Picture]
+Images = ImageSet | Splits | Picture | Sequence[Picture]
 """What can be indexed: images with labels, a data set's name, a folder or zip of pictures, or a list of pictures."""
 
 
@@ -57,9 +57,11 @@ def list_images(images: Images, part: str | None = None) -> Listing:
     ('digits/test/0', {'class': '1', 'part': 'test'})
     """
     if isinstance(images, Path | str):
-        path = Path(images).expanduser()
+        path = file_of(images)
         if path.is_dir() or (path.is_file() and zipfile.is_zipfile(path)):
             return _list_pictures(path, part)
+        if path.is_file() and is_picture(path.name):
+            return _list_given(path)
         images = load_data(images)
     if isinstance(images, Splits):
         return _list_splits(images, part)
@@ -137,7 +139,7 @@ def _list_set(images: ImageSet, prefix: str, columns: dict[str, Value]) -> Listi
     )
 
 
-def _list_given(pictures: Sequence[Picture]) -> Listing:
+def _list_given(pictures: Picture | Sequence[Picture]) -> Listing:
     given = _Given(expand_folders(pictures))
     if not len(given):
         raise DataError("no pictures are given; at least one is needed")

@@ -68,7 +68,7 @@ class Predictor:
 
     def predict(
         self,
-        pictures: Sequence[Picture] | Tensor,
+        pictures: Picture | Sequence[Picture],
         *,
         top: int = 5,
         skip_errors: bool = False,
@@ -77,8 +77,9 @@ class Predictor:
         """One prediction for each picture, in order; a folder stands for all pictures in it.
 
         Args:
-            pictures: files or folders, bytes of files, PIL pictures, tensors H×W or C×H×W (uint8, or float in
-                [0, 1]), or one tensor N×C×H×W.
+            pictures: one picture or a list of them: files or folders, open files or their bytes, PIL pictures,
+                tensors H×W or C×H×W, arrays H×W or H×W×C (uint8, or float in [0, 1]); or one tensor N×C×H×W or
+                array N×H×W×C.
             top: how many classes to name for each picture; at most all are.
             skip_errors: a picture that cannot be read becomes a prediction that says why, instead of an error.
             progress: called with (pictures done, pictures in all) after each batch.

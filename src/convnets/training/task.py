@@ -115,7 +115,7 @@ def prepare(
         splits = Splits(train=splits)
     if len(splits.classes) < 2:
         raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
-    notices: list[str] = []
+    notices = list(splits.notes)
     given = bare_network(network) if isinstance(network, nn.Module) else None
     if given is not None and given is not network:
         notices.append(f"{type(network).__name__} is left out; several devices train together under torchrun")
@@ -142,6 +142,12 @@ def prepare(
     train, validation = _validation_split(splits, config, notices)
     if objective is not None:
         BatchShape.of(train, config.batch_size, config.images_per_class)  # refuses batches without company
+        for name, part in (("validation", validation), ("test", splits.test)):
+            if part is not None and max(part.class_counts().values()) < 2:
+                raise DataError(
+                    f"{part.source}: no class has 2 images in {name}, so that no image could find another of its "
+                    f"class; give more images{', or validation=0 (--validation 0)' * (name == 'validation')}"
+                )
     validation, test = (
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
@@ -247,7 +253,7 @@ def _decode(
         )
         if len(decoded[name]) < len(part):
             notices.append(f"{len(part) - len(decoded[name])} unreadable pictures of {name} were left out")
-    return Splits(**decoded)
+    return Splits(decoded["train"], decoded.get("validation"), decoded.get("test"))
 
 
 def _readable(
@@ -267,7 +273,10 @@ def _validation_split(
 ) -> tuple[ImageSet, ImageSet | None]:
     if splits.validation is None and config.validation > 0:
         seed = derive_seed(config.seed, "validation")
-        return split_off(splits.train, config.validation, seed=seed, balanced=config.balanced_validation)
+        company = 1 if config.objective == "classification" else 2  # a query needs another image of its class
+        return split_off(
+            splits.train, config.validation, seed=seed, balanced=config.balanced_validation, company=company
+        )
     if splits.validation is not None:
         missing = [name for name, count in splits.validation.class_counts().items() if count == 0]
         if missing:

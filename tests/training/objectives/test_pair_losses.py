@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convnets.errors import ConfigError
+from convnets.errors import ConfigError, InputError
 from convnets.training.objectives.pair_losses import ContrastiveLoss, MultiSimilarityLoss
 
 
@@ -97,3 +97,10 @@ def test_what_is_not_allowed() -> None:
         ContrastiveLoss(margin=-1)
     with pytest.raises(ConfigError, match="beta 0"):
         MultiSimilarityLoss(beta=0)
+
+
+def test_negative_distances_are_refused_where_they_are_squared() -> None:
+    vectors, labels = torch.randn(6, 3), torch.tensor([0, 0, 1, 1, 2, 2])
+    with pytest.raises(InputError, match="squares distances and allows 0 and more, such as 1 − similarity"):
+        ContrastiveLoss(distance=lambda a, b: -(a @ a.T).abs())(vectors, labels)
+    assert ContrastiveLoss(distance=lambda a, b: 1 + (a @ b.T).tanh())(vectors, labels) > 0

@@ -132,3 +132,19 @@ def test_what_is_not_allowed() -> None:
         TripletLoss()(torch.zeros(3, 2), torch.zeros(2, dtype=torch.int64))
     with pytest.raises(InputError, match="N×M"):
         TripletLoss(distance=lambda a, b: a.sum())(torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("miner", ["all", "hard", "semi-hard"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_distance_below_zero_is_a_distance_moved(miner: str, kind: torch.dtype) -> None:
+    """Only differences of distances count, so the same distances less a constant are the same loss."""
+    generator = torch.Generator().manual_seed(0)
+    vectors, labels = torch.randn(12, 3, generator=generator), torch.arange(12) % 3
+
+    def moved(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.cdist(a.to(kind), b.to(kind), compute_mode="donot_use_mm_for_euclid_dist") - 8
+
+    own, statistics = TripletLoss(distance=moved, miner=miner).measure(vectors, labels)
+    plain, expected = TripletLoss(miner=miner).measure(vectors, labels)
+    assert float(own) == pytest.approx(float(plain), rel=1e-4)
+    assert float(statistics.active) == pytest.approx(float(expected.active))

@@ -15,14 +15,21 @@ from convnets.inspection.drawing.svg import FRAME, INK, SOFT, document, path, te
 __all__ = ["field_svg"]
 
 _MARGIN, _SIDE, _PROFILE = 24.0, 336.0, 60.0
-_NOTE = "Darker: more gradient (square root). Frame: all that it can see. Curves: sums down and across."
+_NOTE = "Darker: more gradient (square root). Frame: {} Curves: sums down and across."
+_FRAMES = {True: "all that it can see.", False: "what it can see at most."}
 _STRONGEST, _STEPS = (0, 60, 110), 64
 
 
 def field_svg(
-    weights: NDArray[np.float64], box: tuple[int, int, int, int], title: str, description: str
+    weights: NDArray[np.float64],
+    box: tuple[int, int, int, int],
+    title: str,
+    description: str,
+    *,
+    exact: bool = True,
 ) -> str:
     """The weights of H×W pixels as a picture; `box` is first and last row, first and last column."""
+    note = _NOTE.format(_FRAMES[exact])
     height, width = weights.shape
     scale = _SIDE / max(height, width)
     left, top = _MARGIN, _MARGIN + 30
@@ -48,8 +55,8 @@ def field_svg(
     elements.append(_profile(weights.sum(1), left + across + 10, top, scale, down=True))
     bottom = top + down + _PROFILE + 34
     elements.append(text(_MARGIN, bottom - 8, f"{height}×{width} pixels", size=11, colour=INK))
-    elements.append(text(_MARGIN, bottom + 10, _NOTE, size=11, colour=SOFT))
-    wide = max(across + _PROFILE + 20, text_width(_NOTE, 11), text_width(title, 15, bold=True))
+    elements.append(text(_MARGIN, bottom + 10, note, size=11, colour=SOFT))
+    wide = max(across + _PROFILE + 20, text_width(note, 11), text_width(title, 15, bold=True))
     return document(wide + 2 * _MARGIN, bottom + 26, elements, title=title, description=description)
 
 

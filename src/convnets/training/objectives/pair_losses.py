@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import ConfigError
-from convnets.evaluation.distances import Distance, distance_function, pairwise_distances
+from convnets.evaluation.distances import Distance, distance_function, pairwise_distances, refuse_negative
 from convnets.training.objectives.pairs import PairStatistics, check_batch, mean_distances, pair_masks
 
 __all__ = ["ContrastiveLoss", "MultiSimilarityLoss"]
@@ -39,6 +39,8 @@ class ContrastiveLoss(nn.Module):
         """The loss, the share of the negative pairs that are nearer than the margin, and the mean distances."""
         check_batch(vectors, labels)
         distances = pairwise_distances(vectors, vectors, self.distance)
+        if callable(self.distance):
+            refuse_negative(distances, "the contrastive loss squares distances and")
         positive, negative = pair_masks(labels)
         near = negative & (distances.detach() < self.margin)
         drawn = torch.where(positive, distances.square(), 0).sum() / positive.sum().clamp(min=1)
