@@ -57,9 +57,7 @@ def read_weights(path: Path | str) -> GivenWeights:
         )
     if path.name == WEIGHTS_FILE and (path.parent / CONFIG_FILE).is_file():
         return _of_folder(path.parent)
-    tensors = (
-        without_prefixes(read_tensors(path)) if path.suffix == ".safetensors" else read_state_dict(path)
-    )
+    tensors = without_prefixes(read_tensors(path)) if path.suffix == ".safetensors" else read_state_dict(path)
     return GivenWeights(tensors, str(path.absolute()), sha256_of_file(path), _named_by_file(path, tensors))
 
 

@@ -26,7 +26,15 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 
-__all__ = ["CONFIG_FILE", "FORMAT_VERSION", "WEIGHTS_FILE", "TrainedModel", "load_model", "read_model", "save_model"]
+__all__ = [
+    "CONFIG_FILE",
+    "FORMAT_VERSION",
+    "WEIGHTS_FILE",
+    "TrainedModel",
+    "load_model",
+    "read_model",
+    "save_model",
+]
 
 _MISMATCHES_SHOWN = 3
 _READ_ATTEMPTS = 3

@@ -50,7 +50,7 @@ def last_layer(network: nn.Module) -> str:
         inside = [] if name not in children else list(_weighted(children[name]))
         if inside:
             return f"{name}.{inside[-1]}".rstrip(".")
-    return ([""] + list(_weighted(network)))[-1]
+    return ["", *_weighted(network)][-1]
 
 
 def _dependent(network: nn.Module, argument: str) -> frozenset[str] | None:

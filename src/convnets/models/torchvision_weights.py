@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.alexnet import AlexNet
@@ -19,7 +19,7 @@ from convnets.models.googlenet_bn import GoogLeNetBatchNorm
 from convnets.models.resnet import ResNet
 from convnets.models.vgg import VGG
 
-__all__ = ["load_torchvision_state_dict"]
+__all__ = ["load_torchvision_state_dict", "named_as_here"]
 
 _FAULTS_SHOWN = 2
 
@@ -118,6 +118,22 @@ def load_torchvision_state_dict(network: ImageClassifier, state_dict: Mapping[st
     if faults:
         raise ModelFolderError(f"weights do not fit {_name(network)}: {faults}{_remedy(network, tensors)}")
     network.load_state_dict(tensors)
+
+
+def named_as_here(network: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """A state dict with torchvision's names under those of `network`; None for names that are not torchvision's.
+
+    >>> from convnets.models.catalogue import create_model
+    >>> list(named_as_here(create_model("resnet18"), {"bn1.bias": Tensor(64)}))
+    ['stem.1.bias']
+    """
+    try:
+        rules = _rules(network) if isinstance(network, ImageClassifier) else ()
+    except UsageError:
+        return None
+    translated = _translate(rules, state_dict)
+    own = network.state_dict().keys()
+    return translated if len(own & translated.keys()) > len(own & state_dict.keys()) else None
 
 
 def _name(network: ImageClassifier) -> str:

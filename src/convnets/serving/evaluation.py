@@ -15,6 +15,7 @@ from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report import Report, write_report
+from convnets.training.going_on import images_of
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.run import Run, resolve_model_folder
 from convnets.training.task import Progress, prepare
@@ -94,11 +95,15 @@ def evaluate_model(
 def _run_splits(run: Run, model: TrainedModel, part: str | None, progress: Progress | None) -> Splits:
     """The run's data; decoded and split as for training where the part asked for needs that."""
     if part in (None, "test") and not run.config.skip_corrupt:
-        splits = load_data(run.settings["data"]["name"], progress=progress)
+        splits = load_data(images_of(run), progress=progress)
         if splits.test is not None:
             return splits
-    config = replace(run.config, initialiser=None, device=str(next(model.network.parameters()).device))
-    task = prepare(model.network, run.settings["data"]["name"], config, progress=progress)
+    device = str(next(model.network.parameters()).device)
+    # the model has its weights, and knows its size, which weights that it once started from may have decided
+    config = replace(
+        run.config, initialiser=None, start=None, freeze=(), size=model.preprocess.size, device=device
+    )
+    task = prepare(model.network, images_of(run), config, progress=progress)
     return Splits(task.train, task.validation, task.test)
 
 

@@ -23,7 +23,7 @@ from convnets.training.task import Progress, prepare
 
 __all__ = ["examine_health"]
 
-_ONLY_FOR_NAMES = ("initialiser", "seed", "size", "channels")
+_ONLY_FOR_NAMES = ("initialiser", "seed", "size", "channels", "start")
 
 
 def examine_health(
@@ -81,5 +81,5 @@ def _from_folder(source: Path, options: Mapping[str, Any]) -> tuple[TrainConfig,
     config = TrainConfig.from_dict({**before, **options})
     trained = load_model(folder, choose_hardware(config.device).device)
     own = trained.preprocess
-    config = replace(config, initialiser=None, size=own.size, channels=own.channels)
+    config = replace(config, initialiser=None, start=None, freeze=(), size=own.size, channels=own.channels)
     return config, trained, None if run is None else run.settings["data"]["name"]

@@ -161,7 +161,9 @@ class TrainConfig:
         check_name("pooling", self.pooling, EMBEDDINGS)
         _check_objective(self)
         if self.freeze_epochs > self.epochs:
-            raise ConfigError(f"freeze_epochs is {self.freeze_epochs} of {self.epochs} epochs; allowed: at most all")
+            raise ConfigError(
+                f"freeze_epochs is {self.freeze_epochs} of {self.epochs} epochs; allowed: at most all"
+            )
         check_name("optimiser", self.optimiser, OPTIMISERS)
         check_name("schedule", self.schedule, SCHEDULES)
         check_name("precision", self.precision, ("auto", "fp32", "bf16"))
@@ -269,6 +271,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table of a TOML file; ConfigError when it cannot be read."""

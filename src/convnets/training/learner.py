@@ -22,6 +22,7 @@ from convnets.errors import ConfigError
 from convnets.models.answers import logits_of
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
+from convnets.training.freezing import Freezing
 from convnets.training.kernels import Kernels
 from convnets.training.memory_shortage import is_out_of_memory, shortage
 from convnets.training.objectives.embedding import EmbeddingObjective
@@ -67,6 +68,7 @@ class Learner:
         self.kernels = kernels or Kernels(hardware)
         # made at the first step, since compiling its kernels may take a while
         self._twin: SharedGradients | None = None
+        self.freezing = Freezing(self.network, config)
         self.weights = weights_of(self.network)
         self.optimiser = build_optimiser(self.network, config)
         self.objective = objective
@@ -89,11 +91,15 @@ class Learner:
 
     @contextlib.contextmanager
     def laid_out(self) -> Iterator[None]:
-        """Inside, weights lie in memory as the network's layers are fastest on them; after it as they were found."""
+        """Inside, weights lie in memory as the network's layers are fastest on them; after it as they were found.
+
+        After it, too, parameters learn or are frozen as they were before the run.
+        """
         with contextlib.ExitStack() as layouts:
             for network in (self.network, self.average):
                 if network is not None and self._channels_last:
                     layouts.enter_context(channels_last_inside(network))
+            layouts.callback(self.freezing.undo)
             yield
 
     def start_epoch(self) -> None:
@@ -103,6 +109,7 @@ class Learner:
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
         self.seen = 0
         self.network.train()
+        self.freezing.hold_statistics()
         if self.objective is not None:
             self.objective.start_epoch()
 
@@ -121,6 +128,8 @@ class Learner:
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         """One update on one batch, at `progress` (0 to 1) of the run; dropout depends on seed, epoch and step alone."""
+        if self.freezing.begin(epoch):
+            self._twin = None  # it was made for other gradients
         seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
         seed_device(seed, self.hardware.device)
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
@@ -136,7 +145,9 @@ class Learner:
         self.seen += sums[2]
         self.optimiser.step()
         if self.config.max_norm is not None:
-            cap_weight_norms(self.weights, self.config.max_norm)
+            cap_weight_norms(
+                [weight for weight in self.weights if weight.requires_grad], self.config.max_norm
+            )
         self.steps += 1
         if self.average is not None:
             self._update_average()

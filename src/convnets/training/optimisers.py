@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.training.config import TrainConfig
+from convnets.training.freezing import backbone_of
 from convnets.training.muon import Muon
 
 __all__ = ["build_optimiser", "cap_weight_norms", "weight_penalty", "weights_of"]
@@ -22,8 +23,8 @@ def weights_of(network: nn.Module) -> list[nn.Parameter]:
 def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD, AdamW or Muon over the trainable parameters; weight decay on weights only (He et al. 2019, "Bag of tricks").
 
-    A group's learning rate is the run's times its `rate`. Muon steps orthogonally on filters, weights of four axes;
-    a classifier's rows are not to be of one length.
+    A group's learning rate is the run's times its `rate`, for all layers but the last times `backbone_rate` too.
+    Muon steps orthogonally on filters, weights of four axes; a classifier's rows are not to be of one length.
     """
     muon = config.optimiser == "muon"
     weights = weights_of(network)
@@ -35,7 +36,7 @@ def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
         {"params": others, "weight_decay": 0.0},
         {"params": biases, "weight_decay": 0.0, "rate": config.bias_rate},
     ]
-    groups = [{"rate": 1.0, **group} for group in groups if group["params"]]
+    groups = _with_rates(groups, network, config.backbone_rate)
     rate = config.peak_learning_rate
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
     if config.optimiser == "adamw":
@@ -44,6 +45,22 @@ def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     if muon:
         return Muon(groups, rate, momentum=config.momentum, nesterov=nesterov)
     return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
+
+
+def _with_rates(
+    groups: list[dict[str, Any]], network: nn.Module, backbone_rate: float
+) -> list[dict[str, Any]]:
+    """The groups that hold something, each with its rate; divided where backbone and last layer differ in theirs."""
+    parts = [(set(network.parameters()), 1.0)]
+    if backbone_rate != 1:
+        backbone = set(backbone_of(network))
+        parts = [(backbone, backbone_rate), (parts[0][0] - backbone, 1.0)]
+    divided = [
+        {**group, "params": [p for p in group["params"] if p in part], "rate": group.get("rate", 1.0) * rate}
+        for group in groups
+        for part, rate in parts
+    ]
+    return [group for group in divided if group["params"]]
 
 
 def _biases_and_others(

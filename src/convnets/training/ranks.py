@@ -40,6 +40,8 @@ class Beginning:
     learner: dict[str, Any] | None = None
     """What the learner goes on from; None at the start."""
     notices: Sequence[str] = ()
+    over: str = ""
+    """The status of a run that has ended, with which there is nothing to go on."""
 
 
 class RunElsewhere(Run):
@@ -60,6 +62,7 @@ class _Plain(TypedDict):
     state: dict[str, Any]
     learner: dict[str, Any] | None
     notices: list[str]
+    over: str
 
 
 def begin_together(world: World, begin: Callable[[], Beginning]) -> Beginning:
@@ -74,6 +77,7 @@ def begin_together(world: World, begin: Callable[[], Beginning]) -> Beginning:
             "state": each.state.to_dict(),
             "learner": each.learner,
             "notices": list(each.notices),
+            "over": each.over,
         }
 
     if world.size == 1:
@@ -82,7 +86,9 @@ def begin_together(world: World, begin: Callable[[], Beginning]) -> Beginning:
     if made:
         return made[0]
     state = TrainingState.from_dict(found["state"])
-    return Beginning(RunElsewhere(found["run"]), state, found["learner"])
+    elsewhere = RunElsewhere(found["run"])
+    elsewhere.told = found["over"] or elsewhere.told
+    return Beginning(elsewhere, state, found["learner"], over=found["over"])
 
 
 def trains_on_cuda(config: TrainConfig) -> bool:

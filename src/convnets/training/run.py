@@ -19,7 +19,7 @@ from torch import nn
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.files import naming, remove_left_overs
+from convnets.core.files import naming, remove_left_overs, write_json
 from convnets.data.file_lock import is_locked, locked
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
@@ -173,6 +173,12 @@ class Run:
         self.write_metrics(state.rows)
         if self.events_file.exists() and self.events_file.stat().st_size > state.event_bytes:
             os.truncate(self.events_file, state.event_bytes)
+
+    def move_data(self, name: str, source: str) -> None:
+        """Note where the images lie now, which are the same as before."""
+        settings = self.settings
+        settings["data"] = {**settings["data"], "name": name, "source": source}
+        write_json(self.path / "config.json", settings)
 
     def load(self, device: torch.device | str = "cpu", network: nn.Module | None = None) -> TrainedModel:
         """The best network in evaluation mode, with class names and preprocess.

@@ -8,12 +8,14 @@ from typing import Any
 
 from convnets.core.files import write_json
 from convnets.errors import RunError, UsageError
+from convnets.training.config import TrainConfig
 from convnets.training.run import ENDED, Run
 
-__all__ = ["check_output", "create_run", "find_run", "find_runs"]
+__all__ = ["check_output", "create_run", "find_begun", "find_run", "find_runs"]
 
-_IDENTITY = ("network", "data", "options")
-"""What two runs must share to be one."""
+_IDENTITY = ("network", "data", "options", "start")
+"""What two runs must share to be one: of the data what is in the pictures, of starting weights what is in them."""
+_KEPT = ("format_version", "network", "data", "options", "start")
 
 
 def create_run(output: Path | str, name: str | None, default_name: str, settings: dict[str, Any]) -> Run:
@@ -35,9 +37,7 @@ def create_run(output: Path | str, name: str | None, default_name: str, settings
         raise RunError(f"{blocked} {what}; {remedy}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}; choose another output") from None
-    write_json(
-        path / "config.json", {key: settings[key] for key in ("format_version", "network", "data", "options")}
-    )
+    write_json(path / "config.json", {key: settings[key] for key in _KEPT if key in settings})
     write_json(path / "environment.json", settings["environment"])
     return Run(path)
 
@@ -57,16 +57,25 @@ def find_runs(output: Path | str) -> list[Run]:
 def find_run(output: Path | str, name: str | None, settings: dict[str, Any]) -> Run | None:
     """The run under `output` to go on with: the newest of these settings that has not ended, or the one of that name.
 
-    None where there is none. Raises RunError when the run of that name has ended or has other settings.
+    The latter may have ended. None where there is none. Raises RunError when the run of that name has other settings.
     """
-    wanted = {key: settings[key] for key in _IDENTITY}
+    wanted = _identity(settings)
     if name is None:
-        same = [run for run in find_runs(output) if run.status not in ENDED and _identity(run) == wanted]
+        same = [
+            run
+            for run in find_runs(output)
+            if run.status not in ENDED and _identity(_settings_of(run)) == wanted
+        ]
         return same[-1] if same else None
     if not (Path(output) / name).exists():
         return None
     run = Run(Path(output) / name)
-    found = _identity(run)
+    found = _identity(_settings_of(run))
+    if found["data"] != wanted["data"]:
+        raise RunError(
+            f"{run.path} was started on {run.data_name}, whose images are not these of {settings['data']['source']}; "
+            "give the images that it was started on, or another name"
+        )
     for key in _IDENTITY:
         for field in sorted(found[key].keys() | wanted[key].keys()):
             if found[key].get(field) != wanted[key].get(field):
@@ -74,13 +83,33 @@ def find_run(output: Path | str, name: str | None, settings: dict[str, Any]) -> 
                     f"{run.path} was started with {field} {found[key].get(field)!r}, now it is "
                     f"{wanted[key].get(field)!r}; give the options that it was started with, or another name"
                 )
-    if run.status in ENDED:
-        raise RunError(f"{run.path} has ended ({run.status}); there is nothing to go on with")
     return run
 
 
-def _identity(run: Run) -> dict[str, dict[str, Any]]:
-    return {key: run.settings[key] for key in _IDENTITY}
+def find_begun(output: Path | str, name: str | None, config: TrainConfig) -> Run | None:
+    """The run under `output` that was begun with these options: of that name, or the newest that has not ended.
+
+    For starting weights that are gone: what the run needs of them is in its state.
+    """
+    if name is not None:
+        found = [Run(Path(output) / name)] if (Path(output) / name).exists() else []
+    else:
+        found = [run for run in find_runs(output) if run.status not in ENDED]
+    same = [run for run in found if _settings_of(run)["options"] == config.to_dict()]
+    return same[-1] if same else None
+
+
+def _settings_of(run: Run) -> dict[str, Any]:
+    """The run's settings, with the options that this version added since."""
+    settings = run.settings
+    return {**settings, "options": {**TrainConfig().to_dict(), **settings["options"]}}
+
+
+def _identity(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {key: dict(settings.get(key) or {}) for key in _IDENTITY}
+    found["data"] = {"images": {key: found["data"].get(key) for key in ("classes", "content_hash")}}
+    found["start"] = {"starting weights": found["start"].get("sha256")}
+    return found
 
 
 def check_output(output: Path | str, name: str | None) -> None:

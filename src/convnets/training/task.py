@@ -22,19 +22,22 @@ from convnets.data.class_batches import BatchShape
 from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.mixing import Mixing, choose_mixing
-from convnets.data.preprocess import Preprocess, channel_statistics
+from convnets.data.preprocess import Preprocess
 from convnets.data.shard_paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.data.splits import split_off
-from convnets.errors import ConfigError, DataError
+from convnets.errors import ConfigError, DataError, UsageError
 from convnets.layers.initialise import initialise
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
+from convnets.training.freezing import check_freezing
 from convnets.training.input_side import input_side, stored_side
 from convnets.training.learner import check_auxiliary_heads
 from convnets.training.network_check import bare_network, check_network, materialise
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
+from convnets.training.pixel_sample import pixel_statistics, sample_pixels
+from convnets.training.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
 
@@ -47,7 +50,6 @@ Progress = Callable[[str, int, int | None], None]
 _INITIALISING_SAMPLE = (
     2_000  # images that filters are computed from; their patches are hundreds of times as many
 )
-_STATISTICS_SAMPLE = 10_000  # pictures that mean and std are measured on when the set is streamed
 
 
 @runtime_checkable
@@ -78,6 +80,8 @@ class Task:
     """Processes that decode images which are not in memory."""
     objective: EmbeddingObjective | None = None
     """The loss on vectors; None for plain classification."""
+    start: Fitted | None = None
+    """The trained weights that the network starts from; None for new ones."""
 
     @property
     def network_name(self) -> str:
@@ -92,19 +96,21 @@ class Task:
 
 
 def prepare(
-    network: nn.Module | str,
+    network: nn.Module | str | None,
     data: Splits | ImageSet | str | Path,
     config: TrainConfig,
     *,
     arguments: dict[str, Any] | None = None,
     augment: Sequence[BatchFunction] = (),
     progress: Progress | None = None,
+    start: Start | StartRecord | None = None,
 ) -> Task:
     """Load, decode and split the data, and build (where it is a name) and initialise the network.
 
     `arguments` are further arguments of `create_model` for a network given by name; `augment` are callables on
-    batches that come after the options' augmentations. Raises UsageError for what
-    the caller got wrong and DataError for data that cannot be used.
+    batches that come after the options' augmentations; `start` are trained weights in place of those of the option,
+    or the record of a run whose weights come from its state. Without `network` it is the one that they are of.
+    Raises UsageError for what the caller got wrong and DataError for data that cannot be used.
     """
     objective = build_objective(config)
     hardware = choose_hardware(config.device, config.precision, config.threads)
@@ -116,13 +122,19 @@ def prepare(
     if len(splits.classes) < 2:
         raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
     notices = list(splits.notes)
+    begun = None if start is None and config.start is None else StartingWeights(start or config.start or "")
+    if begun is not None and not isinstance(network, nn.Module):
+        network, arguments = begun.network(network, arguments)
+    if network is None:
+        raise UsageError("no network; give one, or start=…, whose network is then trained")
     given = bare_network(network) if isinstance(network, nn.Module) else None
     if given is not None and given is not network:
         notices.append(f"{type(network).__name__} is left out; several devices train together under torchrun")
     entry = _entry_of(network if given is None else given)
     probe = probe_pictures(splits.train)
     channels = config.channels or getattr(given, "in_channels", None) or probe.channels
-    size = input_side(given, entry, config, probe.uniform_size)
+    sized = config if begun is None else begun.config(config, given)
+    size = input_side(given, entry, sized, probe.uniform_size)
     preprocess = Preprocess.plain(channels, size, stored_side(splits.train, size, probe.uniform_size))
     if given is None:
         assert entry is not None
@@ -131,11 +143,13 @@ def prepare(
         _check_network(given, splits, channels)
         materialise(given, (channels, size, size))
     check_auxiliary_heads(given, config)
+    check_freezing(given, config)
     through = given if objective is None else objective.through(given)  # refuses one that has no such vectors
     if isinstance(network, nn.Module):  # one that is built here is known to work
         classes = len(splits.classes) if objective is None else None
         checked = check_network(given, (channels, size, size), classes, hardware, through)
         hardware, notices = checked.hardware, [*notices, *checked.notices]
+    fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalise=config.normalise)
     data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
     data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
@@ -153,13 +167,16 @@ def prepare(
         for part in (validation, splits.test)
     )
     if config.normalise:
-        mean, std = _statistics(train, preprocess, config)
+        known = None if fitted is None else fitted.normalisation
+        mean, std = known or pixel_statistics(train, preprocess, config)
         preprocess = replace(preprocess, mean=mean, std=std)
     if config.initialiser is not None:
         initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
     if isinstance(given, InitialisedFromImages):
-        sample = _sample(train, preprocess, config, _INITIALISING_SAMPLE)
+        sample = sample_pixels(train, preprocess, config, _INITIALISING_SAMPLE)
         given.initialise_from(preprocess(sample))
+    if fitted is not None:
+        fitted.load_into(given)
     return Task(
         given,
         preprocess,
@@ -173,6 +190,7 @@ def prepare(
         tuple(notices),
         config.workers,
         objective,
+        fitted,
     )
 
 
@@ -283,19 +301,3 @@ def _validation_split(
             notices.append(f"no validation images of {', '.join(missing)}: their accuracy is not looked at")
         return splits.train, splits.validation
     return splits.train, None
-
-
-def _statistics(
-    train: ImageSet, preprocess: Preprocess, config: TrainConfig
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    pixels = train.pixels if train.resident else _sample(train, preprocess, config, _STATISTICS_SAMPLE)
-    return channel_statistics(pixels, preprocess.channels)
-
-
-def _sample(train: ImageSet, preprocess: Preprocess, config: TrainConfig, size: int) -> Tensor:
-    """uint8 pixels of about `size` images at equal distances: a set may be sorted by class."""
-    step = max(1, len(train) // size)
-    sample = train.subset(range(0, len(train), step))
-    if not sample.resident:
-        sample = decode_images(sample, preprocess, skip_corrupt=config.skip_corrupt)
-    return sample.pixels
