@@ -20,6 +20,7 @@ from convnets.cli.health import health
 from convnets.cli.index import index_app
 from convnets.cli.models import models
 from convnets.cli.output import mute
+from convnets.cli.panels import PanelCommand
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
 from convnets.cli.reproduce import reproduce
@@ -47,7 +48,7 @@ app.command()(field)
 app.command()(diff)
 app.command()(scatter)
 app.add_typer(data_app, name="data")
-app.command()(train)
+app.command(cls=PanelCommand)(train)
 app.command()(evaluate)
 app.command()(health)
 app.command()(predict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Annotated, Any
@@ -14,8 +15,19 @@ from convnets.cli.numbers import real_number, whole_number
 from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 
-__all__ = ["takes_train_options"]
+__all__ = ["SPELLINGS", "as_given", "takes_train_options"]
 
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "start": ("--from", "--pretrained"),
+    "learning_rate": ("--learning-rate", "--lr"),
+    "optimiser": ("--optimiser", "--opt", "--optimizer"),
+    "batch_size": ("--batch-size", "--batch"),
+    "weight_decay": ("--weight-decay", "--wd"),
+    "initialiser": ("--initialiser", "--initializer"),
+    "normalise": ("--normalise/--no-normalise", "--normalize/--no-normalize"),
+}
+"""Names of options, ours first, where they have others too: those that timm's and torchvision's scripts use."""
+_METAVARS = {"start": "RUN|FILE", "freeze": "A,B,…"}
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 _PARSERS: dict[str, Callable[[str], Any]] = {"int": whole_number, "float": real_number}
 
@@ -40,26 +52,45 @@ def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def as_given(options: dict[str, Any]) -> list[str]:
+    """Options as they are written on a command line.
+
+    >>> as_given({"epochs": 4, "fast": False, "augment": ("flip", "crop:4")})
+    ['--epochs 4', '--no-fast', '--augment flip,crop:4']
+    """
+    written = []
+    for name, value in options.items():
+        flag = SPELLINGS.get(name, ("--" + name.replace("_", "-"),))[0].partition("/")[0]
+        if isinstance(value, bool):
+            written.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            written.append(f"{flag} {shlex.quote(text)}")
+    return written
+
+
 def _parameter(name: str, annotation: str) -> inspect.Parameter:
     default = next(field.default for field in fields(TrainConfig) if field.name == name)
     assert default is not MISSING
     shown = (
         None if default in (None, ()) else str(default).lower() if isinstance(default, bool) else str(default)
     )
-    flag = "--" + name.replace("_", "-")
-    declaration = f"{flag}/--no-{flag[2:]}" if annotation == "bool" else flag
     option = typer.Option(
-        declaration,
+        *_declarations(name, annotation),
         help=TrainConfig.descriptions()[name] + (f" [default: {shown}]" if shown else ""),
         show_default=False,
-        rich_help_panel="Training options",
-        metavar=None if annotation == "bool" else _metavar(annotation),
+        metavar=None if annotation == "bool" else _METAVARS.get(name, _metavar(annotation)),
         parser=_PARSERS.get(annotation),
     )
     kind = _TYPES.get(annotation, str) | None
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
     )
+
+
+def _declarations(name: str, annotation: str) -> tuple[str, ...]:
+    flag = "--" + name.replace("_", "-")
+    return SPELLINGS.get(name) or ((f"{flag}/--no-{flag[2:]}",) if annotation == "bool" else (flag,))
 
 
 def _metavar(annotation: str) -> str:

@@ -48,6 +48,7 @@ def create_model(
     num_classes: int | None = None,
     input_size: int | None = None,
     in_chans: int | None = None,
+    drop_rate: float | None = None,
     seed: int | None = None,
     **options: Any,
 ) -> ImageClassifier:
@@ -57,8 +58,8 @@ def create_model(
     - `input_size`: side of the images in pixels, by default that of its entry. It decides the shape of a fully
       connected head and of GoogLeNet's auxiliary heads; the other networks only check it against their minimum.
     - `seed`: the weights then depend on it alone, and no other random number moves.
-    - `options`: those that the entry declares: `dropout` (probability), `auxiliary` (True adds auxiliary heads),
-      `last_relu` (False: nin's logits may be negative), `widths` (channels after each block of speednet).
+    - `options`: those that the entry declares: `dropout` (probability; `drop_rate` means the same), `auxiliary` (True
+      adds auxiliary heads), `last_relu` (False: nin's logits may be negative), `widths` (channels after each block of speednet).
 
     The result remembers what it was made from: `create_model(a.name, **a.arguments)` of its `architecture` builds
     the same network again. Raises UnknownNameError for a name, and ConfigError for an argument, that is not known
@@ -70,6 +71,12 @@ def create_model(
     torch.Size([2, 10])
     """
     entry = model_entry(name)
+    if drop_rate is not None:
+        if options.get("dropout", drop_rate) != drop_rate:
+            raise ConfigError(
+                f"dropout is {options['dropout']} and drop_rate {drop_rate}; they mean the same: give one of them"
+            )
+        options["dropout"] = drop_rate
     _check_options(entry, options)
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
         raise ConfigError(f"seed is {seed!r}; allowed: a whole number")

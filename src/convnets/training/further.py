@@ -15,6 +15,9 @@ from convnets.training.starting_weights import Start
 __all__ = ["Asked", "complete", "run_at"]
 
 
+_SHOWN = 6  # options that are told of
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is to be trained on what, how, and from which weights."""
@@ -56,8 +59,19 @@ def complete(
     source = images_of(run)
     if config is None:
         given = replace(run.config, start=given.start)
-    taken = "its images and its options" if config is None else "its images"
-    return Asked(source, given, path, (f"{run.path} is trained further: {taken}, but for what is given",))
+    return Asked(
+        source, given, path, (f"{run.path} is trained further, on its images{_differing(run, given)}",)
+    )
+
+
+def _differing(run: Run, config: TrainConfig) -> str:
+    """How the options differ from those of the run."""
+    before, now = run.config.to_dict(), config.to_dict()
+    changed = [f"{key} {now[key]!r}" for key in now if key != "start" and now[key] != before[key]]
+    if not changed:
+        return ", with its options"
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return f", with its options but for {', '.join(changed[:_SHOWN])}{more}"
 
 
 def run_at(start: str | Path) -> Run | None:

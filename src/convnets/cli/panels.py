@@ -1,0 +1,90 @@
+"""`--help` in panels: what most runs need comes first, rare options after it; plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperCommand
+
+__all__ = ["PANELS", "PanelCommand", "panel_of"]
+
+PANELS: dict[str, tuple[str, ...]] = {
+    "Network": ("model", "start", "recipe", "freeze", "freeze_epochs", "backbone_rate"),
+    "Data": ("data", "augment", "size", "validation"),
+    "Optimisation": ("epochs", "batch_size", "optimiser", "learning_rate", "schedule"),
+    "Regularisation": ("weight_decay", "label_smoothing"),
+    "Hardware": ("device", "precision", "amp"),
+    "Run": ("name", "output", "resume", "config", "seed", "json", "quiet", "help"),
+    "Rare: network": ("initialiser", "auxiliary_weight", "channels"),
+    "Rare: vectors in place of classes": (
+        "objective",
+        "margin",
+        "distance",
+        "miner",
+        "images_per_class",
+        "classification_weight",
+        "pooling",
+    ),
+    "Rare: data": (
+        "mixup",
+        "cutmix",
+        "balanced_validation",
+        "normalise",
+        "memory_limit",
+        "workers",
+        "skip_corrupt",
+    ),
+    "Rare: optimisation": (
+        "momentum",
+        "nesterov",
+        "bias_rate",
+        "warmup_epochs",
+        "step_epochs",
+        "step_factor",
+        "clip_gradient_norm",
+        "accumulate",
+        "patience",
+        "max_minutes",
+        "non_finite",
+    ),
+    "Rare: regularisation": ("l1_penalty", "l2_penalty", "max_norm", "ema_decay"),
+    "Rare: hardware": ("threads", "fast", "deterministic", "sync_bn", "rank_timeout"),
+    "Rare: run": ("save_every", "keep_states", "health"),
+}
+"""Every argument and option of `convnets train`, where the help shows it."""
+
+_UNSHOWN = ("--optimizer", "--initializer", "--normalize", "--no-normalize")
+_WIDTH = 27  # of the column of names; longer ones get a line of their own
+
+
+def panel_of(name: str) -> str:
+    """The panel that an option stands in."""
+    return next(panel for panel, names in PANELS.items() if name in names)
+
+
+class PanelCommand(TyperCommand):
+    """A command whose options are shown by panel."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write each panel under its name; the options in the order of the table."""
+        shown = {str(parameter.name): parameter for parameter in self.get_params(ctx)}
+        for panel, names in PANELS.items():
+            rows = [_row(shown[name], ctx) for name in names if name in shown]
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows, col_max=_WIDTH, col_spacing=2)
+
+
+def _row(parameter: Any, ctx: Any) -> tuple[str, str]:
+    """Names and help of an option, without spellings that differ in a letter."""
+    names, text = parameter.get_help_record(ctx) or (str(parameter.name), "")
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or names), text
+    first = _spelled(parameter.opts, parameter.secondary_opts)
+    return first + (f" {parameter.metavar}" if parameter.metavar else ""), text
+
+
+def _spelled(on: Sequence[str], off: Sequence[str]) -> str:
+    shown = sorted((each for each in on if each not in _UNSHOWN), key=lambda each: each.startswith("--"))
+    return ", ".join(shown) + "".join(f"/{each}" for each in off if each not in _UNSHOWN)
