@@ -27,7 +27,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.run import Run
 from convnets.training.train import train
 
-SHOTS = {50: 40, 200: 30, 1000: 15}  # pictures of each new class: epochs
+SHOTS = {50: 30, 200: 20, 1000: 10}  # pictures of each new class: epochs
 FEW = TrainConfig(batch_size=32, augment=("flip", "crop:4"), validation=0, learning_rate=0.005)
 WAYS = {  # chosen by --tune
     "from scratch": FEW,
@@ -37,7 +37,7 @@ TRIED = {
     "from scratch": [replace(FEW, learning_rate=rate) for rate in (0.002, 0.005, 0.01)],
     "from trained weights": [
         replace(FEW, learning_rate=rate, backbone_rate=share)
-        for rate, share in ((0.002, 1.0), (0.0005, 1.0), (0.005, 0.1), (0.005, 0.3))
+        for rate, share in ((0.002, 1.0), (0.0005, 1.0), (0.005, 0.1))
     ],
 }
 

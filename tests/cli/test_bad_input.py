@@ -26,7 +26,7 @@ TRAIN = [
     (2, ("mlp", "--epochs", "2.5"), "'--epochs': '2.5'; allowed: a whole number"),
     (2, ("mlp", "--learning-rate", "inf"), "learning_rate is inf; allowed: 0 to"),
     (2, ("mlp", "--learning-rate", "nan"), "learning_rate is nan; allowed: 0 to"),
-    (2, ("mlp", "--learning-rate", "fast"), "'--learning-rate': 'fast'; allowed: a number"),
+    (2, ("mlp", "--learning-rate", "fast"), "'--learning-rate' / '--lr': 'fast'; allowed: a number"),
     (2, ("mlp", "--optimiser", "adam"), "unknown optimiser 'adam'; nearest: adamw"),
     (2, ("mlp", "--augment", "flip,crp"), "unknown augmentation 'crp'; nearest: crop"),
     (2, ("mlp", "--step-epochs", "3,x"), "step_epochs is '3,x'; allowed: whole numbers with commas"),

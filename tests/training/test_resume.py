@@ -211,8 +211,11 @@ def test_the_same_call_again_goes_on_with_the_run_that_was_stopped(tmp_path: Pat
     with pytest.raises(RunError, match=r"mine was started with seed 0, now it is 5; give the options"):
         call(name="mine", config=replace(SMALL, seed=5), listeners=())
     assert call(name="mine", listeners=()).path == named.path
-    with pytest.raises(RunError, match=r"mine has ended \(finished\)"):
-        call(name="mine", listeners=())
+    told: list[Event] = []
+    before = named.events_file.read_bytes()
+    assert call(name="mine", listeners=[told.append]).path == named.path  # it has ended: it is left as it is
+    assert told == [Notice(f"{named.path} has ended (finished); nothing is left to do")]
+    assert named.events_file.read_bytes() == before
 
 
 def test_two_processes_cannot_train_one_run(tmp_path: Path) -> None:

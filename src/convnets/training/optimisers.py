@@ -40,7 +40,7 @@ def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     rate = config.peak_learning_rate
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
     if config.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, betas=(config.momentum, 0.999), fused=fused)
+        return torch.optim.AdamW(groups, lr=rate, betas=(float(config.momentum), 0.999), fused=fused)
     nesterov = config.nesterov and config.momentum > 0
     if muon:
         return Muon(groups, rate, momentum=config.momentum, nesterov=nesterov)

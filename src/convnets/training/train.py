@@ -167,7 +167,7 @@ def resume(
                 progress=progress if world.first else None,
                 start=start_of(run),
             )
-            check_images(run, task, moved=data is not None)
+            check_images(run, task, moved=isinstance(data, str | Path))
         beginning = begin_together(world, lambda: go_on_with(run, task, world))
         return execute(task, config, beginning, world, listeners)
 
