@@ -57,7 +57,7 @@ def pretrained(old: Splits, epochs: int, output: Path) -> Run:
 
 
 def draw(new: Splits, shots: int, seed: int, others: int = 0) -> Splits:
-    """`shots` pictures of each class to learn from; `others` more of each as validation, else the test pictures."""
+    """`shots` pictures of each class to learn from; `others` more of each, or the test pictures, to be judged on."""
     order = torch.randperm(len(new.train), generator=torch.Generator().manual_seed(seed))
     labels = new.train.labels[order]
     each = [order[labels == label] for label in range(len(new.classes))]
@@ -66,7 +66,7 @@ def draw(new: Splits, shots: int, seed: int, others: int = 0) -> Splits:
         return new.train.subset(torch.cat([chosen[begin:end] for chosen in each]))
 
     few = part(0, shots)
-    return Splits(few, part(shots, shots + others)) if others else Splits(few, None, new.test)
+    return Splits(few, None, part(shots, shots + others) if others else new.test)
 
 
 def learn(data: Splits, way: str, config: TrainConfig, start: Run, output: Path) -> Run:
@@ -81,7 +81,7 @@ def tune(new: Splits, start: Run, output: Path) -> None:
     for way, configs in TRIED.items():
         for config in configs:
             run = learn(data, way, replace(config, epochs=SHOTS[200], seed=100), start, output)
-            accuracy = run.metrics[-1]["validation_accuracy"]
+            accuracy = run.results["test"]["accuracy"]  # of these other pictures
             print(
                 f"{way}: rate {config.learning_rate}, backbone {config.backbone_rate}: {accuracy:.4f}",
                 flush=True,

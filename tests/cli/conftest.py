@@ -63,6 +63,22 @@ def refused(convnets: Command) -> Callable[..., str]:
     return refuse
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What `train` was called with, in place of training."""
+    calls: list[tuple[Any, ...]] = []
+
+    class Done:
+        status, path = "finished", "runs/x"
+
+    def record(network: str, data: str, config: TrainConfig, **more: Any) -> Done:
+        calls.append((network, data, config, more))
+        return Done()
+
+    monkeypatch.setattr("convnets.training.train.train", record)
+    return calls
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run on digits; not to be changed."""

@@ -22,22 +22,6 @@ Command = Callable[..., Any]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are others there")
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What `train` was called with, in place of training."""
-    calls: list[tuple[Any, ...]] = []
-
-    class Done:
-        status, path = "finished", "runs/x"
-
-    def record(network: str, data: str, config: TrainConfig, **more: Any) -> Done:
-        calls.append((network, data, config, more))
-        return Done()
-
-    monkeypatch.setattr("convnets.training.train.train", record)
-    return calls
-
-
 def test_every_option_of_a_run_is_an_option_of_the_command(
     convnets: Command, started: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:

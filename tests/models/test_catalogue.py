@@ -128,6 +128,9 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "size of any": ("densenet121", {"input_size": 28}, "needs at least 29 pixels"),
     "size text": ("lenet", {"input_size": 28.0}, "input_size is 28.0"),
     "two spellings": ("lenet", {"in_channels": 1, "in_chans": 3}, "in_channels is 1 and in_chans 3"),
+    "two dropouts": ("nin", {"dropout": 0.2, "drop_rate": 0.3}, "dropout is 0.2 and drop_rate 0.3; they mean the same"),
+    "drop_rate": ("nin", {"drop_rate": 1.0}, "dropout is 1.0; allowed: a probability"),
+    "no dropout": ("lenet", {"drop_rate": 0.1}, "lenet has no option 'dropout'"),
     "seed": ("lenet", {"seed": 1.5}, "seed is 1.5"),
     "widths": ("speednet", {"widths": [8, 16]}, r"widths is \[8, 16\]; allowed: three or four whole numbers"),
     "width": ("speednet", {"widths": [8, 16, 0]}, "allowed: three or four whole numbers from 1"),
@@ -146,6 +149,14 @@ def test_bad_arguments_are_refused(case: str) -> None:
 def test_in_chans_is_in_channels() -> None:
     assert create_model("lenet", in_chans=2).in_channels == 2
     assert create_model("lenet", in_chans=2, in_channels=2).in_channels == 2
+
+
+def test_drop_rate_is_dropout_and_is_remembered_as_such() -> None:
+    network = create_model("nin", drop_rate=0.25)
+    assert [module.p for module in network.modules() if type(module).__name__ == "Dropout"][-1] == 0.25
+    assert network.architecture is not None
+    assert network.architecture.arguments["dropout"] == 0.25
+    assert "drop_rate" not in network.architecture.arguments
 
 
 def test_dropout_reaches_the_layers() -> None:
