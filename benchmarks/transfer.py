@@ -2,8 +2,8 @@
 
 It is trained once on the seven other classes, and then on 50, 200 and 1,000 pictures of each new class, from those
 weights and from scratch, with the same pictures, steps and augmentations. Each seed draws other pictures and weights.
+Both ways first try three rates for each number of pictures, and are judged on other pictures, never on test pictures.
 Usage: python benchmarks/transfer.py cifar10-images.zip --seeds 5 --json transfer.json --figure transfer.svg
-`--tune` tries learning rates on other pictures of the new classes, never on test pictures.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,19 +28,17 @@ from convnets.training.config import TrainConfig
 from convnets.training.run import Run
 from convnets.training.train import train
 
-SHOTS = {50: 30, 200: 20, 1000: 10}  # pictures of each new class: epochs
-FEW = TrainConfig(batch_size=32, augment=("flip", "crop:4"), validation=0, learning_rate=0.005)
-WAYS = {  # chosen by --tune
-    "from scratch": FEW,
-    "from trained weights": replace(FEW, learning_rate=0.005, backbone_rate=0.1),
+SHOTS = {50: 60, 200: 30, 1000: 10}  # pictures of each new class: epochs
+FEW = TrainConfig(batch_size=32, augment=("flip", "crop:4"), validation=0)
+SCRATCH, TRAINED = "from scratch", "from trained weights"
+TRIED = {  # learning rate, share of it for all layers but the last
+    SCRATCH: ((0.002, 1.0), (0.005, 1.0), (0.01, 1.0)),
+    TRAINED: ((0.002, 1.0), (0.005, 1.0), (0.005, 0.1)),
 }
-TRIED = {
-    "from scratch": [replace(FEW, learning_rate=rate) for rate in (0.002, 0.005, 0.01)],
-    "from trained weights": [
-        replace(FEW, learning_rate=rate, backbone_rate=share)
-        for rate, share in ((0.002, 1.0), (0.0005, 1.0), (0.005, 0.1))
-    ],
-}
+JUDGED = 1000  # pictures of each new class that rates are chosen on
+TUNING_SEED = 100
+
+Row = dict[str, Any]
 
 
 def old_and_new(path: Path) -> tuple[Splits, Splits]:
@@ -69,44 +68,58 @@ def draw(new: Splits, shots: int, seed: int, others: int = 0) -> Splits:
     return Splits(few, None, part(shots, shots + others) if others else new.test)
 
 
-def learn(data: Splits, way: str, config: TrainConfig, start: Run, output: Path) -> Run:
-    """One run on few pictures."""
-    begun = start if way != "from scratch" else None
-    return train("resnet20", data, config, start=begun, output=output, listeners=())
+def learn(data: Splits, way: str, config: TrainConfig, start: Run, output: Path) -> float:
+    """Accuracy on the pictures to be judged on, after one run on few pictures."""
+    begun = start if way == TRAINED else None
+    run = train("resnet20", data, config, start=begun, output=output, listeners=())
+    return float(run.results["test"]["accuracy"])
 
 
-def tune(new: Splits, start: Run, output: Path) -> None:
-    """Accuracy on 1,000 other pictures of each class after the last epoch, from 200 of each."""
-    data = draw(new, 200, seed=100, others=1000)
-    for way, configs in TRIED.items():
-        for config in configs:
-            run = learn(data, way, replace(config, epochs=SHOTS[200], seed=100), start, output)
-            accuracy = run.results["test"]["accuracy"]  # of these other pictures
-            print(
-                f"{way}: rate {config.learning_rate}, backbone {config.backbone_rate}: {accuracy:.4f}",
-                flush=True,
-            )
+def options(shots: int, seed: int, rate: float, share: float) -> TrainConfig:
+    """The options of one run."""
+    return replace(FEW, epochs=SHOTS[shots], seed=seed, learning_rate=rate, backbone_rate=share)
 
 
-def measure(new: Splits, start: Run, seeds: int, output: Path) -> list[dict[str, Any]]:
-    """Test accuracies of every way, number of pictures and seed."""
+def tune(new: Splits, start: Run, output: Path) -> list[Row]:
+    """Accuracy of every way, number of pictures and rate tried, on other training pictures of the new classes."""
     rows = []
-    for shots, epochs in SHOTS.items():
-        for seed in range(seeds):
-            for way, config in WAYS.items():
-                run = learn(
-                    draw(new, shots, seed), way, replace(config, epochs=epochs, seed=seed), start, output
-                )
-                row = {"shots": shots, "seed": seed, "way": way, "accuracy": run.results["test"]["accuracy"]}
+    for shots in SHOTS:
+        data = draw(new, shots, TUNING_SEED, others=JUDGED)
+        for way, tried in TRIED.items():
+            for rate, share in tried:
+                found = learn(data, way, options(shots, TUNING_SEED, rate, share), start, output)
+                row = {"shots": shots, "way": way, "rate": rate, "backbone_rate": share, "accuracy": found}
                 rows.append(row)
                 print(row, flush=True)
     return rows
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, list[tuple[int, float, float]]]:
+def best(tried: list[Row], way: str, shots: int) -> tuple[float, float]:
+    """Rate and share with the highest accuracy."""
+    rows = [row for row in tried if (row["way"], row["shots"]) == (way, shots)]
+    chosen = max(rows, key=lambda row: float(row["accuracy"]))
+    return chosen["rate"], chosen["backbone_rate"]
+
+
+def measure(new: Splits, start: Run, tried: list[Row], seeds: int, output: Path) -> list[Row]:
+    """Test accuracies of every way, number of pictures and seed, with the rates that were chosen."""
+    rows = []
+    for shots in SHOTS:
+        for seed in range(seeds):
+            data = draw(new, shots, seed)
+            for way in TRIED:
+                config = options(shots, seed, *best(tried, way, shots))
+                accuracy = learn(data, way, config, start, output)
+                row = {"shots": shots, "seed": seed, "way": way, "accuracy": accuracy}
+                rows.append(row)
+                print(row, flush=True)
+    return rows
+
+
+def summary(rows: list[Row]) -> dict[str, list[tuple[int, float, float]]]:
     """For each way: pictures of a class, mean and standard deviation over the seeds."""
     found: dict[str, list[tuple[int, float, float]]] = {}
-    for way in WAYS:
+    for way in TRIED:
         for shots in SHOTS:
             each = [row["accuracy"] for row in rows if (row["way"], row["shots"]) == (way, shots)]
             spread = statistics.stdev(each) if len(each) > 1 else 0.0
@@ -123,9 +136,7 @@ def table(found: dict[str, list[tuple[int, float, float]]]) -> str:
     return "\n".join(lines)
 
 
-def draw_figure(
-    found: dict[str, list[tuple[int, float, float]]], rows: list[dict[str, Any]], path: Path
-) -> None:
+def draw_figure(found: dict[str, list[tuple[int, float, float]]], rows: list[Row], path: Path) -> None:
     """Mean and spread of both ways, with a dot for every run."""
     import matplotlib
 
@@ -155,31 +166,25 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="zip of CIFAR-10 as pictures, by class")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8, help="of the old classes")
-    parser.add_argument("--tune", action="store_true")
-    parser.add_argument(
-        "--pretrained", type=Path, help="the run on the old classes, where it is there already"
-    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
+    began = time.monotonic()
     old, new = old_and_new(arguments.pictures)
     print(f"old: {', '.join(old.classes)}; new: {', '.join(new.classes)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
-        start = (
-            Run(arguments.pretrained) if arguments.pretrained else pretrained(old, arguments.epochs, output)
-        )
-        print(f"on the old classes: test accuracy {start.results['test']['accuracy']:.4f}", flush=True)
-        if arguments.tune:
-            tune(new, start, output)
-            return
-        rows = measure(new, start, arguments.seeds, output)
-        environment = start.environment
+        start = pretrained(old, arguments.epochs, output)
         old_accuracy = start.results["test"]["accuracy"]
+        print(f"on the old classes: test accuracy {old_accuracy:.4f}", flush=True)
+        tried = tune(new, start, output)
+        rows = measure(new, start, tried, arguments.seeds, output)
+        environment = start.environment
     found = summary(rows)
     print(table(found))
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes")
     if arguments.json is not None:
-        content = {"runs": rows, "old_accuracy": old_accuracy, "environment": environment}
+        content = {"runs": rows, "tried": tried, "old_accuracy": old_accuracy, "environment": environment}
         write_json(arguments.json, content)
     if arguments.figure is not None:
         draw_figure(found, rows, arguments.figure)

@@ -112,3 +112,13 @@ def test_weights_in_memory_are_copies_with_a_hash_of_their_own(folder: Path) -> 
     assert weights_in_memory(twin).sha256 != found[0].sha256
     with pytest.raises(UsageError, match="start is a int; allowed: a run, a path"):
         weights_in_memory(3)  # type: ignore[arg-type]
+
+
+def test_messages_show_a_place_below_the_working_directory_as_it_is_typed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_weights(folder).place == str(folder)
+    monkeypatch.chdir(tmp_path)
+    found = read_weights("model")
+    assert (found.place, found.source) == ("model", str(folder))
+    assert weights_in_memory(NETWORK).place == MEMORY

@@ -71,6 +71,15 @@ EXPECTED: dict[str, Shown] = {
             "growth 64: 320 channels out, 370,176 parameters",
         ),
     ),
+    "fine_tuning": Shown(
+        4,
+        (
+            "target: Sandal, Sneaker, Ankle boot",
+            "new: classifier.weight classifier.bias",
+            "fine-tuned, backbone at a tenth",
+            "26 of 28 tensors as they were",
+        ),
+    ),
     "googlenet": Shown(
         5,
         (

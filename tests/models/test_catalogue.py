@@ -128,7 +128,11 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "size of any": ("densenet121", {"input_size": 28}, "needs at least 29 pixels"),
     "size text": ("lenet", {"input_size": 28.0}, "input_size is 28.0"),
     "two spellings": ("lenet", {"in_channels": 1, "in_chans": 3}, "in_channels is 1 and in_chans 3"),
-    "two dropouts": ("nin", {"dropout": 0.2, "drop_rate": 0.3}, "dropout is 0.2 and drop_rate 0.3; they mean the same"),
+    "two dropouts": (
+        "nin",
+        {"dropout": 0.2, "drop_rate": 0.3},
+        "dropout is 0.2 and drop_rate 0.3; they mean the same",
+    ),
     "drop_rate": ("nin", {"drop_rate": 1.0}, "dropout is 1.0; allowed: a probability"),
     "no dropout": ("lenet", {"drop_rate": 0.1}, "lenet has no option 'dropout'"),
     "seed": ("lenet", {"seed": 1.5}, "seed is 1.5"),

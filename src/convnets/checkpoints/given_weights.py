@@ -42,6 +42,12 @@ class GivenWeights:
     preprocess: Preprocess | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """The source as a message shows it: relative where it lies below the working directory."""
+        path = Path(self.source)
+        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else self.source
+
 
 def read_weights(path: Path | str) -> GivenWeights:
     """The weights in a model folder, a safetensors file, or a PyTorch file; verified, and never executed.

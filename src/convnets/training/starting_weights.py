@@ -122,7 +122,7 @@ class StartingWeights:
         if self._given is None:
             assert name is not None
             return name, dict(arguments or {})
-        made, source = self._given.architecture, self._given.source
+        made, source = self._given.architecture, self._given.place
         if name is None and made is None:
             known = self._given.classes is not None
             raise UsageError(
@@ -146,7 +146,7 @@ class StartingWeights:
         fit = fit_weights(
             network,
             self._given.tensors,
-            self._given.source,
+            self._given.place,
             keep_classes=known in (None, classes),
             given_channels=None if made is None else made.arguments.get("in_channels"),
         )
@@ -161,7 +161,7 @@ class StartingWeights:
             mean=mean,
             std=std,
         )
-        return Fitted(record, fit, (_described(record, fit, known, classes),))
+        return Fitted(record, fit, (_described(self._given.place, record, fit, known, classes),))
 
     def _normalisation(
         self, fit: Fit, channels: int
@@ -177,10 +177,12 @@ class StartingWeights:
         return _for_channels(mean, channels), _for_channels(std, channels)
 
 
-def _described(record: StartRecord, fit: Fit, known: tuple[str, ...] | None, classes: tuple[str, ...]) -> str:
+def _described(
+    place: str, record: StartRecord, fit: Fit, known: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> str:
     """One line for the user: what was taken, what is new and why, and what was adapted."""
     of = "" if record.network is None else f" ({record.network})"
-    parts = [f"starting from {record.source}{of}: {len(fit.tensors)} tensors"]
+    parts = [f"starting from {place}{of}: {len(fit.tensors)} tensors"]
     head = [name for name in fit.new if not name.endswith("num_batches_tracked")]
     if head:
         parts.append(f"new: {_few(head)}{_why(known, classes)}")
