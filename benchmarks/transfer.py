@@ -3,16 +3,21 @@
 It is trained once on the seven other classes, and then on 50, 200 and 1,000 pictures of each new class, from those
 weights and from scratch, with the same pictures, steps and augmentations. Each seed draws other pictures and weights.
 Both ways first try three rates for each number of pictures, and are judged on other pictures, never on test pictures.
+Runs take one thread each, `--processes` of them side by side.
 Usage: python benchmarks/transfer.py cifar10-images.zip --seeds 5 --json transfer.json --figure transfer.svg
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +33,9 @@ from convnets.training.config import TrainConfig
 from convnets.training.run import Run
 from convnets.training.train import train
 
-SHOTS = {50: 60, 200: 30, 1000: 10}  # pictures of each new class: epochs
-FEW = TrainConfig(batch_size=32, augment=("flip", "crop:4"), validation=0)
+SHOTS = {50: 60, 200: 30, 1000: 8}  # pictures of each new class: epochs
+PLAIN = TrainConfig(augment=("flip", "crop:4"), precision="fp32", threads=1)
+FEW = replace(PLAIN, batch_size=32, validation=0)
 SCRATCH, TRAINED = "from scratch", "from trained weights"
 TRIED = {  # learning rate, share of it for all layers but the last
     SCRATCH: ((0.002, 1.0), (0.005, 1.0), (0.01, 1.0)),
@@ -41,18 +47,21 @@ TUNING_SEED = 100
 Row = dict[str, Any]
 
 
+@cache
 def old_and_new(path: Path) -> tuple[Splits, Splits]:
-    """Classes 0 to 6 and 7 to 9, decoded."""
+    """Classes 0 to 6 and 7 to 9, decoded; once in each process."""
     everything = load_data(path)
     plain = Preprocess.plain(3, 32)
     decoded = {name: decode_images(part, plain) for name, part in everything.parts().items()}
-    return without_classes(Splits(**decoded), everything.classes[7:])
+    splits = Splits(decoded["train"], decoded.get("validation"), decoded.get("test"))
+    return without_classes(splits, everything.classes[7:])
 
 
-def pretrained(old: Splits, epochs: int, output: Path) -> Run:
+def pretrained(pictures: Path, epochs: int, output: Path) -> Path:
     """The run on the old classes."""
-    config = TrainConfig(epochs=epochs, augment=("flip", "crop:4"), learning_rate=0.01)
-    return train("resnet20", old, config, output=output, name="pretrained", listeners=())
+    config = replace(PLAIN, epochs=epochs, learning_rate=0.01)
+    old, _ = old_and_new(pictures)
+    return train("resnet20", old, config, output=output, name="pretrained", listeners=()).path
 
 
 def draw(new: Splits, shots: int, seed: int, others: int = 0) -> Splits:
@@ -68,52 +77,63 @@ def draw(new: Splits, shots: int, seed: int, others: int = 0) -> Splits:
     return Splits(few, None, part(shots, shots + others) if others else new.test)
 
 
-def learn(data: Splits, way: str, config: TrainConfig, start: Run, output: Path) -> float:
-    """Accuracy on the pictures to be judged on, after one run on few pictures."""
-    begun = start if way == TRAINED else None
-    run = train("resnet20", data, config, start=begun, output=output, listeners=())
-    return float(run.results["test"]["accuracy"])
+def learn(pictures: Path, row: Row, start: Path | None, output: Path) -> Row:
+    """One run on few pictures; the row with its accuracy on the pictures that it is judged on."""
+    data = draw(
+        old_and_new(pictures)[1], row["shots"], row["seed"], JUDGED if row["seed"] == TUNING_SEED else 0
+    )
+    config = replace(
+        FEW,
+        epochs=SHOTS[row["shots"]],
+        seed=row["seed"],
+        learning_rate=row["rate"],
+        backbone_rate=row["backbone_rate"],
+    )
+    run = train("resnet20", data, config, start=start, output=output, listeners=())
+    return {**row, "accuracy": run.results["test"]["accuracy"]}
 
 
-def options(shots: int, seed: int, rate: float, share: float) -> TrainConfig:
-    """The options of one run."""
-    return replace(FEW, epochs=SHOTS[shots], seed=seed, learning_rate=rate, backbone_rate=share)
+def tried(way: str) -> list[Row]:
+    """The runs that rates are chosen by."""
+    return [
+        {"way": way, "shots": shots, "seed": TUNING_SEED, "rate": rate, "backbone_rate": share}
+        for shots in SHOTS
+        for rate, share in TRIED[way]
+    ]
 
 
-def tune(new: Splits, start: Run, output: Path) -> list[Row]:
-    """Accuracy of every way, number of pictures and rate tried, on other training pictures of the new classes."""
-    rows = []
+def chosen(rows: list[Row], seeds: int) -> Iterator[Row]:
+    """The runs to be measured: with the rates that did best, for each number of pictures."""
     for shots in SHOTS:
-        data = draw(new, shots, TUNING_SEED, others=JUDGED)
-        for way, tried in TRIED.items():
-            for rate, share in tried:
-                found = learn(data, way, options(shots, TUNING_SEED, rate, share), start, output)
-                row = {"shots": shots, "way": way, "rate": rate, "backbone_rate": share, "accuracy": found}
-                rows.append(row)
-                print(row, flush=True)
-    return rows
-
-
-def best(tried: list[Row], way: str, shots: int) -> tuple[float, float]:
-    """Rate and share with the highest accuracy."""
-    rows = [row for row in tried if (row["way"], row["shots"]) == (way, shots)]
-    chosen = max(rows, key=lambda row: float(row["accuracy"]))
-    return chosen["rate"], chosen["backbone_rate"]
-
-
-def measure(new: Splits, start: Run, tried: list[Row], seeds: int, output: Path) -> list[Row]:
-    """Test accuracies of every way, number of pictures and seed, with the rates that were chosen."""
-    rows = []
-    for shots in SHOTS:
+        best = max((row for row in rows if row["shots"] == shots), key=lambda row: float(row["accuracy"]))
         for seed in range(seeds):
-            data = draw(new, shots, seed)
-            for way in TRIED:
-                config = options(shots, seed, *best(tried, way, shots))
-                accuracy = learn(data, way, config, start, output)
-                row = {"shots": shots, "seed": seed, "way": way, "accuracy": accuracy}
-                rows.append(row)
-                print(row, flush=True)
+            yield {**best, "seed": seed}
+
+
+def told(futures: list[Future[Row]]) -> list[Row]:
+    """The rows, in their order, each printed."""
+    rows = []
+    for future in futures:
+        rows.append(future.result())
+        print(rows[-1], flush=True)
     return rows
+
+
+def measure(pool: Executor, arguments: argparse.Namespace, output: Path) -> tuple[list[Row], list[Row], Run]:
+    """Rows of the runs that rates were chosen by, rows of those that were measured, and the run on the old classes."""
+    pictures: Path = arguments.pictures
+
+    def begin(rows: list[Row], start: Path | None) -> list[Future[Row]]:
+        return [pool.submit(learn, pictures, row, start, output) for row in rows]
+
+    old = pool.submit(pretrained, pictures, arguments.epochs, output)
+    scratch = told(begin(tried(SCRATCH), None))
+    measured_scratch = begin(list(chosen(scratch, arguments.seeds)), None)
+    start = Run(old.result())
+    print(f"on the old classes: test accuracy {start.results['test']['accuracy']:.4f}", flush=True)
+    trained = told(begin(tried(TRAINED), start.path))
+    measured = measured_scratch + begin(list(chosen(trained, arguments.seeds)), start.path)
+    return scratch + trained, told(measured), start
 
 
 def summary(rows: list[Row]) -> dict[str, list[tuple[int, float, float]]]:
@@ -148,8 +168,15 @@ def draw_figure(found: dict[str, list[tuple[int, float, float]]], rows: list[Row
         shots, means, spreads = zip(*cells, strict=True)
         colour = ("#7a7a7a", "#0b6e99")[place]
         axis.errorbar(shots, means, yerr=spreads, marker="o", capsize=4, color=colour, label=way)
-        runs = [(row["shots"], row["accuracy"]) for row in rows if row["way"] == way]
-        axis.scatter(*zip(*runs, strict=True), s=12, color=colour, alpha=0.4, zorder=3)
+        runs = [row for row in rows if row["way"] == way]
+        axis.scatter(
+            [row["shots"] for row in runs],
+            [row["accuracy"] for row in runs],
+            s=12,
+            color=colour,
+            alpha=0.4,
+            zorder=3,
+        )
     axis.set_xscale("log")
     axis.set_xticks(list(SHOTS), [f"{shots:,}" for shots in SHOTS])
     axis.minorticks_off()
@@ -166,25 +193,20 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="zip of CIFAR-10 as pictures, by class")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8, help="of the old classes")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     began = time.monotonic()
-    old, new = old_and_new(arguments.pictures)
-    print(f"old: {', '.join(old.classes)}; new: {', '.join(new.classes)}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder)
-        start = pretrained(old, arguments.epochs, output)
-        old_accuracy = start.results["test"]["accuracy"]
-        print(f"on the old classes: test accuracy {old_accuracy:.4f}", flush=True)
-        tried = tune(new, start, output)
-        rows = measure(new, start, tried, arguments.seeds, output)
-        environment = start.environment
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(arguments.processes, spawn) as pool:
+        rates, rows, start = measure(pool, arguments, Path(folder))
+        old_accuracy, environment = start.results["test"]["accuracy"], start.environment
     found = summary(rows)
     print(table(found))
     print(f"{(time.monotonic() - began) / 60:.0f} minutes")
     if arguments.json is not None:
-        content = {"runs": rows, "tried": tried, "old_accuracy": old_accuracy, "environment": environment}
+        content = {"runs": rows, "tried": rates, "old_accuracy": old_accuracy, "environment": environment}
         write_json(arguments.json, content)
     if arguments.figure is not None:
         draw_figure(found, rows, arguments.figure)
