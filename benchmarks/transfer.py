@@ -201,7 +201,8 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(arguments.processes, spawn) as pool:
         rates, rows, start = measure(pool, arguments, Path(folder))
-        old_accuracy, environment = start.results["test"]["accuracy"], start.environment
+        old_accuracy = start.results["test"]["accuracy"]
+        environment = {key: start.environment[key] for key in ("versions", "hardware", "cores")}
     found = summary(rows)
     print(table(found))
     print(f"{(time.monotonic() - began) / 60:.0f} minutes")
