@@ -77,7 +77,7 @@ EXPECTED: dict[str, Shown] = {
             "target: Sandal, Sneaker, Ankle boot",
             "new: classifier.weight classifier.bias",
             "fine-tuned, backbone at a tenth",
-            "26 of 28 tensors as they were",
+            "28 of 30 tensors as they were",
         ),
     ),
     "googlenet": Shown(
