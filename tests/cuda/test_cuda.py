@@ -83,7 +83,10 @@ def test_a_run_learns_and_its_model_answers_on_either_device(trained: Run, digit
         ("googlenet", "bf16", 5e-2),
     ],
 )
-def test_one_step_is_the_step_in_float64(name: str, precision: str, allowed: float) -> None:
+def test_one_step_is_the_step_in_float64(
+    name: str, precision: str, allowed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     side = 64 if name == "googlenet" else 28 if name == "lenet_bn" else 32
     network = create_model(name, in_channels=1, num_classes=10, input_size=side, seed=0)
     exact = copy.deepcopy(network).double().train()
