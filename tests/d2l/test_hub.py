@@ -104,12 +104,20 @@ def test_another_content_gives_way_to_the_right_one_only(site: Site, tmp_path: P
     assert (tmp_path / "houses.csv").read_bytes() == TABLE
 
 
-def test_without_a_connection_the_message_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_connection_the_message_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     put_in_the_hub(monkeypatch, "houses", "http://127.0.0.1:9/houses.csv", TABLE)
-    with pytest.raises(
-        DownloadError, match=r"houses.csv could not be downloaded; .*connection refused.*; or put it"
-    ):
+    place = tmp_path / "data" / "d2l" / "houses.csv"
+    message = f"houses.csv could not be downloaded; .*connection refused.*; or put it at {place}"
+    with pytest.raises(DownloadError, match=f"{message}$"):
         d2l.download("houses")
+    with pytest.raises(DownloadError, match=f"{message}, and name its sha1_hash$"):
+        d2l.download("http://127.0.0.1:9/houses.csv")
+    place.write_bytes(TABLE)  # which is what the message says
+    assert (
+        d2l.download("houses") == d2l.download("http://127.0.0.1:9/houses.csv", sha1_hash=SHA1) == str(place)
+    )
 
 
 def test_names_and_urls_that_are_none() -> None:

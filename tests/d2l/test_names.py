@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,18 @@ def test_a_name_that_is_missing_says_what_to_use_instead(name: str, instead: str
     assert str(told.value) == str(caught.value)
     assert not hasattr(d2l, name)
     assert getattr(d2l, name, None) is None
+
+
+def test_the_documents_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, as a reader would; Fashion-MNIST is the fixture's small set."""
+    text = (Path(__file__).parents[2] / "docs" / "d2l.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    printed = capsys.readouterr().out
+    assert "1000 torch.Size([1000, 28, 28])" in printed
+    assert "Trial 2: config = {'learning_rate': " in printed
+    assert len(names["own_loader"]) == 4
 
 
 def test_the_documents_table_holds_every_name() -> None:

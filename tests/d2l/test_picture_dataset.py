@@ -33,6 +33,12 @@ def test_pixels_targets_and_names_are_those_of_torchvision(few_images: Splits) -
     assert (train.classes, train.class_to_idx["3"]) == (list("0123456789"), 3)
 
 
+def test_it_shows_itself_as_its_images_do(few_images: Splits) -> None:
+    train = d2l.FashionMNIST(resize=(32, 32)).train
+    assert repr(train) == f"PictureDataset({few_images.train!r}, resize=(32, 32))"
+    assert train._repr_html_() == few_images.train._repr_html_()
+
+
 def test_pixels_in_colour_have_their_channels_last() -> None:
     images = ImageSet(
         torch.randint(256, (3, 3, 4, 5), dtype=torch.uint8), torch.arange(3), ("a", "b", "c"), ""

@@ -15,5 +15,7 @@ def test_a_path_that_stays_inside(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "a\\..\\b", "\\a", "C:/a", "C:\\a", "a\0b", ""])
 def test_a_path_that_leads_out(name: str) -> None:
-    with pytest.raises(DataError, match=r"x.zip: member .* leads out of the archive; allowed: relative paths"):
+    with pytest.raises(
+        DataError, match=r"x.zip: member .* leads out of the archive; allowed: relative paths"
+    ):
         check_path(name, "x.zip")

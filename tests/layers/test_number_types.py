@@ -30,29 +30,73 @@ def evaluated_batch_norm(x: Tensor) -> Tensor:
 
 
 CASES: dict[str, tuple[Tensor, Operation, Operation]] = {
-    "convolution": (MAPS, lambda x: layers.cross_correlation(x, KERNEL.to(x.dtype)), lambda x: F.conv2d(x, KERNEL.double())),
-    "convolution by halves": (MAPS, lambda x: layers.cross_correlation(x, HALVES), lambda x: F.conv2d(x, HALVES.double())),
-    "pointwise": (MAPS, lambda x: layers.pointwise_convolution(x, HALVES[:, :, :1, :1]), lambda x: x),
-    "linear": (MAPS, lambda x: layers.linear(x, WEIGHTS.to(x.dtype)), lambda x: F.linear(x, WEIGHTS.double())),
-    "linear by halves": (MAPS, lambda x: layers.linear(x, WEIGHTS / 2), lambda x: F.linear(x, WEIGHTS.double() / 2)),
-    "max-pooling": (MAPS, lambda x: layers.max_pool(x, 2, padding=1), lambda x: F.max_pool2d(x, 2, padding=1)),
+    "convolution": (
+        MAPS,
+        lambda x: layers.cross_correlation(x, KERNEL.to(x.dtype)),
+        lambda x: F.conv2d(x, KERNEL.double()),
+    ),
+    "convolution by halves": (
+        MAPS,
+        lambda x: layers.cross_correlation(x, HALVES),
+        lambda x: F.conv2d(x, HALVES.double()),
+    ),
+    "pointwise": (MAPS, lambda x: layers.pointwise_convolution(x, HALVES[:, :, 1:, 1:]), lambda x: x / 2),
+    "linear": (
+        MAPS,
+        lambda x: layers.linear(x, WEIGHTS.to(x.dtype)),
+        lambda x: F.linear(x, WEIGHTS.double()),
+    ),
+    "linear by halves": (
+        MAPS,
+        lambda x: layers.linear(x, WEIGHTS / 2),
+        lambda x: F.linear(x, WEIGHTS.double() / 2),
+    ),
+    "max-pooling": (
+        MAPS,
+        lambda x: layers.max_pool(x, 2, padding=1),
+        lambda x: F.max_pool2d(x, 2, padding=1),
+    ),
     "average pooling": (MAPS, lambda x: layers.average_pool(x, 2), lambda x: F.avg_pool2d(x, 2)),
-    "adaptive average": (MAPS, lambda x: layers.adaptive_average_pool(x, 2), lambda x: F.adaptive_avg_pool2d(x, 2)),
-    "adaptive maximum": (MAPS, lambda x: layers.adaptive_max_pool(x, 2), lambda x: F.adaptive_max_pool2d(x, 2)),
+    "adaptive average": (
+        MAPS,
+        lambda x: layers.adaptive_average_pool(x, 2),
+        lambda x: F.adaptive_avg_pool2d(x, 2),
+    ),
+    "adaptive maximum": (
+        MAPS,
+        lambda x: layers.adaptive_max_pool(x, 2),
+        lambda x: F.adaptive_max_pool2d(x, 2),
+    ),
     "global average": (MAPS, layers.global_average_pool, lambda x: F.adaptive_avg_pool2d(x, 1)),
     "softmax": (POSITIVE, layers.softmax, lambda x: F.softmax(x, -1)),
     "log softmax": (POSITIVE, layers.log_softmax, lambda x: F.log_softmax(x, -1)),
     "log sum exp": (POSITIVE, layers.log_sum_exp, lambda x: x.logsumexp(-1)),
-    "cross-entropy": (POSITIVE, lambda x: layers.cross_entropy(x, TARGETS, 0.1), lambda x: F.cross_entropy(x, TARGETS, label_smoothing=0.1)),
+    "cross-entropy": (
+        POSITIVE,
+        lambda x: layers.cross_entropy(x, TARGETS, 0.1),
+        lambda x: F.cross_entropy(x, TARGETS, label_smoothing=0.1),
+    ),
     "rescaled sigmoid": (POSITIVE, layers.rescaled_sigmoid, lambda x: 2 * torch.tanh(x / 2)),
-    "batch norm, training": (MAPS, lambda x: layers.BatchNorm(1)(x), lambda x: F.batch_norm(x, None, None, training=True)),
+    "batch norm, training": (
+        MAPS,
+        lambda x: layers.BatchNorm(1)(x),
+        lambda x: F.batch_norm(x, None, None, training=True),
+    ),
     "batch norm, prediction": (MAPS, evaluated_batch_norm, lambda x: x / (1 + 1e-5) ** 0.5),
-    "batch norm of its parts": (MAPS, lambda x: layers.batch_norm(x, *[torch.tensor([50], dtype=x.dtype)] * 2), lambda x: (x - 50) / (50 + 1e-5) ** 0.5),
-    "batch statistics": (MAPS, lambda x: torch.stack(batch_statistics(x)), lambda x: torch.stack([x.mean()[None], x.var(correction=0)[None]])),
-}  # fmt: skip
+    "batch norm of its parts": (
+        MAPS,
+        lambda x: layers.batch_norm(x, *[torch.tensor([50], dtype=x.dtype)] * 2),
+        lambda x: (x - 50) / (50 + 1e-5) ** 0.5,
+    ),
+    "batch statistics": (
+        MAPS,
+        lambda x: torch.stack(batch_statistics(x)),
+        lambda x: torch.stack([x.mean()[None], x.var(correction=0)[None]]),
+    ),
+}
 
 
-@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_whole_numbers_give_what_float64_gives(name: str, dtype: torch.dtype) -> None:
     given, own, theirs = CASES[name]

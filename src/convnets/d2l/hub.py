@@ -13,7 +13,7 @@ from convnets.d2l.archives import extract, folder_of
 from convnets.data.content_kind import describe_content
 from convnets.data.data_root import data_root
 from convnets.data.downloads import download_file
-from convnets.errors import DataError, InputError, UnknownNameError
+from convnets.errors import DataError, DownloadError, InputError, UnknownNameError
 
 __all__ = ["DATA_HUB", "DATA_URL", "download", "download_all", "download_extract"]
 
@@ -66,14 +66,7 @@ def download(
     target = (data_root() / "d2l" if chosen is None else Path(chosen)) / file.name
     if not (target.is_file() and file.is_there(target)):
         print(f"Downloading {target} from {url}...")  # noqa: T201  as the book does
-        fresh = target.with_name(f"{target.name}.new")
-        if fresh.is_file() and not file.is_there(
-            fresh
-        ):  # left by a call that was cut off, perhaps for another file
-            fresh.unlink(missing_ok=True)
-        download_file(file, fresh)
-        with suppress(FileNotFoundError):  # of two processes that wanted it the other was sooner
-            fresh.replace(target)
+        _fetch(file, target)
     return str(target)
 
 
@@ -92,6 +85,20 @@ def download_all() -> None:
     """Get every file of `DATA_HUB`."""
     for name in DATA_HUB:
         download(name)
+
+
+def _fetch(file: _HubFile, target: Path) -> None:
+    """Put `file` in the place of `target` once it is there and verified."""
+    fresh = target.with_name(f"{target.name}.new")
+    if fresh.is_file() and not file.is_there(fresh):
+        fresh.unlink(missing_ok=True)  # left by a call that was cut off, perhaps for another file
+    try:
+        download_file(file, fresh)
+    except DownloadError as error:
+        place = f"{target}" if file.sha1 else f"{target}, and name its sha1_hash"
+        raise DownloadError(str(error).replace(str(fresh), place)) from None
+    with suppress(FileNotFoundError):  # of two processes that wanted it the other was sooner
+        fresh.replace(target)
 
 
 @dataclass(frozen=True)

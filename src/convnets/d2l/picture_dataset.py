@@ -34,6 +34,12 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"PictureDataset({self.images!r}, resize={self.resize})"
+
+    def _repr_html_(self) -> str:
+        return self.images._repr_html_()
+
     def __getitem__(self, index: SupportsIndex) -> tuple[Tensor, int]:
         place, count = operator.index(index), len(self)
         if not -count <= place < count:  # an IndexError is what ends a `for` over the pictures

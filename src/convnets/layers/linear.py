@@ -16,7 +16,8 @@ __all__ = ["Linear", "linear"]
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b: x …×D, weight K×D, bias K → …×K.
 
-    Whole numbers are added up as int64, or as floats where one of both has floats. Raises InputError where the D differ.
+    Whole numbers are added up as int64, or as floats where one of both has floats. Raises InputError where the D
+    differ.
 
     >>> linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([5.0]))
     tensor([[16.]])

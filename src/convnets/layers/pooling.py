@@ -30,8 +30,9 @@ def max_pool(
 ) -> Tensor:
     """The largest value of each window, max over i, j of x[p·s + i·d − m, q·s + j·d − m]: N×C×H'×W'.
 
-    Padding counts as the lowest number there is, so it never wins; the gradient goes to the largest pixel, to the first of equal ones. The
-    stride is the kernel's size by default. Raises InputError where the window does not fit.
+    Padding counts as the lowest number there is (−∞), so it never wins; the gradient goes to the largest pixel, to
+    the first of equal ones. The stride is the kernel's size by default. Raises InputError where the window does not
+    fit.
 
     >>> max_pool(torch.arange(16.0).view(1, 1, 4, 4), 2)[0, 0]
     tensor([[ 5.,  7.],
