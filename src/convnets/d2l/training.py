@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from convnets.core.hardware import choose_hardware
 from convnets.d2l.blocks import init_cnn
-from convnets.d2l.devices import try_all_gpus
-from convnets.d2l.figures import Animator, show_images
+from convnets.d2l.devices import Devices, device_list, try_all_gpus
+from convnets.d2l.figures import show_images
+from convnets.d2l.live_curves import Animator
 from convnets.d2l.loaders import get_fashion_mnist_labels
 from convnets.d2l.measures import (
     Accumulator,
@@ -182,10 +183,10 @@ def train_batch_ch13(
     y: Tensor,
     loss: Callable[[Tensor, Tensor], Tensor],
     trainer: torch.optim.Optimizer,
-    devices: Sequence[torch.device],
+    devices: Devices,
 ) -> tuple[Tensor, float]:
     """One step on the first of `devices`; returns the summed loss and how many predictions are right."""
-    total, right = _step_ch13(net, X, y, loss, trainer, devices[0])
+    total, right = _step_ch13(net, X, y, loss, trainer, device_list(devices)[0])
     return total, float(right)
 
 
@@ -216,10 +217,13 @@ def train_ch13(
     loss: Callable[[Tensor, Tensor], Tensor],
     trainer: torch.optim.Optimizer,
     num_epochs: int,
-    devices: Sequence[torch.device] | None = None,
+    devices: Devices | None = None,
 ) -> None:
-    """Train with any loss (one number per example) and optimiser, on all graphics cards or the processor."""
-    devices = list(devices or try_all_gpus())
+    """Train with any loss (one number per example) and optimiser, on `devices` (one or several).
+
+    None: all graphics cards, or the processor.
+    """
+    devices = device_list(devices or try_all_gpus())
     net = net.to(devices[0])
     parallel = nn.DataParallel(net, device_ids=devices) if len(devices) > 1 else net
     timer, test_acc, seen = Timer(), 0.0, 0
