@@ -13,6 +13,7 @@ from torch import Tensor, nn
 matplotlib.use("Agg")
 
 from convnets import d2l
+from convnets.core.hardware import bf16_is_native
 from convnets.core.seeds import generator_for
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -128,3 +129,22 @@ def test_hooks_see_plain_pictures() -> None:
     d2l.train_ch6(net, coloured(1), coloured(1), 1, 0.1, "cpu")
     assert seen
     assert all(seen)
+
+
+def test_a_network_that_bf16_does_not_suit_is_trained_in_float32(capsys: pytest.CaptureFixture[str]) -> None:
+    class Counted(nn.Module):
+        """NumPy has no bf16."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.inner(x)
+            return y * float(1 + 0 * y.detach().numpy().mean())
+
+    batches = [(torch.rand(16, 1, 8, 8), torch.arange(16) % 3)] * 2
+    d2l.train_ch6(Counted(), batches, batches, 1, 0.1, "cpu")
+    told = capsys.readouterr().out
+    assert ("float32" in told) == bf16_is_native(torch.device("cpu"))
+    assert "examples/sec on cpu" in told
