@@ -14,10 +14,18 @@ from convnets import d2l
 GREY = torch.arange(20.0).reshape(4, 5)
 
 
-@pytest.mark.parametrize("picture", [GREY, GREY.numpy(), GREY[None], GREY[:, :, None], GREY.tolist()])
-def test_numbers_of_one_channel_have_matplotlibs_colours(picture: Any) -> None:
+@pytest.mark.parametrize("picture", [GREY, GREY.numpy(), GREY.tolist()])
+def test_two_axes_of_numbers_have_matplotlibs_colours(picture: Any) -> None:
     shown = d2l.show_images([picture], 1, 1)[0].get_images()[0]
     assert shown.get_cmap().name == rcParams["image.cmap"] != "gray"
+    assert numpy.array_equal(shown.get_array(), GREY)
+    assert d2l.show_images([picture], 1, 1, cmap="gray")[0].get_images()[0].get_cmap().name == "gray"
+
+
+@pytest.mark.parametrize("picture", [GREY[None], GREY[:, :, None].numpy()])
+def test_a_picture_with_an_axis_for_its_one_channel_is_grey(picture: Any) -> None:
+    shown = d2l.show_images([picture], 1, 1)[0].get_images()[0]
+    assert shown.get_cmap().name == "gray"
     assert numpy.array_equal(shown.get_array(), GREY)
 
 

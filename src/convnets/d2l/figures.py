@@ -95,17 +95,23 @@ def plot(
 
 
 def show_images(
-    imgs: Iterable[Any], num_rows: int, num_cols: int, titles: Sequence[str] | None = None, scale: float = 1.5
+    imgs: Iterable[Any],
+    num_rows: int,
+    num_cols: int,
+    titles: Iterable[str] | None = None,
+    scale: float = 1.5,
+    cmap: str | None = None,
 ) -> Any:
     """Pictures (tensors H×W, H×W×C or C×H×W, arrays or PIL) in rows; returns the axes as a flat array.
 
-    Numbers of one channel have matplotlib's colours, as in the book, and grey pictures of Pillow's are grey. Where
-    there are fewer titles than pictures, the others have none.
+    Two axes of numbers have matplotlib's colours, as in the book, or those of `cmap`, such as "gray"; a picture that
+    says that it has one channel (1×H×W, or Pillow's) is grey. Where there are fewer titles than pictures, the others
+    have none.
     """
     _, axes = plt.subplots(num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False)
     flat = axes.flatten()
     for ax, image in zip(flat, imgs, strict=False):
-        ax.imshow(_picture(image), cmap="gray" if _is_grey(image) else None)
+        ax.imshow(_picture(image), cmap=cmap or ("gray" if _is_grey(image) else None))
     for ax, title in zip(flat, () if titles is None else titles, strict=False):
         ax.set_title(title)
     for ax in flat:
@@ -130,8 +136,11 @@ def _repeated(styles: Sequence[str], count: int) -> list[str]:
 
 
 def _is_grey(image: Any) -> bool:
-    """Whether it is a picture of Pillow's that says so."""
-    return isinstance(image, PictureOfPillow) and image.mode in ("1", "L", "I", "I;16", "F")
+    """Whether it says so: a picture of Pillow's, or one with an axis for its one channel."""
+    if isinstance(image, PictureOfPillow):
+        return image.mode in ("1", "L", "I", "I;16", "F")
+    shape: Sequence[int] = getattr(image, "shape", ())
+    return len(shape) == 3 and 1 in (shape[0], shape[-1])
 
 
 def _picture(image: Any) -> Any:
