@@ -102,9 +102,8 @@ def _content(file: PublishedFile, folder: Path, download: bool, progress: Progre
         raise DownloadError(
             f"{folder / file.name} is not there and downloads are off; put it there or allow them"
         )
-    from convnets.data.downloads import (
-        download_file,
-    )  # loads requests, which reading what is there does without
+    # loads requests, which reading what is there does without
+    from convnets.data.downloads import download_file
 
     return file.read(download_file(file, folder / file.name, progress=progress))
 
