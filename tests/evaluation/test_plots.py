@@ -49,8 +49,10 @@ def _texts(svg: str) -> list[str]:
 
 
 def _size_of(svg: str, colour: str) -> int:
-    """How many points the longest line in a colour has."""
-    paths = re.findall(rf'd="([^"]*)" style="fill: none; stroke: {colour}; stroke-width: 2', svg)
+    """How many points the longest line in a colour has; those of the legend are not clipped."""
+    paths = re.findall(
+        rf'd="([^"]*)" clip-path="[^"]*" style="fill: none; stroke: {colour}; stroke-width: 2', svg
+    )
     return max((len(re.findall("[ML]", path)) for path in paths), default=0)
 
 
