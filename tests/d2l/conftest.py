@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 from convnets import d2l
 from convnets.core.seeds import generator_for
-from convnets.d2l import loaders, modules
+from convnets.d2l import data_modules, loaders
 from convnets.data.image_set import ImageSet, Splits
 
 
@@ -29,7 +29,7 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> Splits:
         return ImageSet(pixels, labels, tuple("0123456789"), "bars")
 
     splits = Splits(images(1000), test=images(200))
-    for room in (loaders, modules):
+    for room in (loaders, data_modules):
         monkeypatch.setattr(room, "load_data", lambda name: splits)
     return splits
 

@@ -158,15 +158,15 @@ def test_train_ch13_takes_pytorchs_loader_with_augmentation() -> None:
     train_iter, test_iter = d2l.load_data_fashion_mnist(50)
     images = train_iter.dataset
 
-    class Augmented(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    class Augmented(torch.utils.data.Dataset[tuple[Tensor, int]]):
         def __len__(self) -> int:
             return len(images)
 
-        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-            pixels, label = images[index]
-            flipped = pixels.flip(2) if torch.rand(()) < 0.5 else pixels
-            return flipped.float() / 255, label
+        def __getitem__(self, index: int) -> tuple[Tensor, int]:
+            picture, label = images[index]
+            return picture.flip(2) if torch.rand(()) < 0.5 else picture, label
 
+    assert isinstance(images[0][1], int)
     loader = torch.utils.data.DataLoader(
         Augmented(), batch_size=50, shuffle=True, num_workers=d2l.get_dataloader_workers()
     )
@@ -198,3 +198,15 @@ def test_figures_keep_points_that_come_with_none() -> None:
     assert animator.axes[0].get_xlim()[0] <= 1
     assert animator.axes[0].get_xlim()[1] >= 3
     assert animator.fig is d2l.plt.gcf()
+
+
+@pytest.mark.parametrize("devices", [d2l.cpu(), "cpu", [d2l.cpu()], ["cpu"], (d2l.cpu(),)])
+def test_one_device_or_a_list_of_them(devices: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    net, loss = network(), nn.CrossEntropyLoss(reduction="none")
+    trainer = torch.optim.SGD(net.parameters(), lr=0.1)
+    d2l.train_ch13(net, batches_of(4), batches_of(4), loss, trainer, 1, devices)
+    assert capsys.readouterr().out.endswith("examples/sec on ['cpu']\n")
+    X, y = batches_of(4)[0]
+    total, right = d2l.train_batch_ch13(net, X, y, loss, trainer, devices)
+    assert torch.isfinite(total)
+    assert 0 <= right <= 4

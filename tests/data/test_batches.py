@@ -123,10 +123,10 @@ def test_mixed_targets_are_shares_of_classes() -> None:
     torch.testing.assert_close(batch.targets.sum(1), torch.ones(8))
 
 
-def test_images_are_channels_last() -> None:
+def test_images_are_contiguous() -> None:
     colour = ImageSet(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4).long(), ("a",), "x")
     batch = next(Batches(colour, Preprocess.plain(3, 8), 4).epoch())
-    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert batch.images.is_contiguous()
 
 
 def test_an_impossible_batch_size_is_refused() -> None:

@@ -59,6 +59,12 @@ def reproduce(
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            help="Train through fused and measured kernels; on a GPU, the way that measures fastest."
+        ),
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="Write the results as JSON, and no rows.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
 ) -> None:
@@ -76,7 +82,7 @@ def reproduce(
     chosen: int | range | None = seeds
     if first_seed and seeds is not None and seeds > 0:
         chosen = range(first_seed, first_seed + seeds)
-    options = {"device": device, "precision": precision, "threads": threads}
+    options = {"device": device, "precision": precision, "threads": threads, "fast": fast}
     # an unknown network is refused before PyTorch is loaded
     plan = plan_runs(networks or None, seeds=chosen, epochs=epochs, data=data, options=options)
     from convnets.recipes.reproduce import reproduce as train_all

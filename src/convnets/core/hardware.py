@@ -46,7 +46,8 @@ class Hardware:
 
     def __str__(self) -> str:
         if self.device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.device)}, {self.precision}"
+            tf32 = self.dtype is torch.float32 and torch.backends.cudnn.allow_tf32  # PyTorch's default
+            return f"{torch.cuda.get_device_name(self.device)}, {self.precision}{' (convolutions in TF32)' * tf32}"
         name = processor_name() if self.device.type == "cpu" else str(self.device)
         return f"{name}, {self.threads} thread{'s' * (self.threads != 1)}, {self.precision}"
 

@@ -3,12 +3,11 @@
 `from convnets import d2l` stands in place of `from d2l import torch as d2l`. Both generations are here: the functions
 of version 0.17 (`train_ch3`, `train_ch6`, `load_data_fashion_mnist`, `Animator` …) and the classes of 1.0 (`Module`,
 `DataModule`, `Trainer` …), for the chapters on linear networks, multilayer perceptrons, convolutional networks, modern
-ones, training's optimisation and image augmentation.
+ones, training's optimisation, image augmentation and hyper-parameter search.
 """
 
 from __future__ import annotations
 
-import difflib
 import sys
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import nn
 from torch.nn import Module as nn_Module
 from torch.nn import functional as F
 
+from convnets.d2l.archives import extract
 from convnets.d2l.blocks import (
     Residual,
     ResNeXtBlock,
@@ -28,6 +28,8 @@ from convnets.d2l.blocks import (
     sgd,
     squared_loss,
 )
+from convnets.d2l.classifiers import Classifier, LeNet, SoftmaxRegression
+from convnets.d2l.data_modules import DataModule, FashionMNIST
 from convnets.d2l.devices import (
     cpu,
     gpu,
@@ -36,8 +38,6 @@ from convnets.d2l.devices import (
     try_gpu,
 )
 from convnets.d2l.figures import (
-    Animator,
-    ProgressBoard,
     plot,
     plt,
     set_axes,
@@ -45,6 +45,13 @@ from convnets.d2l.figures import (
     show_images,
     use_svg_display,
 )
+from convnets.d2l.hpo_schedulers import BasicScheduler, HPOScheduler
+from convnets.d2l.hpo_searchers import HPOSearcher, RandomSearcher
+from convnets.d2l.hpo_trainer import HPOTrainer, hpo_objective_lenet
+from convnets.d2l.hpo_tuner import HPOTuner
+from convnets.d2l.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
+from convnets.d2l.hyper_parameters import HyperParameters, add_to_class
+from convnets.d2l.live_curves import Animator, ProgressBoard
 from convnets.d2l.loaders import (
     ImageLoader,
     data_iter,
@@ -62,22 +69,15 @@ from convnets.d2l.measures import (
     evaluate_accuracy_gpu,
     evaluate_loss,
 )
-from convnets.d2l.modules import (
-    Classifier,
-    DataModule,
-    FashionMNIST,
-    HyperParameters,
-    LeNet,
-    Module,
-    Trainer,
-    add_to_class,
-)
+from convnets.d2l.missing_names import missing_name
+from convnets.d2l.modules import Module, Trainer
 from convnets.d2l.regression import (
     SGD,
     LinearRegression,
     LinearRegressionScratch,
     SyntheticRegressionData,
 )
+from convnets.d2l.successive_halving import SuccessiveHalvingScheduler
 from convnets.d2l.tensors import (
     abs,
     arange,
@@ -132,13 +132,20 @@ from convnets.d2l.training import (
 )
 
 __all__ = [
+    "DATA_HUB",
+    "DATA_URL",
     "SGD",
     "Accumulator",
     "Animator",
+    "BasicScheduler",
     "Classifier",
     "DataModule",
     "F",
     "FashionMNIST",
+    "HPOScheduler",
+    "HPOSearcher",
+    "HPOTrainer",
+    "HPOTuner",
     "HyperParameters",
     "Image",
     "ImageLoader",
@@ -147,8 +154,11 @@ __all__ = [
     "LinearRegressionScratch",
     "Module",
     "ProgressBoard",
+    "RandomSearcher",
     "ResNeXtBlock",
     "Residual",
+    "SoftmaxRegression",
+    "SuccessiveHalvingScheduler",
     "SyntheticRegressionData",
     "Timer",
     "Trainer",
@@ -165,16 +175,21 @@ __all__ = [
     "cosh",
     "cpu",
     "data_iter",
+    "download",
+    "download_all",
+    "download_extract",
     "evaluate_accuracy",
     "evaluate_accuracy_gpu",
     "evaluate_loss",
     "exp",
     "expand_dims",
+    "extract",
     "eye",
     "float32",
     "get_dataloader_workers",
     "get_fashion_mnist_labels",
     "gpu",
+    "hpo_objective_lenet",
     "init_cnn",
     "int32",
     "int64",
@@ -232,43 +247,14 @@ __all__ = [
     "zeros_like",
 ]
 
-_ASKED_BY_TOOLS = ("_", "pytest", "setUp", "setup_", "tearDown", "teardown_")  # how such names begin
-_INSTEAD = {
-    "train_ch8": "recurrent networks are not covered",
-    "train_seq2seq": "recurrent networks are not covered",
-    "Vocab": "text is not covered",
-    "load_data_time_machine": "text is not covered",
-    "download": "use convnets.load_data, which downloads and verifies",
-    "download_extract": "use convnets.load_data, which downloads and verifies",
-    "DATA_HUB": "use convnets.list_data()",
-    "DATA_URL": "use convnets.load_data, which downloads and verifies",
-    "torchvision": "import it yourself; pictures load without it: convnets.load_data",
-    "transforms": "import it from torchvision, or use TrainConfig(augment=…) and convnets.train",
-    "split_batch": "use train_batch_ch13, which takes several graphics cards",
-    "MTFraEng": "recurrent networks are not covered",
-    "RNN": "recurrent networks are not covered",
-    "MultiHeadAttention": "attention is not covered",
-    "bbox_to_rect": "object detection is not covered",
-    "train_2d": "the chapter on optimisation algorithms is not covered",
-    "multibox_prior": "object detection is not covered",
-    "Benchmark": "use d2l.Timer",
-    "extract": "use convnets.load_data on a folder or zip",
-    "train_ch11": "the chapter on optimisation algorithms is not covered",
-}
-
 
 def __getattr__(name: str) -> object:
-    """What the book has and this package has not: say what to use in its place."""
-    if name.startswith(_ASKED_BY_TOOLS):
-        raise AttributeError(name)
-    instead = _INSTEAD.get(name)
-    if instead is None:
-        nearest = difflib.get_close_matches(name, __all__, n=3)
-        instead = (
-            f"nearest: {', '.join(nearest)}"
-            if nearest
-            else "it covers the chapters up to modern convolutional networks"
-        )
-    raise ImportError(
-        f"convnets.d2l has no {name!r}; {instead}", name=name, path=sys.modules[__name__].__file__
-    )
+    """What the book has and this package has not: say what to use in its place.
+
+    An ImportError for `from convnets.d2l import name`, an AttributeError for `d2l.name`, so that `hasattr` and a
+    default of `getattr` work. (Python has no error that is both.)
+    """
+    message = missing_name(name, __all__)
+    if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # how Python's `from … import` asks a package
+        raise ImportError(message, name=name, path=__file__)
+    raise AttributeError(message, name=name)

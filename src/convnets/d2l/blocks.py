@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parameter import UninitializedParameter
+
+from convnets.errors import ConfigError, InputError
 
 __all__ = ["ResNeXtBlock", "Residual", "corr2d", "init_cnn", "linreg", "resnet18", "sgd", "squared_loss"]
 
@@ -31,14 +34,28 @@ def sgd(params: Any, lr: float, batch_size: int) -> None:
 
 
 def corr2d(X: Tensor, K: Tensor) -> Tensor:
-    """Two-dimensional cross-correlation of a picture H×W with a kernel h×w: (H − h + 1)×(W − w + 1).
+    """Two-dimensional cross-correlation of a picture H×W with a kernel h×w: (H − h + 1)×(W − w + 1), floats.
+
+    Whole numbers become floats first, and two types of floats the wider one. Raises InputError where either has not
+    two axes, or the kernel is larger than the picture.
 
     >>> corr2d(torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2))
     tensor([[19., 25.],
             [37., 43.]])
+    >>> corr2d(torch.arange(4).reshape(2, 2), torch.tensor([[0.5]]))
+    tensor([[0.0000, 0.5000],
+            [1.0000, 1.5000]])
     """
+    if X.ndim != 2 or K.ndim != 2 or any(k > x for x, k in zip(X.shape, K.shape, strict=True)):
+        got = f"a picture {tuple(X.shape)} and a kernel {tuple(K.shape)}"
+        raise InputError(
+            f"corr2d got {got}; allowed: H×W and h×w, with h and w up to H and W; take one channel"
+        )
+    common = torch.promote_types(X.dtype, K.dtype)
+    dtype = common if common.is_floating_point else torch.get_default_dtype()
+    X, K = X.to(dtype), K.to(dtype)
     h, w = K.shape
-    Y = torch.zeros((X.shape[0] - h + 1, X.shape[1] - w + 1), dtype=X.dtype, device=X.device)
+    Y = torch.zeros((X.shape[0] - h + 1, X.shape[1] - w + 1), dtype=dtype, device=X.device)
     for i in range(Y.shape[0]):
         for j in range(Y.shape[1]):
             Y[i, j] = (X[i : i + h, j : j + w] * K).sum()
@@ -57,45 +74,53 @@ def init_cnn(module: nn.Module) -> None:
 class Residual(nn.Module):
     """The residual block of the book: two 3×3 convolutions with batch norm and a skip connection.
 
-    Takes both orders of arguments: `Residual(input_channels, num_channels, use_1x1conv=…, strides=…)`, and with
-    one number, `Residual(num_channels, use_1x1conv=…, strides=…)`, which finds its input channels when it first runs.
+    Takes both orders of arguments: `Residual(input_channels, num_channels, use_1x1conv, strides)`, and with one
+    number, `Residual(num_channels, use_1x1conv, strides)`, which finds its input channels when it first runs.
+
+    >>> Residual(num_channels=6, use_1x1conv=True, strides=2)(torch.zeros(4, 3, 6, 6)).shape
+    torch.Size([4, 6, 3, 3])
     """
 
     def __init__(
         self,
-        input_channels: int,
+        input_channels: int | None = None,
         num_channels: int | None = None,
-        use_1x1conv: bool = False,
+        use_1x1conv: bool | int = False,
         strides: int = 1,
     ) -> None:
         super().__init__()
-        if isinstance(num_channels, bool):  # Residual(64, True, 2): the later editions' order
-            use_1x1conv, strides = num_channels, int(use_1x1conv) or 1
-        lazy = num_channels is None or isinstance(num_channels, bool)
-        out = input_channels if lazy or num_channels is None else num_channels
-
-        def conv(kernel_size: int, padding: int, stride: int, from_input: bool) -> nn.Conv2d:
-            if lazy:
-                return nn.LazyConv2d(out, kernel_size=kernel_size, padding=padding, stride=stride)
-            return nn.Conv2d(
-                input_channels if from_input else out,
-                out,
-                kernel_size=kernel_size,
-                padding=padding,
-                stride=stride,
-            )
-
-        self.conv1 = conv(3, 1, strides, True)
-        self.conv2 = conv(3, 1, 1, False)
-        self.conv3: nn.Module | None = conv(1, 0, strides, True) if use_1x1conv else None
-        self.bn1: nn.Module = nn.LazyBatchNorm2d() if lazy else nn.BatchNorm2d(out)
-        self.bn2: nn.Module = nn.LazyBatchNorm2d() if lazy else nn.BatchNorm2d(out)
+        if isinstance(num_channels, bool):  # Residual(64, True, 2) and Residual(64, True, strides=2)
+            if not isinstance(use_1x1conv, bool):
+                strides = use_1x1conv
+            use_1x1conv, num_channels = num_channels, None
+        if num_channels is None:
+            input_channels, num_channels = None, input_channels
+        if num_channels is None:
+            raise ConfigError("Residual has no num_channels; allowed: 1 or more, such as Residual(64)")
+        self.conv1 = _convolution(input_channels, num_channels, 3, strides)
+        self.conv2 = _convolution(input_channels and num_channels, num_channels, 3, 1)
+        self.conv3: nn.Module | None = None
+        if use_1x1conv:
+            self.conv3 = _convolution(input_channels, num_channels, 1, strides)
+        self.bn1, self.bn2 = (_batch_norm(input_channels and num_channels) for _ in range(2))
 
     def forward(self, X: Tensor) -> Tensor:
         """N×C×H×W → N×out×H/strides×W/strides."""
         Y = F.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
         return F.relu(Y + (X if self.conv3 is None else self.conv3(X)))
+
+
+def _convolution(in_channels: int | None, out_channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
+    """One that keeps the size at stride 1; without `in_channels` it finds them when it first runs."""
+    padding = kernel_size // 2
+    if in_channels is None:
+        return nn.LazyConv2d(out_channels, kernel_size, stride=stride, padding=padding)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride=stride, padding=padding)
+
+
+def _batch_norm(channels: int | None) -> nn.Module:
+    return nn.LazyBatchNorm2d() if channels is None else nn.BatchNorm2d(channels)
 
 
 class ResNeXtBlock(nn.Module):
@@ -128,22 +153,25 @@ class ResNeXtBlock(nn.Module):
 
 
 def resnet18(num_classes: int, in_channels: int = 1) -> nn.Sequential:
-    """The book's slightly changed ResNet-18 for small pictures: 3×3 first convolution, no max-pooling; logits."""
+    """The book's slightly changed ResNet-18 for small pictures: 3×3 first convolution, no max-pooling; logits.
 
-    def stage(in_channels: int, out_channels: int, first: bool = False) -> nn.Sequential:
-        strides = 1 if first else 2
-        return nn.Sequential(
-            Residual(in_channels, out_channels, use_1x1conv=not first, strides=strides),
-            Residual(out_channels, out_channels),
-        )
+    Its parts have the book's names, so that state dicts of either package load into the other.
 
-    return nn.Sequential(
-        nn.Sequential(nn.Conv2d(in_channels, 64, kernel_size=3, padding=1), nn.BatchNorm2d(64), nn.ReLU()),
-        stage(64, 64, first=True),
-        stage(64, 128),
-        stage(128, 256),
-        stage(256, 512),
-        nn.AdaptiveAvgPool2d((1, 1)),
-        nn.Flatten(),
-        nn.Linear(512, num_classes),
+    >>> [name for name, _ in resnet18(10).named_children()][2:5]
+    ['2', 'resnet_block1', 'resnet_block2']
+    """
+    net = nn.Sequential(
+        nn.Conv2d(in_channels, 64, kernel_size=3, padding=1),  # N×64×H×W
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
     )
+    widths = (64, 64, 128, 256, 512)
+    for number, (before, width) in enumerate(itertools.pairwise(widths), 1):
+        stage = nn.Sequential(
+            Residual(before, width, use_1x1conv=number > 1, strides=1 if number == 1 else 2),
+            Residual(width, width),
+        )
+        net.add_module(f"resnet_block{number}", stage)  # at last N×512×H/8×W/8
+    net.add_module("global_avg_pool", nn.AdaptiveAvgPool2d((1, 1)))  # N×512×1×1
+    net.add_module("fc", nn.Sequential(nn.Flatten(), nn.Linear(512, num_classes)))  # N×K
+    return net

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-__all__ = ["cpu", "gpu", "num_gpus", "try_all_gpus", "try_gpu"]
+__all__ = ["Devices", "cpu", "device_list", "gpu", "num_gpus", "try_all_gpus", "try_gpu"]
+
+Devices = torch.device | str | Sequence[torch.device | str]
+"""One device, or several."""
+
+
+def device_list(devices: Devices) -> list[torch.device]:
+    """One device as a list of one, and names as devices.
+
+    >>> device_list("cpu"), device_list([cpu()])
+    ([device(type='cpu')], [device(type='cpu')])
+    """
+    given = [devices] if isinstance(devices, torch.device | str) else list(devices)
+    return [torch.device(each) for each in given]
 
 
 def cpu() -> torch.device:

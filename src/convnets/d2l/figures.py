@@ -1,24 +1,22 @@
-"""Figures by the book's names: plots, pictures side by side, and curves that grow while a network trains."""
+"""Figures by the book's names: plots, and pictures side by side."""
 
 from __future__ import annotations
 
 import importlib
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
+import numpy
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from PIL.Image import Image as PictureOfPillow
 from torch import Tensor
 
-from convnets.core.live_picture import LivePicture, notebook_shell
-from convnets.d2l.measures import plain_number
+from convnets.core.live_picture import notebook_shell
 
 __all__ = [
-    "Animator",
-    "ProgressBoard",
+    "STYLES",
     "plot",
     "plt",
     "set_axes",
@@ -27,7 +25,8 @@ __all__ = [
     "use_svg_display",
 ]
 
-_STYLES = ("-", "m--", "g-.", "r:")
+STYLES = ("-", "m--", "g-.", "r:")
+"""How the lines of a figure are drawn, in turn."""
 
 
 def use_svg_display() -> None:
@@ -74,7 +73,7 @@ def plot(
     ylim: Any = None,
     xscale: str = "linear",
     yscale: str = "linear",
-    fmts: Sequence[str] = _STYLES,
+    fmts: Sequence[str] = STYLES,
     figsize: tuple[float, float] = (3.5, 2.5),
     axes: Axes | None = None,
 ) -> None:
@@ -96,162 +95,28 @@ def plot(
 
 
 def show_images(
-    imgs: Iterable[Any], num_rows: int, num_cols: int, titles: Sequence[str] | None = None, scale: float = 1.5
+    imgs: Iterable[Any],
+    num_rows: int,
+    num_cols: int,
+    titles: Iterable[str] | None = None,
+    scale: float = 1.5,
+    cmap: str | None = None,
 ) -> Any:
-    """Pictures (tensors H×W, H×W×C or C×H×W, arrays or PIL) in rows; returns the axes as a flat array."""
+    """Pictures (tensors H×W, H×W×C or C×H×W, arrays or PIL) in rows; returns the axes as a flat array.
+
+    Two axes of numbers have matplotlib's colours, as in the book, or those of `cmap`, such as "gray"; a picture that
+    says that it has one channel (1×H×W, or Pillow's) is grey. Where there are fewer titles than pictures, the others
+    have none.
+    """
     _, axes = plt.subplots(num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False)
     flat = axes.flatten()
-    for index, (ax, image) in enumerate(zip(flat, imgs, strict=False)):
-        ax.imshow(_picture(image), cmap=None if _has_colour(image) else "gray")
-        if titles:
-            ax.set_title(titles[index])
+    for ax, image in zip(flat, imgs, strict=False):
+        ax.imshow(_picture(image), cmap=cmap or ("gray" if _is_grey(image) else None))
+    for ax, title in zip(flat, () if titles is None else titles, strict=False):
+        ax.set_title(title)
     for ax in flat:
         ax.axis("off")
     return flat
-
-
-class Animator:
-    """Curves that grow while a network trains: updated in place in a notebook, one figure at the end elsewhere.
-
-    Where curves get a number only now and then, None stands in between. In scripts `fig` is pyplot's current figure.
-    """
-
-    def __init__(
-        self,
-        xlabel: str | None = None,
-        ylabel: str | None = None,
-        legend: Sequence[str] | None = None,
-        xlim: Any = None,
-        ylim: Any = None,
-        xscale: str = "linear",
-        yscale: str = "linear",
-        fmts: Sequence[str] = _STYLES,
-        nrows: int = 1,
-        ncols: int = 1,
-        figsize: tuple[float, float] = (3.5, 2.5),
-    ) -> None:
-        self.fig, axes = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
-        self.axes = list(axes.flatten())
-        self._legend = legend
-        set_axes(self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, None)
-        self._lines: list[Line2D] = []
-        self.X: list[list[float]] = []
-        self.Y: list[list[float]] = []
-        self.fmts = fmts
-        self._live = _live(self.fig)
-
-    def add(self, x: Any, y: Any) -> None:
-        """A point for each curve: `y` is a number or one per curve; None leaves a curve as it is."""
-        values = list(y) if hasattr(y, "__len__") else [y]
-        xs = list(x) if hasattr(x, "__len__") else [x] * len(values)
-        while len(self.X) < len(values):
-            self._add_line()
-        for index, (a, b) in enumerate(zip(xs, values, strict=True)):
-            if a is not None and b is not None:
-                self.X[index].append(plain_number(a))
-                self.Y[index].append(plain_number(b))
-                self._lines[index].set_data(self.X[index], self.Y[index])
-        _rescale(self.axes[0])
-        self._live.update()
-
-    def show(self) -> None:
-        """Draw all points now, whatever was drawn last; a cell's end does that too."""
-        self._live.update(last=True)
-
-    def _add_line(self) -> None:
-        place = len(self.X)
-        style = self.fmts[place % len(self.fmts)]
-        self._lines.append(self.axes[0].plot([], [], style)[0])
-        self.X.append([])
-        self.Y.append([])
-        if self._legend and place < len(self._legend):
-            self._lines[-1].set_label(self._legend[place])
-            self.axes[0].legend()
-
-
-class ProgressBoard:
-    """The curves of a `Trainer`: one line per label, a point per `every_n` values, each the mean of those."""
-
-    def __init__(
-        self,
-        xlabel: str | None = None,
-        ylabel: str | None = None,
-        xlim: Any = None,
-        ylim: Any = None,
-        xscale: str = "linear",
-        yscale: str = "linear",
-        ls: Sequence[str] = ("-", "--", "-.", ":"),
-        colors: Sequence[str] = ("C0", "C1", "C2", "C3"),
-        fig: Any = None,
-        axes: Axes | None = None,
-        figsize: tuple[float, float] = (3.5, 2.5),
-        display: bool = True,
-    ) -> None:
-        self.xlabel, self.ylabel, self.xlim, self.ylim = xlabel, ylabel, xlim, ylim
-        self.xscale, self.yscale, self.ls, self.colors = xscale, yscale, ls, colors
-        self.fig, self.axes, self.figsize, self.display = fig, axes, figsize, display
-        self.data: dict[str, list[tuple[float, float]]] = {}
-        self._waiting: dict[str, list[tuple[float, float]]] = {}
-        self._lines: dict[str, Line2D] = {}
-        self._live: LivePicture | None = None
-
-    def draw(self, x: Any, y: Any, label: str, every_n: int = 1) -> None:
-        """Add a value to the line `label`; every `every_n` of them are a point."""
-        waiting = self._waiting.setdefault(label, [])
-        waiting.append((plain_number(x), plain_number(y)))
-        if len(waiting) < every_n:
-            return
-        xs, ys = zip(*waiting, strict=True)
-        waiting.clear()
-        self.data.setdefault(label, []).append((sum(xs) / len(xs), sum(ys) / len(ys)))
-        if self.display:
-            self._draw_line(label)
-
-    def show(self) -> None:
-        """Draw all points now; a cell's end does that too."""
-        if self._live is not None:
-            self._live.update(last=True)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy, such as that of a module with its board, has the points and draws them into a figure of its own."""
-        return {**self.__dict__, "fig": None, "axes": None, "_lines": {}, "_live": None}
-
-    def _draw_line(self, label: str) -> None:
-        if self.fig is None:
-            self.fig = plt.figure(figsize=self.figsize) if self.axes is None else self.axes.figure
-        if self._live is None:
-            self._live = _live(self.fig)
-        axes = self.axes or self.fig.gca()
-        if label not in self._lines:
-            place = len(self._lines)
-            style, colour = self.ls[place % len(self.ls)], self.colors[place % len(self.colors)]
-            (self._lines[label],) = axes.plot([], [], linestyle=style, color=colour, label=label)
-            x_name = self.xlabel or "x"
-            set_axes(axes, x_name, self.ylabel, self.xlim, self.ylim, self.xscale, self.yscale, None)
-            axes.legend()
-        self._lines[label].set_data(*zip(*self.data[label], strict=True))
-        _rescale(axes)
-        self._live.update()
-
-
-def _live(figure: Any) -> LivePicture:
-    """`figure` as a notebook's live picture, which shows it alone: pyplot would show it again when the cell ends."""
-
-    def svg() -> tuple[str, str]:
-        content = io.StringIO()
-        figure.savefig(content, format="svg", bbox_inches="tight")
-        text = content.getvalue()
-        return text[text.index("<svg") :], repr(figure)
-
-    if notebook_shell() is not None:
-        plt.close(figure)
-    return LivePicture(svg)
-
-
-def _rescale(axes: Axes) -> None:
-    """Limits that were not given follow the points."""
-    axes.relim()
-    axes.autoscale_view()
 
 
 def _lines(values: Any) -> list[Any]:
@@ -270,17 +135,19 @@ def _repeated(styles: Sequence[str], count: int) -> list[str]:
     return [styles[index % len(styles)] for index in range(count)]
 
 
-def _has_colour(image: Any) -> bool:
-    if isinstance(mode := getattr(image, "mode", None), str):  # a picture of Pillow's
-        return mode not in ("1", "L", "I", "I;16", "F")
-    shape = getattr(image, "shape", None)
-    return shape is None or (len(shape) == 3 and 1 not in (shape[0], shape[-1]))
+def _is_grey(image: Any) -> bool:
+    """Whether it says so: a picture of Pillow's, or one with an axis for its one channel."""
+    if isinstance(image, PictureOfPillow):
+        return image.mode in ("1", "L", "I", "I;16", "F")
+    shape: Sequence[int] = getattr(image, "shape", ())
+    return len(shape) == 3 and 1 in (shape[0], shape[-1])
 
 
 def _picture(image: Any) -> Any:
-    if not isinstance(image, Tensor):
+    """What matplotlib takes: H×W or H×W×C."""
+    if isinstance(image, PictureOfPillow):
         return image
-    image = image.detach().cpu()
-    if image.ndim == 3 and image.shape[0] in (1, 3) and image.shape[-1] not in (1, 3):
-        image = image.permute(1, 2, 0)
-    return image.squeeze(-1).numpy() if image.ndim == 3 else image.numpy()
+    pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else numpy.asarray(image)
+    if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[-1] not in (1, 3):
+        pixels = pixels.transpose(1, 2, 0)
+    return pixels.squeeze(-1) if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels

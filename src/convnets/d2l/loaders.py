@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from convnets.d2l.picture_dataset import PictureDataset
 from convnets.data.image_set import ImageSet
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError
@@ -40,37 +40,37 @@ _LABELS = (
 )
 
 
-class ImageLoader:
+class ImageLoader(DataLoader[Any]):
     """Batches (X, y) of images in memory: X float N×C×H×W from 0 to 1, not normalised, y int64 N.
 
-    It has a length and can be iterated again, like PyTorch's DataLoader; the order is drawn anew each time from
-    PyTorch's generator, so that `torch.manual_seed` governs it.
+    A DataLoader of PyTorch's with its attributes (`dataset`, `sampler`, `batch_sampler`, `num_workers`, `drop_last` …),
+    but that a batch is made at once and without other processes. The order is drawn anew each time from PyTorch's
+    generator, so that `torch.manual_seed` governs it.
     """
 
     def __init__(
-        self, images: ImageSet, batch_size: int, *, shuffle: bool, resize: int | tuple[int, int] | None = None
+        self,
+        images: ImageSet | PictureDataset,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        resize: int | tuple[int, int] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; allowed: 1 or more")
-        self.images, self.batch_size, self.shuffle = images, batch_size, shuffle
-        self.resize = (resize, resize) if isinstance(resize, int) else resize
+        pictures = images if isinstance(images, PictureDataset) else PictureDataset(images)
+        if resize is not None:
+            pictures = PictureDataset(pictures.images, resize)
+        super().__init__(pictures, batch_size, shuffle=shuffle)
+        self.images, self.pictures, self.shuffle = pictures.images, pictures, shuffle
+        self.resize = pictures.resize
 
-    def __len__(self) -> int:
-        return -(-len(self.images) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        count = len(self.images)
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]
+        count = len(self.pictures)
         order = torch.randperm(count) if self.shuffle else torch.arange(count)
+        assert self.batch_size is not None
         for indices in torch.split(order, self.batch_size):
-            X = self.images.pixels.index_select(0, indices).float().div_(255)
-            if self.resize is not None and self.resize != tuple(X.shape[2:]):
-                X = F.interpolate(X, size=self.resize, mode="bilinear", antialias=True)
-            yield X, self.images.labels[indices]
-
-    @property
-    def dataset(self) -> TensorDataset:
-        """The images and labels as tensors."""
-        return TensorDataset(self.images.pixels, self.images.labels)
+            yield self.pictures.batch(indices)
 
 
 class _Workers(int):

@@ -71,8 +71,9 @@ class Accumulator:
         self.data = [0.0] * n
 
     def add(self, *numbers: Any) -> None:
-        """Add one number to each sum."""
-        self.data = [total + plain_number(number) for total, number in zip(self.data, numbers, strict=True)]
+        """Add one number to each sum; sums without a number stay, and numbers without a sum are left out."""
+        for index, number in zip(range(len(self.data)), numbers, strict=False):
+            self.data[index] += plain_number(number)
 
     def reset(self) -> None:
         """Begin again at zero."""

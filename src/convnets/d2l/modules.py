@@ -1,59 +1,21 @@
-"""The later editions' classes: Module, DataModule, Trainer and what goes with them."""
+"""The later editions' Module and Trainer: a network with its loss and optimiser, and the loop around it."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
 
+from convnets.d2l.data_modules import DataModule
 from convnets.d2l.devices import gpu, num_gpus
-from convnets.d2l.figures import ProgressBoard, show_images
-from convnets.d2l.loaders import ImageLoader, get_fashion_mnist_labels
+from convnets.d2l.hyper_parameters import HyperParameters
+from convnets.d2l.live_curves import ProgressBoard
 from convnets.d2l.measures import some
-from convnets.data.sources import load_data
-from convnets.errors import InputError
+from convnets.errors import ConfigError, InputError
 
-__all__ = [
-    "Classifier",
-    "DataModule",
-    "FashionMNIST",
-    "HyperParameters",
-    "LeNet",
-    "Module",
-    "Trainer",
-    "add_to_class",
-]
-
-
-def add_to_class(Class: type) -> Callable[[Callable[..., Any]], None]:
-    """A decorator that makes a function a method of a class that exists already."""
-
-    def wrapper(function: Callable[..., Any]) -> None:
-        setattr(Class, function.__name__, function)
-
-    return wrapper
-
-
-class HyperParameters:
-    """Keeps the arguments of `__init__` as attributes."""
-
-    def save_hyperparameters(self, ignore: Sequence[str] = ()) -> None:
-        """To be called in `__init__`: each argument becomes an attribute, but for those in `ignore`."""
-        frame = inspect.currentframe()
-        assert frame is not None
-        assert frame.f_back is not None
-        _, _, _, values = inspect.getargvalues(frame.f_back)
-        left_out = {*ignore, "self", "__class__"}
-        self.hparams = {
-            name: value for name, value in values.items() if name not in left_out and not name.startswith("_")
-        }
-        for name, value in self.hparams.items():
-            setattr(self, name, value)
+__all__ = ["Module", "Trainer"]
 
 
 class Module(nn.Module, HyperParameters):
@@ -61,6 +23,7 @@ class Module(nn.Module, HyperParameters):
 
     plot_train_per_epoch: int
     plot_valid_per_epoch: int
+    lr: float
 
     def __init__(
         self,
@@ -107,8 +70,13 @@ class Module(nn.Module, HyperParameters):
         self.plot("loss", self.loss(self(*batch[:-1]), batch[-1]), train=False)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """To be given by the subclass."""
-        raise NotImplementedError
+        """Plain SGD at `self.lr`; raises ConfigError where there is none."""
+        if not hasattr(self, "lr"):
+            raise ConfigError(
+                f"{type(self).__name__} has no lr; set self.lr, such as by save_hyperparameters(), or write "
+                "configure_optimizers() of your own"
+            )
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
 
     def apply_init(self, inputs: Sequence[Any], init: Callable[[nn.Module], None] | None = None) -> None:
         """Run once, so that lazy layers know their shapes, then initialise every layer by `init`."""
@@ -116,36 +84,6 @@ class Module(nn.Module, HyperParameters):
         if init is not None:
             net: Any = self.net
             net.apply(init)
-
-
-class DataModule(HyperParameters):
-    """Where batches come from."""
-
-    def __init__(
-        self,
-        root: str = "../data",  # noqa: ARG002  kept by save_hyperparameters; our images lie elsewhere
-        num_workers: int = 4,  # noqa: ARG002
-    ) -> None:
-        self.save_hyperparameters()
-
-    def get_dataloader(self, train: bool) -> Iterable[Any]:
-        """To be given by the subclass."""
-        raise NotImplementedError
-
-    def train_dataloader(self) -> Iterable[Any]:
-        """Batches to learn from."""
-        return self.get_dataloader(train=True)
-
-    def val_dataloader(self) -> Iterable[Any]:
-        """Batches to be judged by."""
-        return self.get_dataloader(train=False)
-
-    def get_tensorloader(
-        self, tensors: Sequence[Tensor], train: bool, indices: slice = slice(0, None)
-    ) -> DataLoader[tuple[Tensor, ...]]:
-        """Tensors of one length as batches of `self.batch_size`."""
-        dataset = TensorDataset(*(tensor[indices] for tensor in tensors))
-        return DataLoader(dataset, getattr(self, "batch_size"), shuffle=train)  # noqa: B009  the subclass's
 
 
 class Trainer(HyperParameters):
@@ -183,9 +121,9 @@ class Trainer(HyperParameters):
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
         self.epoch, self.train_batch_idx, self.val_batch_idx = 0, 0, 0
-        while self.epoch < self.max_epochs:
+        for epoch in range(self.max_epochs):
+            self.epoch = epoch  # afterwards it is that of the last epoch, as in the book
             self.fit_epoch()
-            self.epoch += 1
         model.board.show()
 
     def fit_epoch(self) -> None:
@@ -194,10 +132,11 @@ class Trainer(HyperParameters):
         for batch in some(self.train_dataloader, "train_dataloader()"):
             loss = self.model.training_step(self.prepare_batch(batch))
             self.optim.zero_grad()
-            loss.backward()
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.optim.step()
+            with torch.no_grad():  # so that an optimiser of one's own may change parameters in place
+                loss.backward()
+                if self.gradient_clip_val > 0:
+                    self.clip_gradients(self.gradient_clip_val, self.model)
+                self.optim.step()
             self.train_batch_idx += 1
         if self.val_dataloader is None:
             return
@@ -224,90 +163,3 @@ def _length(batches: Any, name: str) -> int:
 
 def _gpus() -> int:
     return num_gpus()
-
-
-class Classifier(Module):
-    """A Module that names classes: cross-entropy and accuracy."""
-
-    lr: float
-
-    def validation_step(self, batch: Sequence[Any]) -> None:
-        """Loss and accuracy of a batch that is not learned from."""
-        Y_hat = self(*batch[:-1])
-        self.plot("loss", self.loss(Y_hat, batch[-1]), train=False)
-        self.plot("acc", self.accuracy(Y_hat, batch[-1]), train=False)
-
-    def loss(self, Y_hat: Tensor, Y: Tensor, averaged: bool = True) -> Tensor:
-        """Cross-entropy of logits, its mean or a number for each example."""
-        logits = Y_hat.reshape((-1, Y_hat.shape[-1]))
-        return F.cross_entropy(logits, Y.reshape((-1,)), reduction="mean" if averaged else "none")
-
-    def accuracy(self, Y_hat: Tensor, Y: Tensor, averaged: bool = True) -> Tensor:
-        """Share of right predictions, or a 1 or 0 for each."""
-        predicted = Y_hat.reshape((-1, Y_hat.shape[-1])).argmax(dim=1).type(Y.dtype)
-        right = (predicted == Y.reshape(-1)).type(torch.float32)
-        return right.mean() if averaged else right
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Plain SGD at `self.lr`."""
-        return torch.optim.SGD(self.parameters(), lr=self.lr)
-
-    def layer_summary(self, X_shape: Sequence[int]) -> None:
-        """Print the output shape of each part of `self.net`, for an input of `X_shape`."""
-        X = torch.randn(*X_shape)
-        net: Any = self.net
-        for layer in net:
-            X = layer(X)
-            print(layer.__class__.__name__, "output shape:\t", X.shape)  # noqa: T201  the book's listings print
-
-
-class FashionMNIST(DataModule):
-    """Fashion-MNIST, resized where `resize` says so."""
-
-    def __init__(self, batch_size: int = 64, resize: tuple[int, int] = (28, 28)) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.batch_size, self.resize = batch_size, resize
-        splits = load_data("fashion-mnist")
-        assert splits.test is not None
-        self.train, self.val = splits.train, splits.test
-
-    def text_labels(self, indices: Sequence[Any] | Tensor) -> list[str]:
-        """Names of classes."""
-        return get_fashion_mnist_labels(indices)
-
-    def get_dataloader(self, train: bool) -> ImageLoader:
-        """Training batches, shuffled, or those of the test set."""
-        return ImageLoader(
-            self.train if train else self.val, self.batch_size, shuffle=train, resize=self.resize
-        )
-
-    def visualize(
-        self, batch: Sequence[Any], nrows: int = 1, ncols: int = 8, labels: Sequence[str] = ()
-    ) -> None:
-        """Show the first pictures of a batch with their names."""
-        X, y = batch
-        show_images(X.squeeze(1), nrows, ncols, titles=list(labels) or self.text_labels(y))
-
-
-class LeNet(Classifier):
-    """LeNet-5 with sigmoids and lazy layers, as the later editions write it."""
-
-    def __init__(self, lr: float = 0.1, num_classes: int = 10) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.lr = lr
-        self.net = nn.Sequential(
-            nn.LazyConv2d(6, kernel_size=5, padding=2),
-            nn.Sigmoid(),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-            nn.LazyConv2d(16, kernel_size=5),
-            nn.Sigmoid(),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-            nn.Flatten(),
-            nn.LazyLinear(120),
-            nn.Sigmoid(),
-            nn.LazyLinear(84),
-            nn.Sigmoid(),
-            nn.LazyLinear(num_classes),
-        )

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from convnets.d2l.modules import DataModule, HyperParameters, Module
+from convnets.d2l.data_modules import DataModule
+from convnets.d2l.hyper_parameters import HyperParameters
+from convnets.d2l.modules import Module
 
 __all__ = ["SGD", "LinearRegression", "LinearRegressionScratch", "SyntheticRegressionData"]
 
@@ -98,10 +100,6 @@ class LinearRegression(Module):
     def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """Mean of the squared differences."""
         return F.mse_loss(y_hat, y)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Plain SGD at `self.lr`."""
-        return torch.optim.SGD(self.parameters(), self.lr)
 
     def get_w_b(self) -> tuple[Tensor, Tensor]:
         """Weights and bias."""

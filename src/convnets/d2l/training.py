@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convnets.acceleration.obstacles import find_obstacle
 from convnets.core.hardware import choose_hardware
 from convnets.d2l.blocks import init_cnn
-from convnets.d2l.devices import try_all_gpus
-from convnets.d2l.figures import Animator, show_images
+from convnets.d2l.devices import Devices, device_list, try_all_gpus
+from convnets.d2l.figures import show_images
+from convnets.d2l.live_curves import Animator
 from convnets.d2l.loaders import get_fashion_mnist_labels
 from convnets.d2l.measures import (
     Accumulator,
@@ -27,6 +29,7 @@ from convnets.data.batches import Batch
 from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
+from convnets.training.network_check import check_network
 
 __all__ = [
     "predict_ch3",
@@ -123,18 +126,19 @@ def train_ch6(
     timer, seen, test_acc = Timer(), 0, 0.0
     batches = len(train_iter) if isinstance(train_iter, Sized) else 0
     every = max(1, batches // _POINTS_PER_EPOCH)
-    for epoch in range(num_epochs):
-        learner.start_epoch()
-        for i, (X, y) in enumerate(some(train_iter, "train_iter")):
-            timer.start()
-            _step(learner, X, y, epoch, i)
-            timer.stop()
-            if batches and ((i + 1) % every == 0 or i + 1 == batches):
-                animator.add(epoch + (i + 1) / batches, (learner.loss, learner.accuracy, None))
-        seen += learner.seen
-        _wait(timer, lambda: learner.loss)
-        test_acc = evaluate_accuracy_gpu(_answering(learner), test_iter, learner.hardware.device)
-        animator.add(epoch + 1, (None, None, test_acc))
+    with learner.laid_out():
+        for epoch in range(num_epochs):
+            learner.start_epoch()
+            for i, (X, y) in enumerate(some(train_iter, "train_iter")):
+                timer.start()
+                _step(learner, X, y, epoch, i)
+                timer.stop()
+                if batches and ((i + 1) % every == 0 or i + 1 == batches):
+                    animator.add(epoch + (i + 1) / batches, (learner.loss, learner.accuracy, None))
+            seen += learner.seen
+            _wait(timer, lambda: learner.loss)
+            test_acc = evaluate_accuracy_gpu(_answering(learner), test_iter, learner.hardware.device)
+            animator.add(epoch + 1, (None, None, test_acc))
     animator.show()
     print(f"loss {learner.loss:.3f}, train acc {learner.accuracy:.3f}, test acc {test_acc:.3f}")  # noqa: T201
     print(f"{seen / max(timer.sum(), 1e-9):.1f} examples/sec on {device}")  # noqa: T201
@@ -143,12 +147,24 @@ def train_ch6(
 def _learner(
     net: nn.Module, train_iter: Iterable[Any], epochs: int, lr: float, device: torch.device
 ) -> Learner:
-    """Xavier's weights and plain SGD at a constant rate. Lazy layers get their shapes from a first batch."""
+    """Xavier's weights and plain SGD at a constant rate. Lazy layers get their shapes from a first batch.
+
+    A network with code of its own is run once before, so that one that bf16 does not suit is trained in float32.
+    """
     net.to(device)
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+    hardware = choose_hardware(str(device))
+    lazy = any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters())
+    again = isinstance(train_iter, Sized)  # an iterator would lose the batch that is looked at
+    if lazy or (again and hardware.precision == "bf16" and find_obstacle(net) is not None):
         X, _ = next(some(train_iter, "train_iter"))
-        with torch.no_grad():
-            net.eval()(X[:2].to(device))
+        if lazy:
+            with torch.no_grad():
+                net.eval()(X[:2].to(device))
+        if X.ndim == 4:
+            checked = check_network(net, (X.shape[1], X.shape[2], X.shape[3]), None, hardware)
+            hardware = checked.hardware
+            for notice in checked.notices:
+                print(notice)  # noqa: T201  the book's listings print
     net.apply(init_cnn)
     config = TrainConfig(
         epochs=max(1, epochs),
@@ -159,7 +175,7 @@ def _learner(
         schedule="constant",
         seed=int(torch.randint(2**62, ())),
     )
-    return Learner(net, config, choose_hardware(str(device)))
+    return Learner(net, config, hardware)
 
 
 def _answering(learner: Learner) -> Callable[[Tensor], Tensor]:
@@ -182,10 +198,10 @@ def train_batch_ch13(
     y: Tensor,
     loss: Callable[[Tensor, Tensor], Tensor],
     trainer: torch.optim.Optimizer,
-    devices: Sequence[torch.device],
+    devices: Devices,
 ) -> tuple[Tensor, float]:
     """One step on the first of `devices`; returns the summed loss and how many predictions are right."""
-    total, right = _step_ch13(net, X, y, loss, trainer, devices[0])
+    total, right = _step_ch13(net, X, y, loss, trainer, device_list(devices)[0])
     return total, float(right)
 
 
@@ -216,10 +232,13 @@ def train_ch13(
     loss: Callable[[Tensor, Tensor], Tensor],
     trainer: torch.optim.Optimizer,
     num_epochs: int,
-    devices: Sequence[torch.device] | None = None,
+    devices: Devices | None = None,
 ) -> None:
-    """Train with any loss (one number per example) and optimiser, on all graphics cards or the processor."""
-    devices = list(devices or try_all_gpus())
+    """Train with any loss (one number per example) and optimiser, on `devices` (one or several).
+
+    None: all graphics cards, or the processor.
+    """
+    devices = device_list(devices or try_all_gpus())
     net = net.to(devices[0])
     parallel = nn.DataParallel(net, device_ids=devices) if len(devices) > 1 else net
     timer, test_acc, seen = Timer(), 0.0, 0

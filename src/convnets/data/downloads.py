@@ -6,23 +6,46 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from convnets.data.file_lock import locked
 from convnets.data.http_transfer import TransferFailed, forget, transfer
-from convnets.data.published_file import Progress, PublishedFile
+from convnets.data.published_file import Progress
 from convnets.errors import DataError, DownloadError
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["download_file"]
+__all__ = ["Downloadable", "download_file"]
 
 _MIN_LIMIT = 1 << 20
 
 
+class Downloadable(Protocol):
+    """What can be downloaded and known again, such as a `PublishedFile`."""
+
+    @property
+    def name(self) -> str:
+        """File name, as messages and progress show it."""
+        ...
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """URLs, tried in this order."""
+        ...
+
+    @property
+    def packed_bytes(self) -> int:
+        """Size in bytes; more than twice as many are refused."""
+        ...
+
+    def check(self, path: Path) -> None:
+        """Raise DataError naming what differs where `path` is not this file."""
+        ...
+
+
 def download_file(
-    file: PublishedFile,
+    file: Downloadable,
     target: Path,
     *,
     progress: Progress | None = None,
@@ -51,7 +74,7 @@ def download_file(
 
 
 def _from_mirrors(
-    file: PublishedFile, target: Path, progress: Progress | None, attempts: int, backoff: float
+    file: Downloadable, target: Path, progress: Progress | None, attempts: int, backoff: float
 ) -> None:
     import requests  # here, so that reading local data costs nothing of it
 
@@ -69,7 +92,7 @@ def _from_mirrors(
 
 def _from_mirror(
     session: requests.Session,
-    file: PublishedFile,
+    file: Downloadable,
     url: str,
     part: Path,
     progress: Progress | None,
@@ -85,7 +108,7 @@ def _from_mirror(
             time.sleep(backoff * 2 ** (attempt - 1))
         try:
             resumed = transfer(session, url, part, limit, report)
-            file.read(part)
+            file.check(part)
         except TransferFailed as failure:
             reason = str(failure)
             if not failure.passing:

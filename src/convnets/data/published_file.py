@@ -68,6 +68,10 @@ class PublishedFile:
             )
         return content
 
+    def check(self, path: Path) -> None:
+        """Raise DataError naming what differs where `path` is not this file."""
+        self.read(path)
+
     def _unpack(self, raw: bytes, path: Path) -> bytes:
         if self.unpacked_name == self.name or not raw.startswith(b"\x1f\x8b"):
             return raw  # an archive, or unpacked already; the checksum says whether it is the right content

@@ -11,7 +11,7 @@ from torch import Tensor
 from convnets.data.catalogue import DataEntry, data_entry, list_data
 from convnets.data.cifar_binary import read_cifar10_archive
 from convnets.data.data_root import data_root
-from convnets.data.downloads import download_file
+from convnets.data.digits import read_digits
 from convnets.data.folder_pictures import FolderPictures
 from convnets.data.idx import read_idx
 from convnets.data.image_set import ImageSet, Splits
@@ -102,6 +102,9 @@ def _content(file: PublishedFile, folder: Path, download: bool, progress: Progre
         raise DownloadError(
             f"{folder / file.name} is not there and downloads are off; put it there or allow them"
         )
+    # loads requests, which reading what is there does without
+    from convnets.data.downloads import download_file
+
     return file.read(download_file(file, folder / file.name, progress=progress))
 
 
@@ -122,21 +125,8 @@ def _read_cifar10(entry: DataEntry, contents: list[bytes]) -> Splits:
 
 
 def _load_digits(entry: DataEntry) -> Splits:
-    """scikit-learn's digits, values 0 to 16 scaled to 0 to 255; a fixed stratified fifth is the test set."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    digits = load_digits()
-    labels = torch.from_numpy(digits.target).long()
-    images = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]
-    train, test = train_test_split(
-        range(len(labels)), test_size=entry.test_images, stratify=labels.numpy(), random_state=0
-    )
-    train, test = torch.tensor(sorted(train)), torch.tensor(sorted(test))
-    return Splits(
-        train=_image_set(entry, images[train], labels[train]),
-        test=_image_set(entry, images[test], labels[test]),
-    )
+    train, test = read_digits(entry.test_images)
+    return Splits(train=_image_set(entry, *train), test=_image_set(entry, *test))
 
 
 def _image_set(entry: DataEntry, images: Tensor, labels: Tensor) -> ImageSet:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convnets.core.seeds import derive_seed, generator_for
 from convnets.data.image_set import ImageSet
+from convnets.data.stratified import stratified_part
 from convnets.errors import ConfigError, DataError
 
 __all__ = ["split_off"]
@@ -96,8 +97,6 @@ def _in_company(image_set: ImageSet, count: int, seed: int, company: int) -> Ten
 
 
 def _stratified(image_set: ImageSet, count: int, seed: int) -> Tensor:
-    from sklearn.model_selection import train_test_split
-
     counts = {name: found for name, found in image_set.class_counts().items() if found}
     for name, found in counts.items():
         if found < 2:
@@ -110,12 +109,7 @@ def _stratified(image_set: ImageSet, count: int, seed: int) -> Tensor:
             f"{image_set.source}: a split into {len(image_set) - count} and {count} images cannot hold each of "
             f"{len(counts)} classes on both sides; allowed: {len(counts)} or more on each; {_REMEDY}"
         )
-    _, part = train_test_split(
-        range(len(image_set)),
-        test_size=count,
-        stratify=image_set.labels.numpy(),
-        random_state=derive_seed(seed, "split") % 2**32,
-    )
+    part = stratified_part(image_set.labels.numpy(), count, derive_seed(seed, "split") % 2**32)
     return torch.tensor(part)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from convnets.data.archive_paths import check_path
 from convnets.data.picture_names import folders_of, is_clutter, is_picture, printable, shortened
 from convnets.data.pictures import open_picture, refuse_huge
 from convnets.errors import DataError, ImageDecodeError
@@ -163,12 +164,7 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _check_member(info: zipfile.ZipInfo, name: str, archive: str) -> None:
-    parts = name.replace("\\", "/").rstrip("/").split("/")
-    drive = len(parts[0]) == 2 and parts[0][1] == ":"
-    if ".." in parts or parts[0] == "" or drive or "\0" in info.orig_filename:
-        raise DataError(
-            f"{archive}: member {shortened(name)!r} leads out of the archive; allowed: relative paths without '..'"
-        )
+    check_path(name if "\0" not in info.orig_filename else info.orig_filename, archive)
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise DataError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from convnets.errors import ConfigError, InputError
 from convnets.layers.linear import linear
+from convnets.layers.number_types import for_products
 from convnets.layers.windows import Pair, as_pair, check_maps, shifted_maps
 
 __all__ = ["Convolution", "cross_correlation", "pointwise_convolution"]
@@ -35,7 +36,8 @@ def cross_correlation(
     "Backpropagation applied to handwritten zip code recognition"; sizes: Dumoulin & Visin 2016, "A guide to
     convolution arithmetic for deep learning".
 
-    Raises InputError where channels, groups or sizes do not go together.
+    Whole numbers are added up as int64, or as floats where one of both has floats. Raises InputError where channels,
+    groups or sizes do not go together.
 
     >>> x = torch.arange(9.0).view(1, 1, 3, 3)
     >>> cross_correlation(x, torch.arange(4.0).view(1, 1, 2, 2))[0, 0]
@@ -49,6 +51,7 @@ def cross_correlation(
             f"cross-correlation got {x.shape[1]} channels; {out_channels} kernels of {group_channels} channels in "
             f"{groups} groups take {group_channels * groups}"
         )
+    x, weight = for_products(x, weight)
     by_group = weight.reshape(groups, -1, group_channels, kh, kw)  # G×(K/G)×(C/G)×k×k
     y: Tensor | None = None
     for i, j, seen in shifted_maps(x, (kh, kw), stride, padding, dilation):  # N×C×H'×W'

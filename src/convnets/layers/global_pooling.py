@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.errors import ConfigError, InputError, UnknownNameError
+from convnets.layers.number_types import as_floats
 
 __all__ = ["POOLINGS", "GeneralisedMean", "generalised_mean", "pool", "region_maximum", "regions"]
 
@@ -47,6 +48,7 @@ def pool(maps: Tensor, pooling: str, *, p: float | Tensor = 3.0, grid: int = 6, 
         raise InputError(
             f"{pooling} pooling got shape {tuple(maps.shape)}; allowed: maps N×C×H×W; use flatten for vectors"
         )
+    maps = as_floats(maps)
     match pooling:
         case "average":
             return maps.mean((2, 3))
@@ -109,6 +111,7 @@ def region_maximum(maps: Tensor, levels: int = 3) -> Tensor:
     >>> region_maximum(torch.tensor([[[[3.0]], [[4.0]]]]), levels=1)
     tensor([[0.6000, 0.8000]])
     """
+    maps = as_floats(maps)
     total = maps.new_zeros(maps.shape[:2])
     for top, left, side in regions(maps.shape[2], maps.shape[3], levels):
         total = total + F.normalize(maps[:, :, top : top + side, left : left + side].amax((2, 3)))

@@ -8,18 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import InputError
+from convnets.layers.number_types import for_products
 
 __all__ = ["Linear", "linear"]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y = x Wᵀ + b: x …×D, weight K×D, bias K → …×K. Raises InputError where the D differ.
+    """y = x Wᵀ + b: x …×D, weight K×D, bias K → …×K.
+
+    Whole numbers are added up as int64, or as floats where one of both has floats. Raises InputError where the D
+    differ.
 
     >>> linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([5.0]))
     tensor([[16.]])
     """
     if x.shape[-1] != weight.shape[1]:
         raise InputError(f"linear layer got {x.shape[-1]} inputs; its weights take {weight.shape[1]}")
+    x, weight = for_products(x, weight)
     y = x @ weight.T  # …×K
     return y if bias is None else y + bias
 

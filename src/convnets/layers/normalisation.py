@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import InputError
+from convnets.layers.number_types import as_floats
 
 __all__ = ["BatchNorm", "batch_norm"]
 
@@ -30,6 +31,7 @@ def batch_norm(
     >>> batch_norm(x, *batch_statistics(x), epsilon=0.0).flatten()
     tensor([-1.,  1.])
     """
+    x, mean, variance = as_floats(x), as_floats(mean), as_floats(variance)
     channels = (1, -1, *[1] * (x.ndim - 2))
     y = (x - mean.view(channels)) / (variance.view(channels) + epsilon).sqrt()
     if gamma is not None:
@@ -43,6 +45,7 @@ def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     >>> batch_statistics(torch.tensor([[1.0], [3.0]]))
     (tensor([2.]), tensor([1.]))
     """
+    x = as_floats(x)
     axes = [axis for axis in range(x.ndim) if axis != 1]
     mean = x.mean(axes, keepdim=True)
     return mean.flatten(), (x - mean).square().mean(axes)
@@ -57,7 +60,8 @@ class BatchNorm(nn.Module):
     result does not depend on the others. Without `track_running_stats` there are none, and batches always count.
 
     Arguments and state-dict keys are those of `nn.BatchNorm1d` and `nn.BatchNorm2d`. Half-precision input is
-    normalised in float32. Raises InputError for another number of channels, and in training for one value per channel.
+    normalised in float32, whole numbers as floats. Raises InputError for another number of channels, and in training
+    for one value per channel.
 
     >>> layer = BatchNorm(6)
     >>> y = layer(torch.rand(4, 6, 28, 28))
@@ -109,6 +113,7 @@ class BatchNorm(nn.Module):
         if x.ndim < 2 or x.shape[1] != self.num_features:
             got = tuple(x.shape)
             raise InputError(f"batch norm of {self.num_features} channels got shape {got}; allowed: N×C×…")
+        x = as_floats(x)
         values = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         if self.training or self.running_mean is None or self.running_var is None:
             count = x.numel() // self.num_features

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import ConfigError
+from convnets.layers.number_types import as_floats, lowest
 from convnets.layers.windows import Pair, as_pair, check_maps, shifted_maps
 
 __all__ = [
@@ -29,8 +30,9 @@ def max_pool(
 ) -> Tensor:
     """The largest value of each window, max over i, j of x[p·s + i·d − m, q·s + j·d − m]: N×C×H'×W'.
 
-    Padding counts as −∞, so it never wins; the gradient goes to the largest pixel, to the first of equal ones. The
-    stride is the kernel's size by default. Raises InputError where the window does not fit.
+    Padding counts as the lowest number there is (−∞), so it never wins; the gradient goes to the largest pixel, to
+    the first of equal ones. The stride is the kernel's size by default. Raises InputError where the window does not
+    fit.
 
     >>> max_pool(torch.arange(16.0).view(1, 1, 4, 4), 2)[0, 0]
     tensor([[ 5.,  7.],
@@ -39,7 +41,7 @@ def max_pool(
     check_maps(x, "max-pooling")
     _check_padding(kernel_size, padding)
     stride = kernel_size if stride is None else stride
-    maps = shifted_maps(x, kernel_size, stride, padding, dilation, fill=-torch.inf)
+    maps = shifted_maps(x, kernel_size, stride, padding, dilation, fill=lowest(x.dtype))
     return torch.stack([seen for _, _, seen in maps]).max(dim=0).values  # k·k×N×C×H'×W' → N×C×H'×W'
 
 
@@ -83,7 +85,9 @@ def adaptive_average_pool(x: Tensor, output_size: Pair) -> Tensor:
     check_maps(x, "adaptive average pooling")
     rows, columns = as_pair(output_size)
     lines = [
-        torch.stack([x[:, :, top, left].mean((2, 3)) for left in _cells(x.shape[3], columns)], dim=2)
+        torch.stack(
+            [as_floats(x[:, :, top, left]).mean((2, 3)) for left in _cells(x.shape[3], columns)], dim=2
+        )
         for top in _cells(x.shape[2], rows)
     ]  # `rows` times N×C×`columns`
     return torch.stack(lines, dim=2)
@@ -113,7 +117,7 @@ def global_average_pool(x: Tensor) -> Tensor:
     1.5
     """
     check_maps(x, "global average pooling")
-    return x.mean((2, 3), keepdim=True)
+    return as_floats(x).mean((2, 3), keepdim=True)
 
 
 def global_max_pool(x: Tensor) -> Tensor:

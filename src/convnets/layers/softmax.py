@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from convnets.layers.number_types import as_floats
+
 __all__ = ["Softmax", "log_softmax", "log_sum_exp", "softmax"]
 
 
@@ -17,6 +19,7 @@ def log_sum_exp(x: Tensor, dim: int = -1) -> Tensor:
     >>> log_sum_exp(torch.tensor([1000.0, 1000.0]))  # 1000 + log 2
     tensor(1000.6932)
     """
+    x = as_floats(x)  # differences of small whole numbers run over
     largest = x.detach().amax(dim, keepdim=True)
     largest = torch.where(largest.isfinite(), largest, torch.zeros_like(largest))  # inf − inf is no number
     return (x - largest).exp().sum(dim).log() + largest.squeeze(dim)
@@ -28,6 +31,7 @@ def softmax(x: Tensor, dim: int = -1) -> Tensor:
     >>> softmax(torch.tensor([0.0, 1000.0]))
     tensor([0., 1.])
     """
+    x = as_floats(x)
     powers = (x - x.detach().amax(dim, keepdim=True)).exp()
     return powers / powers.sum(dim, keepdim=True)
 
@@ -38,6 +42,7 @@ def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
     >>> log_softmax(torch.tensor([0.0, 1000.0]))
     tensor([-1000.,     0.])
     """
+    x = as_floats(x)
     return x - log_sum_exp(x, dim).unsqueeze(dim)
 
 

@@ -46,7 +46,7 @@ def reproduce(
         seeds: how many, from 0 on, or the seeds themselves; by default 10 for `lenet` and `lenet_bn`, 3 for others.
         epochs: in place of the recipe's ten; the results say so.
         data: in place of Fashion-MNIST, for trying.
-        options: of a run, what says where it is computed: device, precision, threads, deterministic.
+        options: of a run, what says where and how it is computed: device, precision, threads, deterministic, fast.
         output: a folder that is not there yet, or is empty.
         go_on: the folder may be there: runs that have ended are kept, one that was stopped goes on exactly.
         listeners: who hears the events of each run; by default a live figure in a notebook, else rows in the terminal.

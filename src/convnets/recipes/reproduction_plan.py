@@ -16,7 +16,7 @@ DATA = "fashion-mnist"
 """What the runs of the notes train on."""
 
 # where a run is computed, not what: these may differ from the recipe without making it another run
-_PLACE = ("device", "precision", "threads", "deterministic")
+_PLACE = ("device", "precision", "threads", "deterministic", "fast")
 _CHEAP = ("lenet", "lenet_bn")  # half a minute a run, and the spread over seeds is largest
 _SEEDS, _CHEAP_SEEDS = 3, 10
 
@@ -69,7 +69,7 @@ def plan_runs(
         seeds: how many, from 0 on, or the seeds themselves; by default 10 for `lenet` and `lenet_bn`, 3 for others.
         epochs: in place of the recipe's ten.
         data: in place of Fashion-MNIST, for trying; the published figures are of Fashion-MNIST.
-        options: of a run, what says where it is computed: device, precision, threads, deterministic.
+        options: of a run, what says where and how it is computed: device, precision, threads, deterministic, fast.
 
     Raises UnknownNameError for a network that the notes do not train, ConfigError for values that are not allowed.
 

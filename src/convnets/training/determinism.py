@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
@@ -19,6 +20,9 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     if not wanted or before:  # asking alone would load PyTorch's compiler, a second or two
         yield
         return
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # cuBLAS asks for it, and reads it at its first call
     torch.use_deterministic_algorithms(True)
     try:
         yield

@@ -50,8 +50,8 @@ class Kernels:
 
     def accelerate(self, network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
         """What to train `network` through: its twin, on CUDA what `choose_compilation` picks, or the network itself."""
-        if self.hardware.device.type == "cuda" and self._world.size > 1:
-            return network  # what is measured could differ from process to process
+        if self.hardware.device.type == "cuda" and (self._world.size > 1 or self._fixed):
+            return network  # what is measured could differ from process to process, and from run to run
         if self.hardware.device.type == "cuda":
             self._say("measuring ways to run this network on this GPU: some minutes")
             compiled = choose_compilation(network, images)

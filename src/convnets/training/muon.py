@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from convnets.core.hardware import bf16_is_native
+from convnets.training.prompt_optimisers import PromptOptimiser
 
 __all__ = ["Muon", "orthogonalise"]
 
@@ -38,7 +39,7 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     return x.T if tall else x
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(PromptOptimiser):
     """SGD with Nesterov's momentum, except in groups marked `orthogonal`: there a step goes along U Vᵀ.
 
     An orthogonal group holds weights of two axes or more, O outputs first. Before each step a weight is scaled to the

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convnets.training.config import TrainConfig
 from convnets.training.freezing import backbone_of
 from convnets.training.muon import Muon
+from convnets.training.prompt_optimisers import SGD, AdamW
 
 __all__ = ["build_optimiser", "cap_weight_norms", "weight_penalty", "weights_of"]
 
@@ -40,11 +41,11 @@ def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     rate = config.peak_learning_rate
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
     if config.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, betas=(float(config.momentum), 0.999), fused=fused)
+        return AdamW(groups, lr=rate, betas=(float(config.momentum), 0.999), fused=fused)
     nesterov = config.nesterov and config.momentum > 0
     if muon:
         return Muon(groups, rate, momentum=config.momentum, nesterov=nesterov)
-    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
+    return SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
 
 
 def _with_rates(

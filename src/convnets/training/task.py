@@ -116,11 +116,7 @@ def prepare(
     hardware = choose_hardware(config.device, config.precision, config.threads)
     augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
     source = _lasting_name(data) if isinstance(data, str | Path) else None
-    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
-    if isinstance(splits, ImageSet):
-        splits = Splits(train=splits)
-    if len(splits.classes) < 2:
-        raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
+    splits = _opened(data, progress)
     notices = list(splits.notes)
     begun = None if start is None and config.start is None else StartingWeights(start or config.start or "")
     if begun is not None and not isinstance(network, nn.Module):
@@ -156,12 +152,7 @@ def prepare(
     train, validation = _validation_split(splits, config, notices)
     if objective is not None:
         BatchShape.of(train, config.batch_size, config.images_per_class)  # refuses batches without company
-        for name, part in (("validation", validation), ("test", splits.test)):
-            if part is not None and max(part.class_counts().values()) < 2:
-                raise DataError(
-                    f"{part.source}: no class has 2 images in {name}, so that no image could find another of its "
-                    f"class; give more images{', or validation=0 (--validation 0)' * (name == 'validation')}"
-                )
+        _check_company(validation, splits.test)
     validation, test = (
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
@@ -170,13 +161,7 @@ def prepare(
         known = None if fitted is None else fitted.normalisation
         mean, std = known or pixel_statistics(train, preprocess, config)
         preprocess = replace(preprocess, mean=mean, std=std)
-    if config.initialiser is not None:
-        initialise(given, config.initialiser, seed=derive_seed(config.seed, "weights"))
-    if isinstance(given, InitialisedFromImages):
-        sample = sample_pixels(train, preprocess, config, _INITIALISING_SAMPLE)
-        given.initialise_from(preprocess(sample))
-    if fitted is not None:
-        fitted.load_into(given)
+    _fill(given, preprocess, train, config, fitted)
     return Task(
         given,
         preprocess,
@@ -192,6 +177,38 @@ def prepare(
         objective,
         fitted,
     )
+
+
+def _opened(data: Splits | ImageSet | str | Path, progress: Progress | None) -> Splits:
+    """The data as splits of at least two classes."""
+    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
+    if isinstance(splits, ImageSet):
+        splits = Splits(train=splits)
+    if len(splits.classes) < 2:
+        raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
+    return splits
+
+
+def _check_company(validation: ImageSet | None, test: ImageSet | None) -> None:
+    """Refuse parts in which no image could find another of its class."""
+    for name, part in (("validation", validation), ("test", test)):
+        if part is not None and max(part.class_counts().values()) < 2:
+            raise DataError(
+                f"{part.source}: no class has 2 images in {name}, so that no image could find another of its "
+                f"class; give more images{', or validation=0 (--validation 0)' * (name == 'validation')}"
+            )
+
+
+def _fill(
+    network: nn.Module, preprocess: Preprocess, train: ImageSet, config: TrainConfig, fitted: Fitted | None
+) -> None:
+    """Weights by the initialiser, from the images, and from trained weights, which come last and stay."""
+    if config.initialiser is not None:
+        initialise(network, config.initialiser, seed=derive_seed(config.seed, "weights"))
+    if isinstance(network, InitialisedFromImages):
+        network.initialise_from(preprocess(sample_pixels(train, preprocess, config, _INITIALISING_SAMPLE)))
+    if fitted is not None:
+        fitted.load_into(network)
 
 
 def as_augmentation(function: BatchFunction) -> Augmentation:
