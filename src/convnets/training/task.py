@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import psutil
 from torch import Tensor, nn
@@ -27,16 +27,16 @@ from convnets.data.shard_paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.data.splits import split_off
 from convnets.errors import ConfigError, DataError, UsageError
-from convnets.layers.initialise import initialise
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
+from convnets.training.first_weights import fill
 from convnets.training.freezing import check_freezing
 from convnets.training.input_side import input_side, stored_side
 from convnets.training.learner import check_auxiliary_heads
 from convnets.training.network_check import bare_network, check_network, materialise
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
-from convnets.training.pixel_sample import pixel_statistics, sample_pixels
+from convnets.training.pixel_sample import pixel_statistics
 from convnets.training.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
@@ -46,19 +46,6 @@ BatchFunction = Augmentation | Callable[[Tensor], Tensor]
 
 Progress = Callable[[str, int, int | None], None]
 """What is being done, how much of it is done, and how much there is (None where nobody knows)."""
-
-_INITIALISING_SAMPLE = (
-    2_000  # images that filters are computed from; their patches are hundreds of times as many
-)
-
-
-@runtime_checkable
-class InitialisedFromImages(Protocol):
-    """A network with weights that are computed from the training images before the first step."""
-
-    def initialise_from(self, images: Tensor) -> None:
-        """Normalised float N×C×S×S; a network that did so before keeps its weights."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -161,7 +148,7 @@ def prepare(
         known = None if fitted is None else fitted.normalisation
         mean, std = known or pixel_statistics(train, preprocess, config)
         preprocess = replace(preprocess, mean=mean, std=std)
-    _fill(given, preprocess, train, config, fitted)
+    fill(given, preprocess, train, config, fitted)
     return Task(
         given,
         preprocess,
@@ -197,18 +184,6 @@ def _check_company(validation: ImageSet | None, test: ImageSet | None) -> None:
                 f"{part.source}: no class has 2 images in {name}, so that no image could find another of its "
                 f"class; give more images{', or validation=0 (--validation 0)' * (name == 'validation')}"
             )
-
-
-def _fill(
-    network: nn.Module, preprocess: Preprocess, train: ImageSet, config: TrainConfig, fitted: Fitted | None
-) -> None:
-    """Weights by the initialiser, from the images, and from trained weights, which come last and stay."""
-    if config.initialiser is not None:
-        initialise(network, config.initialiser, seed=derive_seed(config.seed, "weights"))
-    if isinstance(network, InitialisedFromImages):
-        network.initialise_from(preprocess(sample_pixels(train, preprocess, config, _INITIALISING_SAMPLE)))
-    if fitted is not None:
-        fitted.load_into(network)
 
 
 def as_augmentation(function: BatchFunction) -> Augmentation:
