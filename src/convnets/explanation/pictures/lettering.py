@@ -29,7 +29,7 @@ def drawable(text: object) -> str:
 
 def text_width(text: str, points: float) -> float:
     """Width in pixels, of which there are 100 an inch."""
-    return _font().getlength(text) * points * _POINT / _SIZE
+    return _font().getlength(text) * points * _POINT / _SIZE * _HINTED
 
 
 def shortened(text: str, width: float, points: float) -> str:
@@ -62,6 +62,7 @@ def wrapped(text: str, width: float, points: float) -> list[str]:
 
 
 _SIZE = 64
+_HINTED = 1.03  # letters that are drawn on whole pixels are a little wider
 
 
 @cache

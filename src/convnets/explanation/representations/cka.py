@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,8 +17,8 @@ __all__ = ["CkaSums", "linear_cka"]
 def linear_cka(first: Tensor, second: Tensor) -> float:
     """‖YᵀX‖² / (‖XᵀX‖·‖YᵀY‖) of N×P and N×Q, centred, with Frobenius norms; 0 to 1, computed in float64.
 
-    1 where one is the other turned, mirrored or scaled as a whole (Kornblith, Norouzi, Lee & Hinton 2019, "Similarity of
-    neural network representations revisited"). Of N×N or P×Q products the smaller ones are taken: both are equal.
+    1 where one is the other turned, mirrored or scaled as a whole (Kornblith, Norouzi, Lee & Hinton 2019, "Similarity
+    of neural network representations revisited"). Of N×N or P×Q products the smaller ones are taken: both are equal.
     Raises InputError for different N, or where one gives the same for every image.
 
     >>> points = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0]])
@@ -35,7 +36,7 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
     shared, own, theirs = (float(part) for part in parts)
     if min(own, theirs) == 0:
         raise InputError("a layer gives the same for every image; CKA is not defined")
-    return shared / (own * theirs) ** 0.5
+    return shared / math.sqrt(own * theirs)
 
 
 def _centred(given: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from convnets.explanation.representations.cka import CkaSums
 
 __all__ = ["CkaMatrix", "compare_layers"]
 
-_NUMBERED = 12  # more rows or columns than this have no room for a number in each cell
+_NUMBERED = 16  # more rows or columns than this have no room for a number in each cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class CkaMatrix:
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=ink)
         bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02)
         bar.ax.tick_params(colors=INK, labelsize=8, length=0)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         return figure
 
     def save(self, path: Path | str) -> Path:

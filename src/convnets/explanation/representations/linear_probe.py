@@ -18,7 +18,7 @@ from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError
-from convnets.evaluation.drawing import BLUE, GRID, INK, style_axes
+from convnets.evaluation.drawing import BLUE, INK, style_axes
 from convnets.evaluation.intervals import wilson_interval
 from convnets.evaluation.scores import hardware_for
 from convnets.evaluation.vectors import compute_vectors
@@ -68,7 +68,9 @@ class LinearProbes:
         accuracy = np.array([each.accuracy for each in self.probes])
         ends = np.array([[each.accuracy - each.low, each.high - each.accuracy] for each in self.probes])
         fitted = [each.fitted_accuracy for each in self.probes]
-        axes.plot(places, fitted, "--", color=GRID, linewidth=1.6, label="on the images it was fitted on")
+        axes.plot(
+            places, fitted, "--", color=INK, alpha=0.6, linewidth=1.4, label="on the images it was fitted on"
+        )
         axes.errorbar(
             places, accuracy, ends.T.clip(0), color=BLUE, marker="o", lw=2, ms=4, capsize=3, label="on others"
         )
@@ -126,7 +128,7 @@ def probe_stages(
     """
     if grid < 1 or not regularisation > 0:
         raise ConfigError(f"grid is {grid}, regularisation {regularisation}; allowed: 1 or more, above 0")
-    if len(train.labels.unique()) < 2:
+    if len(set(train.labels.tolist())) < 2:
         raise InputError(f"{train.source} shows one class only; a probe needs two or more to tell apart")
     hardware = hardware_for(network, hardware)
     chosen = list(stages) if stages is not None else _usual_stages(network, train, preprocess)

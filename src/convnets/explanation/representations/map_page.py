@@ -97,7 +97,8 @@ def _percent(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = positions.min(0), positions.max(0)
     longest = float((high - low).max()) or 1.0
     square: NDArray[np.float64] = (positions - (low + high) / 2) / longest
-    return 50 + 96 * square * np.array([1.0, -1.0])
+    square[:, 1] *= -1
+    return 50 + 96 * square
 
 
 def _sheet(found: EmbeddingMap) -> tuple[str, int, tuple[int, int]]:

@@ -33,7 +33,7 @@ class Prototypes:
     boundary: tuple[tuple[int, ...], ...]
     """For each class, places of its images with the smallest margin, the smallest first."""
     margins: Tensor
-    """float64 N: ln(p₁ / p₂) of the two likeliest classes, which is the difference of their logits; 0 on the boundary."""
+    """float64 N: ln(p₁ / p₂) of the two likeliest classes, the difference of their logits; 0 on the boundary."""
     pairs: Tensor
     """int64 N×2: the likeliest class of each image, and the next."""
     images: ImageSet
@@ -48,25 +48,25 @@ class Prototypes:
         pixels = dict(zip(shown, pixels_of(self.images.subset(shown), self.preprocess), strict=True))
         rows = []
         for name, near, far in zip(classes, self.nearest, self.boundary, strict=True):
-            left = [Tile(as_picture(pixels[place].numpy()), [f"image {place}", ""]) for place in near]
+            left = [Tile(as_picture(pixels[place].numpy()), [f"image {place}"]) for place in near]
             right = [
                 Tile(
                     as_picture(pixels[place].numpy()),
-                    [self._between(place), f"margin {self.margins[place]:.2f}"],
+                    [*self._between(place), f"margin {self.margins[place]:.2f}"],
                 )
                 for place in far
             ]
             rows.append(TileRow(name, [*left, *[None] * (count - len(left)), *right]))
         notes = [
-            f"Left: the images whose vectors ({self.stage}) are nearest to the mean of their class. Right: those that the "
-            "network wavers over most; below, the two classes, likeliest first, and the difference of their logits."
+            f"Left: the images whose vectors ({self.stage}) are nearest to the mean of their class. Right: those that "
+            "the network wavers over most; below, the two classes, likeliest first, and the difference of their logits."
         ]
         heads = (("nearest to the middle of the class", count), ("nearest to a boundary", count))
         return TileGrid(f"Prototypes of {self.images.source}", notes, rows, headings=heads)
 
-    def _between(self, place: int) -> str:
+    def _between(self, place: int) -> list[str]:
         first, second = (self.images.classes[int(each)] for each in self.pairs[place])
-        return f"{first} | {second}"
+        return [first, f"or {second}"]
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""
