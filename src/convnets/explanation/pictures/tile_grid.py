@@ -89,10 +89,9 @@ class _Layout:
     def __init__(self, grid: TileGrid) -> None:
         self.grid = grid
         tiles = [tile for row in grid.rows for tile in row.tiles if tile is not None]
-        longest = max((max(tile.pixels.shape[:2]) for tile in tiles), default=1)
-        self.factor = max(1, grid.side // longest) if longest <= grid.side else grid.side / longest
-        self.width = max((round(tile.pixels.shape[1] * self.factor) for tile in tiles), default=1)
-        self.height = max((round(tile.pixels.shape[0] * self.factor) for tile in tiles), default=1)
+        sizes = [_size(tile.pixels, grid.side) for tile in tiles]
+        self.height = max((height for height, _ in sizes), default=1)
+        self.width = max((width for _, width in sizes), default=1)
         self.lines = max((len(tile.captions) for tile in tiles), default=0)
         columns = max((len(row.tiles) for row in grid.rows), default=1)
         widest = max((text_width(drawable(row.name), _TEXT) for row in grid.rows), default=0.0)
@@ -149,7 +148,7 @@ class _Layout:
                 self._draw_tile(axes, tile, left, top)
 
     def _draw_tile(self, axes: Axes, tile: Tile, left: float, top: float) -> None:
-        pixels = self._sized(tile.pixels)
+        pixels = _sized(tile.pixels, self.grid.side)
         height, width = pixels.shape[:2]
         x, y = left + (self.width - width) // 2, top + (self.height - height) // 2
         axes.imshow(pixels, extent=(x, x + width, y + height, y), interpolation="nearest", aspect="auto")
@@ -159,15 +158,6 @@ class _Layout:
             words = shortened(drawable(caption), self.width + _GAP - 2, _SMALL)
             _write(axes, left, top + self.height + 3 + index * _LINE[_SMALL], words, _SMALL)
 
-    def _sized(self, pixels: Pixels) -> NDArray[Any]:
-        if isinstance(self.factor, int):
-            return pixels.repeat(self.factor, 0).repeat(self.factor, 1)
-        size = (
-            max(1, round(pixels.shape[1] * self.factor)),
-            max(1, round(pixels.shape[0] * self.factor)),
-        )
-        return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
     def _draw_scale(self, axes: Axes, scale: ColourScale) -> None:
         left, top, width = self.columns[0], self.page_height - _MARGIN - 30, 200
         steps = scale.colour(np.linspace(scale.low, scale.high, width))[None]
@@ -176,6 +166,22 @@ class _Layout:
         for value, place in ends:
             align = {0.0: "left", 0.5: "center", 1.0: "right"}[place]
             _write(axes, left + place * width, top + 12, f"{value:.3g}", _SMALL, ha=align)
+
+
+def _size(pixels: Pixels, side: int) -> tuple[int, int]:
+    """Height and width that it is drawn in: whole multiples where it grows, so that its pixels stay squares."""
+    height, width = pixels.shape[:2]
+    longest = max(height, width)
+    if longest <= side:
+        return height * (side // longest), width * (side // longest)
+    return max(1, round(height * side / longest)), max(1, round(width * side / longest))
+
+
+def _sized(pixels: Pixels, side: int) -> NDArray[Any]:
+    height, width = _size(pixels, side)
+    if height >= pixels.shape[0]:
+        return pixels.repeat(height // pixels.shape[0], 0).repeat(width // pixels.shape[1], 1)
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _write(axes: Axes, x: float, y: float, words: str, points: float, **style: Any) -> None:
