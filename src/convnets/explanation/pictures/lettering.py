@@ -36,7 +36,7 @@ def shortened(text: str, width: float, points: float) -> str:
     """The text, cut with an ellipsis where it is wider than `width` pixels.
 
     >>> shortened("stage2.0.conv1", 60, 8), shortened("conv1", 60, 8)
-    ('stage2.0…', 'conv1')
+    ('stage2…', 'conv1')
     """
     if text_width(text, points) <= width:
         return text
