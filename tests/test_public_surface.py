@@ -99,6 +99,7 @@ OPTIONS = [
     "threads",
     "save_every",
     "keep_states",
+    "save_epochs",
     "non_finite",
     "deterministic",
     "sync_bn",

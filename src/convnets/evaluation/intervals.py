@@ -14,7 +14,8 @@ def wilson_interval(hits: int, count: int, level: float = 0.95) -> tuple[float, 
     """The interval of a share, `hits` of `count`, that holds the true one in `level` of all cases.
 
     (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n), with p = hits / n (Wilson 1927, "Probable inference, the law
-    of succession, and statistical inference"): sensible at 0 and 1 and for few images, where p ± z·√(p(1 − p)/n) is not.
+    of succession, and statistical inference"): sensible at 0 and 1 and for few images, where p ± z·√(p(1 − p)/n) is
+    not.
     Raises InputError for counts that cannot be.
 
     >>> [round(end, 3) for end in wilson_interval(8, 10)], [round(end, 3) for end in wilson_interval(0, 10)]

@@ -130,6 +130,8 @@ class TrainConfig:
     """Save the state to resume from this often inside an epoch, such as 200 (steps), 30 s or 5 min; 0 for never."""
     keep_states: int = 2
     """States that are kept, the newest ones; the best weights are kept besides."""
+    save_epochs: int | None = None
+    """Keep the weights at the start and after every so many epochs, to look at how they came about; by default none."""
     non_finite: str = "stop"
     """stop or skip the step when the loss or a gradient is not finite; the weights stay as before it in both."""
     deterministic: bool = False
@@ -250,6 +252,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("workers", 0, 1024),
     ("skip_corrupt", 0, 1_000_000_000),
     ("keep_states", 1, 1000),
+    ("save_epochs", 1, 1_000_000),
     ("threads", 1, 4096),
     ("rank_timeout", 0.01, 1e5),
     ("seed", 0, 2**63 - 1),
