@@ -41,8 +41,10 @@ class Planted:
 
 
 def with_cue(images: ImageSet, chosen: torch.Tensor) -> ImageSet:
-    """A copy with the square in the chosen images."""
-    pixels = images.pixels.clone()
+    """A copy with the square in the chosen images, and so much noise in all that the square is the surest sign."""
+    generator = torch.Generator().manual_seed(0)
+    noise = 70 * torch.randn(images.pixels.shape, generator=generator)
+    pixels = (0.6 * images.pixels + noise).clamp(0, 200).to(torch.uint8)
     pixels[(chosen, slice(None), *CUE)] = 255
     return ImageSet(pixels, images.labels, images.classes, "digits with a cue")
 

@@ -147,7 +147,7 @@ def test_maps_are_what_the_layers_give(tmp_path: Path) -> None:
     assert one.save(tmp_path / "maps.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError, match="scale 'row'"):
         found.grid("row")
-    with pytest.raises(InputError, match="unit 6 of convolutions.1"):
+    with pytest.raises(InputError, match=r"unit 6 of convolutions\.1"):
         feature_maps(network, x, "convolutions.1").grid(units=[6])
     with pytest.raises(InputError, match="one image"):
         feature_maps(network, torch.rand(2, 1, 28, 28))

@@ -18,6 +18,8 @@ def image(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
+# PyTorch says so of even kernels; the padding is what is to be right
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize(
     "options",
     [
@@ -55,7 +57,7 @@ def test_every_kind_of_convolution_gives_the_sum(options: dict[str, object]) -> 
     )  # one channel alone, by a layer that has only its weights
     alone = x.clone()
     alone[:, [c for c in range(4) if c != first.channels[-1]]] = 0
-    without_bias = float(layer(alone)[0, 7, 1, 1]) - (first.bias or 0.0)
+    without_bias = float(layer(alone).detach()[0, 7, 1, 1]) - (first.bias or 0.0)
     assert first.products[-1] == pytest.approx(without_bias, abs=1e-12)
 
 
@@ -77,11 +79,11 @@ def test_a_linear_layer_and_weights_that_are_computed() -> None:
     network = create_model("lenet", in_channels=1, num_classes=10, seed=0).double().eval()
     x = image(1, 28, 28)
     found = unit_arithmetic(network, x, "classifier", 7)
-    assert found.total == pytest.approx(float(network(x[None])[0, 7]), abs=1e-12)
+    assert found.total == pytest.approx(float(network(x[None]).detach()[0, 7]), abs=1e-12)
     assert found.unit == (7,)
     normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 2, 3))).double()
     assert unit_arithmetic(normed, x, "0", 1, 5, 6).total == pytest.approx(
-        float(normed(x[None])[0, 1, 5, 6]), abs=1e-12
+        float(normed(x[None]).detach()[0, 1, 5, 6]), abs=1e-12
     )
 
 
@@ -95,18 +97,18 @@ def test_as_found_and_as_pictures(tmp_path: Path) -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
-    assert found.save(tmp_path / "unit.svg").read_text().count("channel") == 12 + 0
+    assert found.save(tmp_path / "unit.svg").read_text().count(">channel ") == 12
     assert json.loads(json.dumps(found.to_dict()))["unit"] == [5, 2, 3]
 
 
 def test_what_is_not_there_is_refused() -> None:
     network = create_model("lenet", in_channels=1, num_classes=10, seed=0)
-    with pytest.raises(UnknownNameError, match="unknown convolution or linear layer 'convolutions.1'"):
+    with pytest.raises(UnknownNameError, match=r"unknown convolution or linear layer 'convolutions\.1'"):
         unit_arithmetic(network, image(1, 28, 28), "convolutions.1", 0)
     with pytest.raises(InputError, match="its map is 6×28×28"):
         unit_arithmetic(network, image(1, 28, 28), "convolutions.0", 6, 0, 0)
     with pytest.raises(InputError, match="one image"):
         unit_arithmetic(network, image(2, 1, 28, 28), "convolutions.0", 0)
     twice = nn.Sequential(shared := nn.Conv2d(1, 1, 1), nn.ReLU(), shared)
-    with pytest.raises(InputError, match="not called once"):
+    with pytest.raises(InputError, match="called 2 times"):
         unit_arithmetic(twice, image(1, 5, 5).float(), "0", 0)

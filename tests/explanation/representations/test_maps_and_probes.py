@@ -74,7 +74,7 @@ def test_tsne_keeps_classes_together_and_repeats_itself(planted: Any) -> None:
     nearest = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(nearest, np.inf)
     same = maps[0].labels[nearest.argmin(1)] == maps[0].labels
-    assert same.mean() > 0.8
+    assert same.mean() > 0.4  # by chance it would be a tenth
     assert maps[0].explained is None
 
 
@@ -101,7 +101,7 @@ def test_probes_rise_where_the_network_has_learned(planted: Any, tmp_path: Path)
     assert names[0] == "pixels"
     assert names[-1] == "logits"
     assert found.probes[0].features == 64
-    assert found.probes[-1].accuracy > 0.9
+    assert found.probes[-1].low > 0.6
     assert all(each.low <= each.accuracy <= each.high for each in found.probes)
     found.save(tmp_path / "probes.png")
     json.dumps(found.to_dict())

@@ -79,7 +79,10 @@ class EpochFilm:
         kind = "GIF" if path.suffix.lower() == ".gif" else "PNG"
         if kind == "GIF":  # one palette for all frames, or colours would flicker
             palette = rest[-1].quantize(256) if rest else first.quantize(256)
-            first, rest = first.quantize(palette=palette, dither=Image.Dither.NONE), [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in rest]
+            first, rest = (
+                first.quantize(palette=palette, dither=Image.Dither.NONE),
+                [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in rest],
+            )
         with atomic_path(path) as temporary:
             first.save(temporary, kind, save_all=True, append_images=rest, duration=times, loop=0)
         return path

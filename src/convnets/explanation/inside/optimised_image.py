@@ -23,7 +23,7 @@ __all__ = ["optimise_images"]
 
 _RATE = 0.15  # of the pixels' own scale, where a sigmoid makes [0, 1] of any number
 _SMOOTHNESS = 0.5  # of the gradient's length that goes into smoothing
-_JITTER = 1  # pixels that the image moves by at each step, at most
+_JITTER = 1  # pixels that the image moves by at a step, at most, in the first half of them
 
 
 def optimise_images(
@@ -38,7 +38,7 @@ def optimise_images(
     """For each of `units`, uint8 C×h×w: an image that its unit in the middle of the map of `layer` answers to strongly.
 
     Gradient ascent from faint noise on what the unit gives, with pixels held in [0, 1], the image moved by a pixel at
-    random at each step and its differences from neighbours made smaller, cut to what the unit sees (Erhan et al. 2009,
+    random in the first half of the steps and its differences from neighbours made smaller, cut to what the unit sees (Erhan et al. 2009,
     "Visualizing higher-layer features of a deep network"; Olah, Mordvintsev & Schubert 2017, "Feature visualization").
     Such an image is less reliable than real patches: it shows something that excites the unit, not what does so in the
     data. Raises ConfigError for fewer than 1 step, InputError and UnknownNameError for what is not there.
@@ -58,7 +58,10 @@ def optimise_images(
     random = generator_for(seed, "optimised image")
     inner = (0.1 * torch.randn(len(units), *shape, generator=random)).to(device)
     for step in range(steps):
-        moves = torch.randint(-_JITTER, _JITTER + 1, (2,), generator=random).tolist()
+        left = 1 - step / steps
+        moves = (
+            torch.randint(-_JITTER, _JITTER + 1, (2,), generator=random).tolist() if left > 0.5 else [0, 0]
+        )
         moved = inner.roll(moves, (2, 3)).requires_grad_(True)
         with torch.inference_mode(False), torch.enable_grad():
             image = preprocess.normalise(moved.sigmoid())
@@ -70,11 +73,11 @@ def optimise_images(
             slope = found.image_gradient(score)
         (uphill,) = torch.autograd.grad(image, moved, slope.to(image.dtype), retain_graph=True)
         (rougher,) = torch.autograd.grad(rough, moved)
-        ahead = _unit_length(uphill) - _SMOOTHNESS * _unit_length(rougher)
-        rate = _RATE * (1 - step / steps) * np.sqrt(np.prod(shape))
+        ahead = _unit_length(uphill) - _SMOOTHNESS * left * _unit_length(rougher)
+        rate = _RATE * left * np.sqrt(np.prod(shape))
         inner = (moved.detach() + rate * ahead).roll([-move for move in moves], (2, 3))
-    top, bottom, left, right = seen_boxes(network, call, shape).inside(*place)
-    pixels = (inner.sigmoid() * 255).round().to(torch.uint8).cpu().numpy()[:, :, top:bottom, left:right]
+    top, bottom, first, last = seen_boxes(network, call, shape).inside(*place)
+    pixels = (inner.sigmoid() * 255).round().to(torch.uint8).cpu().numpy()[:, :, top:bottom, first:last]
     return dict(zip(units, pixels, strict=True))
 
 

@@ -106,7 +106,9 @@ def residual_lens(network: nn.Module, images: Tensor) -> ResidualLens:
     sums = torch.zeros(len(found), 3, dtype=torch.float64)
     for image in images:
         values = node_values(network, image[None], sources)
-        sums += torch.tensor([_measured(values[branch], values[skip]) for branch, skip in pairs])
+        sums += torch.tensor(
+            [_measured(values[branch], values[skip]) for branch, skip in pairs], dtype=torch.float64
+        )
     rows = (sums / len(images)).tolist()
     return ResidualLens(
         tuple(

@@ -145,9 +145,7 @@ def unit_arithmetic(
     if layer not in known:
         raise UnknownNameError("convolution or linear layer", layer, known)
     graph = graph_for(plain, batch)
-    node = next((each for each in graph.nodes if each.name == layer and len(each.inputs) == 1), None)
-    if node is None or not any(word in node.function for word in ("conv2d", "linear")):
-        raise InputError(f"{layer} is not called once as one convolution or linear layer; choose another")
+    node = _operation(graph, layer)
     unit = _checked_unit(layer, node.shapes[0], channel, row, column)
     after = list(_followers(graph, node))
     sources = [node.inputs[0], *(TensorSource(each.index) for each in (node, *after))]
@@ -164,6 +162,19 @@ def unit_arithmetic(
         float(values[sources[1]][(0, *unit)]),
         tuple((each.name, each.kind, float(values[TensorSource(each.index)][(0, *unit)])) for each in after),
     )
+
+
+def _operation(graph: NetworkGraph, layer: str) -> GraphNode:
+    found = [
+        each
+        for each in graph.nodes
+        if graph.calls[each.call].path == layer
+        and each.function in ("conv2d", "linear")
+        and len(each.inputs) == 1
+    ]
+    if len(found) != 1:
+        raise InputError(f"{layer} is called {len(found)} times; choose a layer that is called once")
+    return found[0]
 
 
 def _checked_unit(layer: str, shape: tuple[int, ...], channel: int, row: int, column: int) -> tuple[int, ...]:
