@@ -38,8 +38,9 @@ def optimise_images(
     """For each of `units`, uint8 C×h×w: an image that its unit in the middle of the map of `layer` answers to strongly.
 
     Gradient ascent from faint noise on what the unit gives, with pixels held in [0, 1], the image moved by a pixel at
-    random in the first half of the steps and its differences from neighbours made smaller, cut to what the unit sees (Erhan et al. 2009,
-    "Visualizing higher-layer features of a deep network"; Olah, Mordvintsev & Schubert 2017, "Feature visualization").
+    random in the first half of the steps, its differences from neighbours made smaller, cut to what the unit sees
+    (Erhan et al. 2009, "Visualizing higher-layer features of a deep network"; Olah, Mordvintsev & Schubert 2017,
+    "Feature visualization").
     Such an image is less reliable than real patches: it shows something that excites the unit, not what does so in the
     data. Raises ConfigError for fewer than 1 step, InputError and UnknownNameError for what is not there.
     """
