@@ -98,10 +98,11 @@ class Ablation:
         axes.margins(y=0.01)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         rest = len(self.effects) - len(shown)
-        words = f"{self.how}, {self.images:,} images, 95 % intervals; grey: no change that these images show"
-        axes.set_title(
-            words + (f"; {rest} more" if rest else ""), loc="right", fontsize=8, color=INK, pad=-4, y=1.0
+        words = (
+            f"{self.how} in its place, {self.images:,} images; sorted by the rise of the loss, 95 % intervals"
         )
+        more = f", {rest} more not shown" if rest else ""
+        axes.set_xlabel(f"change of the accuracy\n{words}{more}", fontsize=8.5, color=INK)
         return figure
 
     def save(self, path: Path | str) -> Path:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from convnets.errors import InputError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.capture.undisturbed_pass import to_network, undisturbed_pass
-from convnets.inspection.graph import NetworkGraph, TensorSource
+from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
 from convnets.inspection.graph_recording import GraphRecorder
 from convnets.inspection.graph_trace import trace_graph
 
-__all__ = ["graph_for", "node_values"]
+__all__ = ["graph_for", "node_values", "weighted_operation"]
 
 
 def graph_for(network: nn.Module, images: Tensor) -> NetworkGraph:
@@ -40,3 +41,17 @@ def node_values(
         with recorder.watching():
             network(x)
     return {source: recorder.kept[source.node][source.output] for source in sources}
+
+
+def weighted_operation(graph: NetworkGraph, layer: str) -> GraphNode:
+    """The convolution or linear map that the module `layer` computes; raises InputError unless it does so once."""
+    found = [
+        each
+        for each in graph.nodes
+        if graph.calls[each.call].path == layer
+        and each.function in ("conv2d", "linear")
+        and len(each.inputs) == 1
+    ]
+    if len(found) != 1:
+        raise InputError(f"{layer} is called {len(found)} times; choose a layer that is called once")
+    return found[0]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convnets.core.text_table import aligned
 from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.capture.capture import plain_network
-from convnets.explanation.inside.node_values import graph_for, node_values
+from convnets.explanation.inside.node_values import graph_for, node_values, weighted_operation
 from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
@@ -145,7 +145,7 @@ def unit_arithmetic(
     if layer not in known:
         raise UnknownNameError("convolution or linear layer", layer, known)
     graph = graph_for(plain, batch)
-    node = _operation(graph, layer)
+    node = weighted_operation(graph, layer)
     unit = _checked_unit(layer, node.shapes[0], channel, row, column)
     after = list(_followers(graph, node))
     sources = [node.inputs[0], *(TensorSource(each.index) for each in (node, *after))]
@@ -162,19 +162,6 @@ def unit_arithmetic(
         float(values[sources[1]][(0, *unit)]),
         tuple((each.name, each.kind, float(values[TensorSource(each.index)][(0, *unit)])) for each in after),
     )
-
-
-def _operation(graph: NetworkGraph, layer: str) -> GraphNode:
-    found = [
-        each
-        for each in graph.nodes
-        if graph.calls[each.call].path == layer
-        and each.function in ("conv2d", "linear")
-        and len(each.inputs) == 1
-    ]
-    if len(found) != 1:
-        raise InputError(f"{layer} is called {len(found)} times; choose a layer that is called once")
-    return found[0]
 
 
 def _checked_unit(layer: str, shape: tuple[int, ...], channel: int, row: int, column: int) -> tuple[int, ...]:
