@@ -126,16 +126,21 @@ def test_commands() -> None:
 
     command = get_command(app)
     assert sorted(command.commands) == [  # type: ignore[attr-defined]
+        "ablate",
         "bench",
         "compare",
         "data",
         "diff",
         "draw",
+        "embed-map",
         "evaluate",
+        "features",
         "field",
+        "filters",
         "health",
         "index",
         "models",
+        "patches",
         "predict",
         "recipes",
         "reproduce",

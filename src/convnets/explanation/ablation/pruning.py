@@ -80,7 +80,7 @@ class PruningCurve:
         ends = np.array([[point.accuracy - point.low, point.high - point.accuracy] for point in self.points])
         axes.errorbar(macs, accuracy, ends.T.clip(0), color=BLUE, marker="o", markersize=4, lw=1.8, capsize=3)
         quarter = self.at(0.25)
-        axes.axvline(quarter.macs / 1e6, color=GRID, linewidth=1.4, linestyle="--")
+        axes.axvline(quarter.macs / 1e6, color=GRID, linewidth=1.4, linestyle="--", zorder=0)
         words = f"{len(quarter.removed)} of {self.channels} off: {quarter.change:+.1%}"
         axes.annotate(
             words, (quarter.macs / 1e6, axes.get_ylim()[0]), xytext=(5, 6), textcoords="offset points",
