@@ -12,7 +12,6 @@ from convnets.cli.pictured import (
     DataOption,
     JsonOption,
     OutputOption,
-    PartOption,
     RunArgument,
     finish,
     numbers_between_commas,
@@ -45,7 +44,9 @@ def ablate(
         int, typer.Option(help="Images to ask about, at equal distances.", metavar="N", parser=whole_number)
     ] = 2000,
     data: DataOption = None,
-    part: PartOption = None,
+    part: Annotated[
+        str | None, typer.Option(help="train, validation or test. [default: validation]", metavar="PART")
+    ] = None,
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:

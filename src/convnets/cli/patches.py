@@ -12,7 +12,6 @@ from convnets.cli.pictured import (
     DataOption,
     JsonOption,
     OutputOption,
-    PartOption,
     RunArgument,
     finish,
     numbers_between_commas,
@@ -39,7 +38,9 @@ def patches(
         bool, typer.Option(help="Also an image made to excite each unit, which is less reliable.")
     ] = True,
     data: DataOption = None,
-    part: PartOption = None,
+    part: Annotated[
+        str | None, typer.Option(help="train, validation or test. [default: train]", metavar="PART")
+    ] = None,
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -55,7 +56,7 @@ def patches(
     from convnets.explanation.inside.patches import find_patches
 
     with progress_bar(quiet=json) as progress:
-        opened = open_images(run, data, part or ("train" if data is None else None), images, progress)
+        opened = open_images(run, data, part or "train", images, progress)
         model = opened.model
         found = find_patches(
             model.network,

@@ -40,7 +40,8 @@ DataOption = Annotated[
     typer.Option(help="Data set's name, or a folder or zip. [default: the run's]", metavar="DATA"),
 ]
 PartOption = Annotated[
-    str | None, typer.Option(help="train, validation or test.", metavar="PART", show_default=False)
+    str | None,
+    typer.Option(help="train, validation or test. [default: the last that is there]", metavar="PART"),
 ]
 
 
