@@ -25,7 +25,8 @@ def check_picture_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None
 def write_figure(path: Path | str, figure: Figure, title: str, words: str = "") -> Path:
     """Write `figure` as PNG (200 dots an inch), SVG or HTML, by the ending; returns the path.
 
-    `title` is for screen readers and for the page, `words` stand below the picture on the page. Folders on the way
+    `title` is for screen readers and for the page, `words` stand below the picture on the page, several lines of
+    them as a table. Folders on the way
     are made. Raises UsageError for another ending.
     """
     path = Path(path)
@@ -39,7 +40,15 @@ def write_figure(path: Path | str, figure: Figure, title: str, words: str = "") 
     svg = svg_text(figure, title)
     if kind == ".html":  # on white: pictures and their scales do not change with light and dark
         white = f'<div style="background:#fff;padding:12px;border-radius:8px">{svg}</div>'
-        write_text(path, page(title, f"<h1>{text(title)}</h1>" + f"<section>{white}{note(words)}</section>"))
+        write_text(
+            path, page(title, f"<h1>{text(title)}</h1>" + f"<section>{white}{_below(words)}</section>")
+        )
     else:
         write_text(path, svg)
     return path
+
+
+def _below(words: str) -> str:
+    if not words:
+        return ""
+    return f"<pre>{text(words)}</pre>" if "\n" in words else note(words)

@@ -80,7 +80,7 @@ class TileGrid:
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""
-        return write_figure(path, self.figure(), self.title, " ".join(self.notes))
+        return write_figure(path, self.figure(), self.title)
 
 
 class _Layout:
@@ -115,6 +115,7 @@ class _Layout:
 
     def draw(self) -> Figure:
         figure = Figure(figsize=(self.page_width / 100, self.page_height / 100))
+        figure.suppressComposite = True  # each tile with its own pixels, sharp at any size
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_xlim(0, self.page_width)
         axes.set_ylim(self.page_height, 0)
@@ -148,10 +149,10 @@ class _Layout:
                 self._draw_tile(axes, tile, left, top)
 
     def _draw_tile(self, axes: Axes, tile: Tile, left: float, top: float) -> None:
-        pixels = _sized(tile.pixels, self.grid.side)
-        height, width = pixels.shape[:2]
+        height, width = _size(tile.pixels, self.grid.side)
+        pixels = tile.pixels if height >= len(tile.pixels) else _reduced(tile.pixels, height, width)
         x, y = left + (self.width - width) // 2, top + (self.height - height) // 2
-        axes.imshow(pixels, extent=(x, x + width, y + height, y), interpolation="nearest", aspect="auto")
+        axes.imshow(pixels, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto")
         edge, line = (GRID, 0.6) if tile.frame is None else (tile.frame, 1.6)
         axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=edge, linewidth=line))
         for index, caption in enumerate(tile.captions):
@@ -177,10 +178,7 @@ def _size(pixels: Pixels, side: int) -> tuple[int, int]:
     return max(1, round(height * side / longest)), max(1, round(width * side / longest))
 
 
-def _sized(pixels: Pixels, side: int) -> NDArray[Any]:
-    height, width = _size(pixels, side)
-    if height >= pixels.shape[0]:
-        return pixels.repeat(height // pixels.shape[0], 0).repeat(width // pixels.shape[1], 1)
+def _reduced(pixels: Pixels, height: int, width: int) -> NDArray[Any]:
     return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
