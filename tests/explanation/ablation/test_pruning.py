@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from convnets.checkpoints.model_folder import TrainedModel, load_model, save_model
 from convnets.errors import ConfigError, InputError
 from convnets.explanation.ablation.ablate import ablate
 from convnets.explanation.ablation.channel_path import channel_path, macs_without
@@ -120,3 +121,19 @@ def test_the_curve_falls_from_the_cheapest_on(planted: Any, tmp_path: Path) -> N
     assert len(json.loads(json.dumps(found.to_dict()))["points"]) == 5
     with pytest.raises(ConfigError, match="steps is 0"):
         what_if_pruned(model.network, images, model.preprocess, "4", steps=0)
+
+
+def test_a_slim_network_is_saved_and_read_again(planted: Any, tmp_path: Path) -> None:
+    model = planted.model
+    small = slim_network(model.network, "4", [0, 1, 2, 3, 4, 5, 6, 7], (1, 8, 8))
+    save_model(tmp_path / "small", TrainedModel(small, model.classes, model.preprocess))
+    empty = slim_network(model.network, "4", range(8), (1, 8, 8))
+    for weight in empty.parameters():
+        nn.init.zeros_(weight)
+    again = load_model(tmp_path / "small", network=empty)
+    x = model.preprocess(planted.data.test.pixels[:5])
+    with torch.no_grad():
+        assert torch.equal(again.network(x), small.eval()(x))
+    assert (tmp_path / "small" / "model.safetensors").stat().st_size < sum(
+        weight.nbytes for weight in model.network.parameters()
+    )
