@@ -105,11 +105,11 @@ def test_the_curve_falls_from_the_cheapest_on(planted: Any, tmp_path: Path) -> N
     model, images = planted.model, planted.data.test
     found = what_if_pruned(model.network, images, model.preprocess, "4", steps=4)
     counts = [len(point.removed) for point in found.points]
-    assert counts == [0, 6, 12, 18, 24]
+    assert counts == [0, 6, 8, 12, 18, 24]
     assert found.points[0].change == 0
     macs = [point.macs for point in found.points]
     assert macs == sorted(macs, reverse=True)
-    assert found.at(0.25).removed == found.order[:6]
+    assert found.at(0.25).removed == found.order[:8]
     path = channel_path(model.network, "4", (1, 8, 8))
     worst = ablate(model.network, images, model.preprocess, [Part(path.switch, found.order[-6:])]).effects[0]
     assert found.at(0.2).change > worst.change  # the dearest ones cost more than the cheapest
@@ -118,7 +118,7 @@ def test_the_curve_falls_from_the_cheapest_on(planted: Any, tmp_path: Path) -> N
         right = small.eval()(model.preprocess(images.pixels)).argmax(1) == images.labels
     assert found.points[2].accuracy == pytest.approx(float(right.double().mean()), abs=1 / 360 + 1e-9)
     found.save(tmp_path / "curve.png")
-    assert len(json.loads(json.dumps(found.to_dict()))["points"]) == 5
+    assert len(json.loads(json.dumps(found.to_dict()))["points"]) == 6
     with pytest.raises(ConfigError, match="steps is 0"):
         what_if_pruned(model.network, images, model.preprocess, "4", steps=0)
 

@@ -135,7 +135,8 @@ def what_if_pruned(
     Args:
         layer: a Conv2d of one group or a Linear layer (see `channel_path`).
         ranked_on: images that the order is chosen by; by default `images`, which flatters the curve a little.
-        steps: points after the whole network, the last without the share `most` of the channels (at least one is kept).
+        steps: points after the whole network, the last without the share `most` of the channels (at least one is kept);
+            the quarter is always among them.
 
     Raises InputError for a layer whose channels cannot be taken out, ConfigError for steps below 1.
     """
@@ -145,17 +146,15 @@ def what_if_pruned(
     image = (preprocess.channels, preprocess.size, preprocess.size)
     path = channel_path(plain, layer, image)
     judges = images if ranked_on is None else ranked_on
-    total = 1 + steps
     ranking = ablate(plain, judges, preprocess, channels_of(path.switch, path.channels))
     by_loss = sorted(ranking.effects, key=lambda effect: effect.loss_change)
     order = tuple(channel for effect in by_loss for channel in effect.parts[0].channels or ())
-    counts = sorted(
-        {min(path.channels - 1, round(step / steps * most * path.channels)) for step in range(steps + 1)}
-    )
+    shares = {step / steps * most for step in range(steps + 1)} | ({0.25} if most >= 0.25 else set())
+    counts = sorted({min(path.channels - 1, int(share * path.channels + 1e-9)) for share in shares})
     points = []
-    for done, count in enumerate(counts):
+    for done, count in enumerate(counts, start=1):
         if progress is not None:
-            progress(done, total)
+            progress(done, len(counts))
         # none removed: a part of no channels changes nothing
         effect = ablate(plain, images, preprocess, [Part(path.switch, order[:count])]).effects[0]
         points.append(_point(plain, path, image, order[:count], effect))

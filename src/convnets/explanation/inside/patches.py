@@ -253,11 +253,7 @@ def _cut_out(
 def _whole_field(picture: NDArray[np.uint8], patch: Patch, boxes: SeenBoxes) -> NDArray[np.uint8]:
     top, bottom, left, right = patch.box
     down, across = boxes.offset(*patch.position)
-    height, width = boxes.size
-    field = np.full(
-        (picture.shape[0], max(height, down + bottom - top), max(width, across + right - left)),
-        _OUTSIDE,
-        np.uint8,
-    )
+    height, width = boxes.shown(*patch.position)
+    field = np.full((picture.shape[0], height, width), _OUTSIDE, np.uint8)
     field[:, down : down + bottom - top, across : across + right - left] = picture[:, top:bottom, left:right]
     return field

@@ -43,6 +43,14 @@ class SeenBoxes:
         """Height and width of a field, padding included; at most the image's where it is larger."""
         return min(self.rows.size, self.rows.side), min(self.columns.size, self.columns.side)
 
+    def shown(self, row: int, column: int) -> tuple[int, int]:
+        """Height and width that a patch is shown in: the whole field, or the part inside where that is not told.
+
+        A field that is larger than the image, or not the same for every unit, is shown without what lies outside.
+        """
+        top, bottom, left, right = self.inside(row, column)
+        return _shown(self.rows, bottom - top), _shown(self.columns, right - left)
+
 
 def seen_boxes(network: nn.Module, call: LayerCall, image: tuple[int, ...]) -> SeenBoxes:
     """The boxes of the units of `call` for an image of C×H×W. Raises InputError where they cannot be told."""
@@ -71,6 +79,14 @@ def _span(axis: AxisField, place: int) -> tuple[int, int]:
 
 
 def _before(axis: AxisField, place: int, first: int) -> int:
-    if axis.stride is None or axis.size > axis.side:
+    if axis.stride is None or not _is_regular(axis):
         return 0
     return first - round(axis.start + place * axis.stride) if len(axis.spans) > 1 else first - axis.start
+
+
+def _shown(axis: AxisField, inside: int) -> int:
+    return axis.size if _is_regular(axis) else inside
+
+
+def _is_regular(axis: AxisField) -> bool:
+    return axis.stride is not None and axis.size <= axis.side
