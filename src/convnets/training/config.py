@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import textwrap
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
+from convnets.training.toml_file import read_toml
 
 __all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
 
@@ -261,16 +261,6 @@ _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 _IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The table of a TOML file; ConfigError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}; give a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}; write lines such as epochs = 20") from None
 
 
 def _tuple(name: str, value: Any) -> tuple[Any, ...]:

@@ -29,14 +29,13 @@ def slim_network(network: nn.Module, layer: str, removed: Iterable[int], image: 
 
     Raises InputError for other layers, for channels that are not there, and where none would be left.
 
-    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     >>> slim_network(network, "0", [1, 3], (1, 8, 8))
     Sequential(
       (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
-      (1): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
-      (2): ReLU()
-      (3): Flatten(start_dim=1, end_dim=-1)
-      (4): Linear(in_features=72, out_features=2, bias=True)
+      (1): ReLU()
+      (2): Flatten(start_dim=1, end_dim=-1)
+      (3): Linear(in_features=72, out_features=2, bias=True)
     )
     """
     plain = plain_network(network)
