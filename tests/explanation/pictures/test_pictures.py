@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
@@ -18,6 +20,7 @@ from convnets.explanation.pictures.colours import ColourScale, as_picture, class
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width, wrapped
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
+from convnets.explanation.representations.prototypes import find_prototypes
 from convnets.explanation.sample import pixels_of, spread_sample
 
 
@@ -107,3 +110,16 @@ def test_a_sample_is_spread_and_pictures_are_as_the_network_sees_them() -> None:
         spread_sample(images, 0)
     assert pixels_of(images, Preprocess.plain(1, 4)).shape == (10, 1, 6, 6)
     assert as_picture(np.zeros((1, 2, 3), dtype=np.uint8)).shape == (2, 3, 3)
+
+
+def test_a_record_shows_its_figure_in_a_notebook_whatever_classes_are_called() -> None:
+    """Well-formed and without scripts; `Prototypes` carries names that users give."""
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
+    pixels = torch.randint(256, (8, 1, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    images = ImageSet(pixels, torch.arange(8) % 2, ("<script>x</script>&$a$", "狗\x00"), "a & <b>")
+    found = find_prototypes(network, images, Preprocess.plain(1, 8), count=2, stage="logits")
+    page = found._repr_html_()
+    tree = ElementTree.fromstring(page)
+    assert tree.tag == "div"
+    assert not [each for each in tree.iter() if each.tag.endswith("script")]
+    assert "&lt;script&gt;" in page

@@ -18,6 +18,7 @@ from convnets.evaluation.intervals import paired_difference, wilson_interval
 from convnets.explanation.ablation.parts import Part
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
+from convnets.explanation.pictures.shown import Shown
 
 __all__ = ["Ablation", "Effect", "effect_of"]
 
@@ -64,7 +65,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(Shown):
     """The effects of all parts, in the order in which they were given."""
 
     effects: tuple[Effect, ...]

@@ -24,6 +24,7 @@ from convnets.explanation.ablation.parts import Part, channels_of
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable
+from convnets.explanation.pictures.shown import Shown
 
 __all__ = ["PruningCurve", "PruningPoint", "what_if_pruned"]
 
@@ -46,7 +47,7 @@ class PruningPoint:
 
 
 @dataclass(frozen=True)
-class PruningCurve:
+class PruningCurve(Shown):
     """Accuracy against work, from the whole network to that without most of the layer's channels."""
 
     layer: str

@@ -16,6 +16,7 @@ from convnets.evaluation.drawing import LINE_COLOURS, style_axes
 from convnets.explanation.inside.node_values import graph_for, node_values
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width
+from convnets.explanation.pictures.shown import Shown
 from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
 
 __all__ = ["ConcatLens", "ConcatPart", "Concatenation", "concat_lens"]
@@ -55,7 +56,7 @@ class Concatenation:
 
 
 @dataclass(frozen=True)
-class ConcatLens:
+class ConcatLens(Shown):
     """All concatenations of a network, in their order."""
 
     concatenations: tuple[Concatenation, ...]

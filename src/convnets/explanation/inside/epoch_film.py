@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from convnets.explanation.inside.feature_maps import feature_maps
 from convnets.explanation.inside.filters import first_filters
 from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.figure_file import ENDINGS, check_picture_ending
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
 from convnets.training.run import Run
 
@@ -30,7 +32,7 @@ _FRAME, _LAST = 400, 1600  # milliseconds
 
 
 @dataclass(frozen=True, eq=False)
-class EpochFilm:
+class EpochFilm(Shown):
     """Values of the same units after several epochs, on one scale."""
 
     title: str
@@ -66,6 +68,10 @@ class EpochFilm:
             content = io.BytesIO()
             grid.figure().savefig(content, format="png", dpi=100, facecolor="white")
             yield Image.open(content).convert("RGB")
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.strip().figure()
 
     def save(self, path: Path | str) -> Path:
         """Write the strip (.png, .svg, .html) or the moving picture (.gif, .apng); returns the path."""

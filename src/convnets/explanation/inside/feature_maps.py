@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.explanation.capture.capture import capture
 from convnets.explanation.pictures.colours import ColourScale, as_picture, scale_of
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
 
 __all__ = ["SCALES", "FeatureMaps", "feature_maps"]
@@ -24,7 +26,7 @@ _COLUMNS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureMaps:
+class FeatureMaps(Shown):
     """Maps of one picture, by layer."""
 
     layers: dict[str, NDArray[np.float64]]
@@ -92,6 +94,10 @@ class FeatureMaps:
         left_out = units is None and most > (min(count, _COLUMNS) if len(self.layers) > 1 else count)
         chosen = " Shown are the units of largest mean |value|." if left_out else ""
         return f"{words}{chosen}"
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.grid().figure()
 
     def save(self, path: Path | str, scale: str = "layer", count: int = 64) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""

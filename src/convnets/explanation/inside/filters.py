@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
 from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, in_rows
 
 __all__ = ["Filters", "first_filters"]
@@ -20,7 +22,7 @@ _SEEN = 3  # channels at most that a picture has, and so a filter that can be lo
 
 
 @dataclass(frozen=True, eq=False)
-class Filters:
+class Filters(Shown):
     """Kernels, as they are."""
 
     weights: NDArray[np.float64]
@@ -47,6 +49,10 @@ class Filters:
         more = f" The first {len(shown)} of {len(self.weights)}." if len(shown) < len(self.weights) else ""
         title = f"{len(self.weights)} filters of {self.layer} in {self.network}"
         return TileGrid(title, [words + more], in_rows(tiles, 8), scale if grey else None, side=side)
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.grid().figure()
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""

@@ -15,12 +15,13 @@ from convnets.errors import InputError, UnknownNameError
 from convnets.evaluation.drawing import INK
 from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.figure_file import write_figure
+from convnets.explanation.pictures.shown import Shown
 
 __all__ = ["MixingMatrix", "mixing_matrices"]
 
 
 @dataclass(frozen=True, eq=False)
-class MixingMatrix:
+class MixingMatrix(Shown):
     """The weights of one 1×1 convolution: row o says of which channels channel o is made."""
 
     layer: str

@@ -14,6 +14,7 @@ from convnets.errors import InputError
 from convnets.evaluation.drawing import BLUE, GRID, INK, ORANGE, style_axes
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
+from convnets.explanation.pictures.shown import Shown
 from convnets.inspection.health import batch_norms_of
 from convnets.inspection.health_record import BatchNormHealth
 
@@ -23,7 +24,7 @@ _COLUMNS = 3
 
 
 @dataclass(frozen=True)
-class NormChannels:
+class NormChannels(Shown):
     """Every batch norm of a network, in the order of its modules."""
 
     norms: tuple[BatchNormHealth, ...]

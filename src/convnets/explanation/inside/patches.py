@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from convnets.explanation.capture.capture import MEMORY, capture
 from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.inside.seen_boxes import SeenBoxes, seen_boxes
 from convnets.explanation.pictures.colours import as_picture
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.explanation.sample import pixels_of
 
@@ -48,7 +50,7 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class UnitPatches:
+class UnitPatches(Shown):
     """Of each unit of a layer, its patches, the most exciting first."""
 
     layer: str
@@ -94,6 +96,10 @@ class UnitPatches:
         ]
         title = f"What excites units of {self.layer} in {self.network}"
         return TileGrid(title, notes, rows, headings=heads, side=72)
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.grid().figure()
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""

@@ -17,6 +17,7 @@ from convnets.evaluation.drawing import BLUE, INK, ORANGE, style_axes
 from convnets.explanation.inside.node_values import graph_for, node_values
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
+from convnets.explanation.pictures.shown import Shown
 from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
 
 __all__ = ["Addition", "ResidualLens", "residual_lens"]
@@ -45,7 +46,7 @@ class Addition:
 
 
 @dataclass(frozen=True)
-class ResidualLens:
+class ResidualLens(Shown):
     """All additions of a network, in their order."""
 
     additions: tuple[Addition, ...]

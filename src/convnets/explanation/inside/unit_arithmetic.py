@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.inside.node_values import graph_for, node_values, weighted_operation
 from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
 from convnets.inspection.receptive_field_windows import numbers
@@ -27,7 +29,7 @@ _SHOWN = 12  # channels in the picture; the text has all of them
 
 
 @dataclass(frozen=True, eq=False)
-class UnitArithmetic:
+class UnitArithmetic(Shown):
     """activation(Σ over channels of (window · kernel) + bias), with every number."""
 
     layer: str
@@ -107,6 +109,10 @@ class UnitArithmetic:
         words = f"Σ over {channels}{rest} {self.products.sum():+.4g}, {bias}: {self.total:+.4g}."
         steps = "".join(f" Then {kind} makes {value:+.4g}." for _, kind, value in self.then)
         return f"{words}{steps} Each column has a scale of its own; blue is below zero, red above where there is any."
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.grid().figure()
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""

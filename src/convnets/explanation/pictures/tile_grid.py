@@ -18,6 +18,7 @@ from convnets.evaluation.drawing import GRID, INK
 from convnets.explanation.pictures.colours import ColourScale, Pixels
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width, wrapped
+from convnets.explanation.pictures.shown import Shown
 
 __all__ = ["Tile", "TileGrid", "TileRow", "in_rows"]
 
@@ -55,7 +56,7 @@ def in_rows(tiles: Sequence[Tile], columns: int) -> list[TileRow]:
 
 
 @dataclass(frozen=True, eq=False)
-class TileGrid:
+class TileGrid(Shown):
     """Rows of tiles under a title.
 
     >>> tile = Tile(np.zeros((8, 8, 3), dtype=np.uint8), ["unit 0"])

@@ -21,6 +21,7 @@ from convnets.evaluation.scores import hardware_for
 from convnets.explanation.capture.capture import MEMORY, capture
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.representations.cka import CkaSums
 
 __all__ = ["CkaMatrix", "compare_layers"]
@@ -29,7 +30,7 @@ _NUMBERED = 16  # more rows or columns than this have no room for a number in ea
 
 
 @dataclass(frozen=True, eq=False)
-class CkaMatrix:
+class CkaMatrix(Shown):
     """How alike layers lay out the same images, 1 for equal up to a turn and a scale."""
 
     values: NDArray[np.float64]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.evaluation.evaluate import evaluate
 from convnets.explanation.pictures.figure_file import check_picture_ending, write_figure
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.representations.embedding_vectors import embedding_vectors
 from convnets.explanation.representations.map_page import map_page
 from convnets.explanation.representations.map_picture import map_figure
@@ -31,7 +33,7 @@ _TSNE_INPUT = 50  # components that t-SNE starts from, as its authors do
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddingMap:
+class EmbeddingMap(Shown):
     """Places of images on a plane, with what each image is and what the network takes it for."""
 
     positions: NDArray[np.float64]
@@ -73,12 +75,16 @@ class EmbeddingMap:
         first, second = self.explained
         return f"The plane holds {first + second:.1%} of the variance ({first:.1%} across, {second:.1%} up)."
 
+    def figure(self) -> Figure:
+        """Points in the colours of their classes, with thumbnails."""
+        return map_figure(self)
+
     def save(self, path: Path | str) -> Path:
         """Write a picture with thumbnails (.png, .svg), or a page where each image shows itself (.html)."""
         path = Path(path)
         check_picture_ending(path)
         if path.suffix.lower() != ".html":
-            return write_figure(path, map_figure(self), self.title)
+            return write_figure(path, self.figure(), self.title)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, map_page(self))
         return path

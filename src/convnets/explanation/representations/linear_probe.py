@@ -27,6 +27,7 @@ from convnets.explanation.capture.capture import one_image
 from convnets.explanation.capture.layers import stages as stages_of
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
+from convnets.explanation.pictures.shown import Shown
 from convnets.models.stage import stage_of
 
 __all__ = ["LinearProbes", "StageProbe", "probe_stages"]
@@ -49,7 +50,7 @@ class StageProbe:
 
 
 @dataclass(frozen=True)
-class LinearProbes:
+class LinearProbes(Shown):
     """Probes of the stages of one network, in the order of the layers."""
 
     probes: tuple[StageProbe, ...]

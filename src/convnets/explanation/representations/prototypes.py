@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from convnets.core.hardware import Hardware
@@ -15,6 +16,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError
 from convnets.evaluation.evaluate import evaluate
 from convnets.explanation.pictures.colours import as_picture
+from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.explanation.representations.embedding_vectors import embedding_vectors
 from convnets.explanation.sample import pixels_of
@@ -23,7 +25,7 @@ __all__ = ["Prototypes", "find_prototypes"]
 
 
 @dataclass(frozen=True, eq=False)
-class Prototypes:
+class Prototypes(Shown):
     """Of each class the images nearest to its middle, and those that a decision boundary is nearest to."""
 
     middles: Tensor
@@ -67,6 +69,10 @@ class Prototypes:
     def _between(self, place: int) -> list[str]:
         first, second = (self.images.classes[int(each)] for each in self.pairs[place])
         return [first, f"or {second}"]
+
+    def figure(self) -> Figure:
+        """The same as a figure."""
+        return self.grid().figure()
 
     def save(self, path: Path | str) -> Path:
         """Write PNG, SVG or HTML, by the ending; returns the path."""
