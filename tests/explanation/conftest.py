@@ -1,13 +1,19 @@
-"""Digits, a small network trained on them, and the same with a cue planted into one class."""
+"""Networks with the traps that explanations fall into: in-place, functional, shared layers, tuples.
+
+Digits as well, with a cue planted into one class, and a small network trained on them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.data.image_set import ImageSet, Splits
@@ -76,3 +82,119 @@ def planted(digits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Planted
     others = digits.test.subset(digits.test.labels != CUE_CLASS)
     moved = with_cue(others, torch.ones(len(others), dtype=torch.bool))
     return Planted(run, run.load(network=network), data, moved)
+
+
+class InPlace(nn.Module):
+    """Every ReLU is in place, and one addition too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3, padding=1)
+        self.relu1 = nn.ReLU(inplace=True)
+        self.same = nn.Identity()
+        self.conv2 = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.relu2 = nn.ReLU(inplace=True)
+        self.classifier = nn.Linear(4 * 16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.same(self.relu1(self.conv1(x)))
+        y = self.norm(self.conv2(x))
+        y += x
+        return self.classifier(F.max_pool2d(self.relu2(y), 2).flatten(1))
+
+
+class SharedRelu(nn.Module):
+    """One ReLU module is called twice and another ReLU is a function; the answer is a tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1)
+        self.relu, self.pool, self.drop = nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5)
+        self.classifier = nn.Linear(6 * 16, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        x = self.relu(self.conv1(x))
+        x = self.pool(self.relu(self.conv2(x)))
+        return (self.classifier(self.drop(F.relu(x - 0.1).flatten(1))),)
+
+
+class Clean(nn.Module):
+    """What InPlace computes, with a module for each ReLU and nothing in place."""
+
+    def __init__(self, other: InPlace) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.norm = other.conv1, other.conv2, other.norm
+        self.relu1, self.relu2, self.classifier = nn.ReLU(), nn.ReLU(), other.classifier
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu1(self.conv1(x))
+        return self.classifier(self.pool(self.relu2(self.norm(self.conv2(x)) + x)).flatten(1))
+
+
+def _settle(network: nn.Module) -> nn.Module:
+    """Weights and running averages that differ from their defaults."""
+    draws = torch.Generator().manual_seed(1)
+    for weight in network.parameters():
+        weight.data = torch.randn(weight.shape, generator=draws, dtype=torch.float64).to(weight.dtype) * 0.5
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.fill_(0.3)
+            module.running_var.fill_(2.0)
+    return network
+
+
+@pytest.fixture
+def in_place() -> InPlace:
+    return _settle(InPlace().double())  # type: ignore[return-value]
+
+
+@pytest.fixture
+def clean(in_place: InPlace) -> Clean:
+    return Clean(in_place).eval()
+
+
+@pytest.fixture
+def shared() -> nn.Module:
+    return _settle(SharedRelu().double())
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@contextmanager
+def _left_as_found(network: nn.Module) -> Iterator[None]:
+    """Modes, hooks, attributes, values, gradients and random numbers are the same after the block."""
+    for weight in network.parameters():
+        weight.grad = torch.full_like(weight, 7.0)
+    network.train()
+    next(iter(network.children())).eval()
+
+    def state() -> list[object]:
+        modules = [
+            (module.training, dict(module.__dict__), len(module._forward_hooks))
+            for module in network.modules()
+        ]
+        hooks = [len(module._forward_pre_hooks) + len(module._backward_hooks) for module in network.modules()]
+        return [modules, hooks, [weight.requires_grad for weight in network.parameters()]]
+
+    values = [each.detach().clone() for each in (*network.parameters(), *network.buffers())]
+    draws, before = torch.get_rng_state(), state()
+    try:
+        yield
+    finally:
+        assert state() == before
+        assert torch.equal(torch.get_rng_state(), draws)
+        assert torch.is_grad_enabled()
+        for value, each in zip(values, (*network.parameters(), *network.buffers()), strict=True):
+            assert torch.equal(value, each)
+        assert all(bool((weight.grad == 7).all()) for weight in network.parameters())
+
+
+@pytest.fixture
+def left_as_found() -> Callable[[nn.Module], AbstractContextManager[None]]:
+    """`with left_as_found(network)`: the network and PyTorch are the same after the block."""
+    return _left_as_found
