@@ -26,7 +26,8 @@ _MARGIN, _GAP, _GROUP_GAP = 16, 6, 14  # pixels, of which the figure has 100 an 
 _TITLE, _TEXT, _SMALL = 11.0, 8.5, 7.0  # points
 _LINE = {_TITLE: 22, _TEXT: 16, _SMALL: 13}  # pixels from line to line
 _WIDEST_NAME = 170
-_LEAST_WIDTH = 430
+_LEAST_WIDTH, _WIDEST_TITLE = 430, 800
+_BOLD = 1.14  # bold letters are that much wider
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ class _Layout:
         widest = max((text_width(drawable(row.name), _TEXT) for row in grid.rows), default=0.0)
         left = _MARGIN + (min(widest, _WIDEST_NAME) + 10 if widest else 0)
         self.columns = self._left_edges(left, columns)
-        self.page_width = max(self.columns[-1] + self.width + _MARGIN, _LEAST_WIDTH)
+        named = min(text_width(drawable(grid.title), _TITLE) * _BOLD + 2 * _MARGIN, _WIDEST_TITLE)
+        self.page_width = max(self.columns[-1] + self.width + _MARGIN, _LEAST_WIDTH, named)
         room = self.page_width - 2 * _MARGIN
         self.notes = [line for each in grid.notes for line in wrapped(drawable(each), room, _TEXT)]
         self.top = _MARGIN + _LINE[_TITLE] + len(self.notes) * _LINE[_TEXT] + 10
@@ -121,7 +123,7 @@ class _Layout:
         axes.set_xlim(0, self.page_width)
         axes.set_ylim(self.page_height, 0)
         axes.axis("off")
-        title = shortened(drawable(self.grid.title), self.page_width - 2 * _MARGIN, _TITLE)
+        title = shortened(drawable(self.grid.title), (self.page_width - 2 * _MARGIN) / _BOLD, _TITLE)
         _write(axes, _MARGIN, _MARGIN - 4, title, _TITLE, fontweight="bold")
         for index, line in enumerate(self.notes):
             _write(axes, _MARGIN, _MARGIN + _LINE[_TITLE] + index * _LINE[_TEXT], line, _TEXT)
