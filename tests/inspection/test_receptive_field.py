@@ -156,11 +156,10 @@ def some(maps: list[ReceptiveField]) -> list[ReceptiveField]:
 
 
 def output_of(network: nn.Module, field: ReceptiveField, image: Tensor) -> Tensor:
-    recorder = GraphRecorder(network, (image,), keep=field.node)
+    recorder = GraphRecorder(network, (image,), keep=[field.node])
     with recorder.watching():
         network(image)
-    assert recorder.kept is not None
-    return recorder.kept
+    return recorder.kept[field.node][0]
 
 
 class WindowSum(nn.Module):

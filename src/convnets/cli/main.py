@@ -9,18 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
+from convnets.cli.ablate import ablate
 from convnets.cli.bench import bench
 from convnets.cli.compare import compare
 from convnets.cli.data import data_app
 from convnets.cli.diff import diff
 from convnets.cli.draw import draw
+from convnets.cli.embed_map import embed_map
 from convnets.cli.evaluate import evaluate
+from convnets.cli.features import features
 from convnets.cli.field import field
+from convnets.cli.filters import filters
 from convnets.cli.health import health
 from convnets.cli.index import index_app
 from convnets.cli.models import models
 from convnets.cli.output import mute
 from convnets.cli.panels import PanelCommand
+from convnets.cli.patches import patches
 from convnets.cli.predict import predict
 from convnets.cli.recipes import recipes
 from convnets.cli.reproduce import reproduce
@@ -52,6 +57,11 @@ app.command(cls=PanelCommand)(train)
 app.command()(evaluate)
 app.command()(health)
 app.command()(predict)
+app.command()(features)
+app.command()(filters)
+app.command()(patches)
+app.command()(ablate)
+app.command(name="embed-map")(embed_map)
 app.add_typer(index_app, name="index")
 app.command()(runs)
 app.command()(compare)

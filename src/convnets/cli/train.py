@@ -13,7 +13,8 @@ from convnets.cli.output import progress_bar
 from convnets.cli.run_listener import EXIT_CODES, RunListener, writer
 from convnets.core.world import rank_in_environment
 from convnets.errors import RunError, UsageError
-from convnets.training.config import TrainConfig, read_toml
+from convnets.training.config import TrainConfig
+from convnets.training.toml_file import read_toml
 
 if TYPE_CHECKING:
     from convnets.training.run import Run

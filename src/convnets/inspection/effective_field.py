@@ -159,11 +159,10 @@ def _gradients(
         network.eval()
         for image in images:
             x = image[None].detach().clone().requires_grad_(True)
-            recorder = GraphRecorder(network, (x,), keep=found.node)
+            recorder = GraphRecorder(network, (x,), keep=[found.node])
             with recorder.watching():
                 network(x)
-            assert recorder.kept is not None
-            unit_sum = recorder.kept[:, :, unit[0], unit[1]].sum()
+            unit_sum = recorder.kept[found.node][0][:, :, unit[0], unit[1]].sum()
             (gradient,) = torch.autograd.grad(unit_sum, x, allow_unused=True)
             total += 0 if gradient is None else gradient[0].abs().sum(0).double().cpu()
     return (total / len(images)).numpy()

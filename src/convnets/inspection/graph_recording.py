@@ -5,7 +5,7 @@ It sees the functions themselves, not the source, so loops, branches and modules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -38,15 +38,15 @@ class GraphRecorder(TorchFunctionMode):
     """Notes what runs inside its `with` block; `nodes` and `calls` are complete when the block is left.
 
     A tensor that comes from parameters, buffers and other tensors that modules hold, and not from `inputs`, is a
-    constant and makes no node. The output of node `keep`, as it was then, is `kept`.
+    constant and makes no node. What the nodes `keep` gave, as it was then, is `kept` by their indices.
     """
 
-    def __init__(self, network: nn.Module, inputs: tuple[Tensor, ...], keep: int | None = None) -> None:
+    def __init__(self, network: nn.Module, inputs: tuple[Tensor, ...], keep: Collection[int] = ()) -> None:
         super().__init__()
         self.nodes: list[GraphNode] = []
         self.calls = [ModuleCall(0, "", type(network).__name__, None)]
-        self.kept: Tensor | None = None
-        self._keep = keep
+        self.kept: dict[int, tuple[Tensor, ...]] = {}
+        self._keep = frozenset(keep)
         self._network = network
         self._paths = {module: path for path, module in network.named_modules()}
         self._open = [0]
@@ -122,8 +122,10 @@ class GraphRecorder(TorchFunctionMode):
         self.nodes.append(
             GraphNode(index, path, name, name, family, self._open[-1], tuple(data), shapes, settings, count)
         )
-        if index == self._keep:
-            self.kept = given[0].clone()  # what comes later may change it in place
+        if index in self._keep:
+            self.kept[index] = tuple(
+                each.clone() for each in given
+            )  # what comes later may change it in place
         for output, tensor in enumerate(given):
             self._made[id(tensor)] = TensorSource(index, output)
         self._alive += given

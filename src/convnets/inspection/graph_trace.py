@@ -20,7 +20,7 @@ from convnets.inspection.graph_recording import GraphRecorder, tensors_in
 from convnets.inspection.passes import image_shape, run_passes
 from convnets.inspection.shown import shown_shape
 
-__all__ = ["trace_graph"]
+__all__ = ["trace_graph", "without_compiler"]
 
 
 def trace_graph(
@@ -57,7 +57,7 @@ def trace_graph(
         plain = _first_run(plain, given)
     # the meta device's own Python code would show in the place of a scripted module
     scripted = any(isinstance(each, torch.jit.ScriptModule) for each in plain.modules())
-    with as_found(plain), torch.no_grad(), _without_compiler():
+    with as_found(plain), torch.no_grad(), without_compiler():
         plain.eval()
         recorder, result = (None, None) if scripted else _try_weightless(plain, given)
         weightless = recorder is not None
@@ -141,7 +141,7 @@ def _run(
         raise InputError(f"{type(network).__name__} failed: {why}; give another input") from error
 
 
-def _without_compiler() -> Any:
+def without_compiler() -> Any:
     """Compiled parts run as they were written. PyTorch 2.5 and older cannot be asked for that."""
     stance: Callable[[str], Any] | None = getattr(torch.compiler, "set_stance", None)
     return nullcontext() if stance is None else stance("force_eager")

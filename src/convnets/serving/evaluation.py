@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, usable_cores
-from convnets.data.image_set import ImageSet, Splits
-from convnets.data.sources import load_data
-from convnets.errors import DataError, UsageError
+from convnets.data.image_set import ImageSet
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report import Report, write_report
-from convnets.training.going_on import images_of
-from convnets.training.objectives.embedding import check_classifies
-from convnets.training.run import Run, resolve_model_folder
-from convnets.training.task import Progress, prepare
+from convnets.serving.model_and_images import open_model_and_images
+from convnets.training.task import Progress
 
 __all__ = ["Judged", "evaluate_model", "write_evaluation_report"]
 
-PARTS = ("train", "validation", "test")
 _MISTAKES_SHOWN = 24
 
 
@@ -59,26 +54,12 @@ def evaluate_model(
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError
     for a part that is not there and DataError when the data have other classes than the model.
     """
-    folder = resolve_model_folder(source)
-    model = load_model(folder, "cpu" if hardware is None else hardware.device)
-    check_classifies(model)
-    run = Run(source) if folder != Path(source) else None
-    if data is None:
-        if run is None or run.settings["data"]["name"] is None:
-            raise UsageError(f"{source} does not say which images it was trained on; give some with --data")
-        splits = _run_splits(run, model, part, progress)
-    else:
-        splits = load_data(data, progress=progress)
-    _check_classes(model, splits)
-    parts = splits.parts()
-    chosen = part or next(name for name in reversed(PARTS) if name in parts)
-    if chosen not in parts:
-        raise UsageError(f"part {chosen!r} of {splits.source}; allowed: {', '.join(parts)}")
-    images = parts[chosen]
+    chosen = open_model_and_images(source, data, part=part, hardware=hardware, progress=progress)
+    model, images = chosen.model, chosen.images
 
     def report(done: int, total: int) -> None:
         if progress is not None:
-            progress(f"evaluating {chosen}", done, total)
+            progress(f"evaluating {chosen.part}", done, total)
 
     evaluation = evaluate(
         model.network,
@@ -89,31 +70,7 @@ def evaluate_model(
         workers=usable_cores() if workers is None else workers,
         progress=report,
     )
-    return Judged(model, images, chosen, evaluation, str(source))
-
-
-def _run_splits(run: Run, model: TrainedModel, part: str | None, progress: Progress | None) -> Splits:
-    """The run's data; decoded and split as for training where the part asked for needs that."""
-    if part in (None, "test") and not run.config.skip_corrupt:
-        splits = load_data(images_of(run), progress=progress)
-        if splits.test is not None:
-            return splits
-    device = str(next(model.network.parameters()).device)
-    # the model has its weights, and knows its size, which weights that it once started from may have decided
-    config = replace(
-        run.config, initialiser=None, start=None, freeze=(), size=model.preprocess.size, device=device
-    )
-    task = prepare(model.network, images_of(run), config, progress=progress)
-    return Splits(task.train, task.validation, task.test)
-
-
-def _check_classes(model: TrainedModel, splits: Splits) -> None:
-    if model.classes != splits.classes:
-        own, other = set(model.classes), set(splits.classes)
-        what = f"only in the model: {sorted(own - other)[:5]}; only in the images: {sorted(other - own)[:5]}"
-        raise DataError(
-            f"{splits.source} has other classes than the model ({what}); the classes must be equal"
-        )
+    return Judged(model, images, chosen.part, evaluation, str(source))
 
 
 def write_evaluation_report(path: Path, judged: Judged) -> Path:

@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import textwrap
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.option_checks import as_tuple, check_name, check_range, check_type
+from convnets.training.toml_file import read_toml
 
 __all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
 
@@ -139,6 +139,8 @@ class TrainConfig:
     """Save the state to resume from this often inside an epoch, such as 200 (steps), 30 s or 5 min; 0 for never."""
     keep_states: int = 2
     """States that are kept, the newest ones; the best weights are kept besides."""
+    save_epochs: int | None = None
+    """Keep the weights at the start and after every so many epochs, to look at how they came about; by default none."""
     non_finite: str = "stop"
     """stop or skip the step when the loss or a gradient is not finite; the weights stay as before it in both."""
     deterministic: bool = False
@@ -265,22 +267,13 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("workers", 0, 1024),
     ("skip_corrupt", 0, 1_000_000_000),
     ("keep_states", 1, 1000),
+    ("save_epochs", 1, 1_000_000),
     ("threads", 1, 4096),
     ("rank_timeout", 0.01, 1e5),
     ("seed", 0, 2**63 - 1),
 )
 _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The table of a TOML file; ConfigError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}; give a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}; write lines such as epochs = 20") from None
 
 
 # what only a loss on vectors listens to, and what none of them can do

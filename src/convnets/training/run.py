@@ -70,6 +70,18 @@ class Run:
         """What a resumed run goes on from."""
         return self.path / "state"
 
+    def epoch_folder(self, epoch: int) -> Path:
+        """The weights as they were after an epoch, 0 for the start: a model folder, kept with `save_epochs`."""
+        return self.path / "epochs" / f"{epoch:05d}"
+
+    @property
+    def epochs_kept(self) -> list[int]:
+        """Epochs whose weights were kept, in order, as far as the run has come."""
+        folders = (self.path / "epochs").glob("[0-9]*")
+        return sorted(
+            int(each.name) for each in folders if each.name.isdigit() and (each / CONFIG_FILE).exists()
+        )
+
     @property
     def events_file(self) -> Path:
         """What happened, a line of JSON each."""

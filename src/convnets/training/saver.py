@@ -42,6 +42,9 @@ class Saver:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="convnets-saver")
         self._writing: tuple[Future[Path], TrainingState] | None = None
         self._last_save = time.monotonic()
+        self._every_epochs = config.save_epochs
+        if state.epochs == 0 and state.step == 0:
+            self._keep_epoch(0)
 
     def step_ended(self) -> None:
         """Save the state where it is due; while one is being written, the next waits for the next step."""
@@ -57,6 +60,7 @@ class Saver:
         if row.best:
             save_model(self._run.model_folder, self._task.trained(self._learner.network_to_keep))
         self._run.append_metrics(row.to_dict())
+        self._keep_epoch(row.epoch)
 
     def save(self) -> None:
         """Save the state as it is now, in the background; waits for the one before."""
@@ -68,6 +72,10 @@ class Saver:
             self._collect()
         finally:
             self._writer.shutdown()
+
+    def _keep_epoch(self, epoch: int) -> None:
+        if self._every_epochs is not None and epoch % self._every_epochs == 0:
+            save_model(self._run.epoch_folder(epoch), self._task.trained(self._learner.network_to_keep))
 
     def _begin(self) -> None:
         self._collect()

@@ -1,0 +1,1 @@
+"""Ablation: parts of a network switched off, and what that costs."""

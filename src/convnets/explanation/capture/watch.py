@@ -1,0 +1,160 @@
+"""Watch: passes through a network with an eye on some of its layers.
+
+N images, K classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convnets.errors import InputError
+from convnets.explanation.capture.calls import LayerCall
+from convnets.explanation.capture.undisturbed_pass import to_network, undisturbed_pass
+from convnets.models.answers import logits_of
+
+__all__ = ["Change", "Pass", "Watch", "watch"]
+
+Change = Callable[[Tensor], Tensor]
+"""What takes the place of a layer's output, such as the same with a channel set to zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass left; with gradients its tensors belong to a live graph, which goes when they go."""
+
+    images: Tensor
+    """The very tensor that went in, a copy of the given one."""
+    logits: Tensor
+    """N×K."""
+    maps: dict[str, Tensor]
+    """By the name of the call: a copy of what it gave, which nothing later in the network changes."""
+
+    def gradients(self, scores: Tensor, *, keep_graph: bool = False) -> dict[str, Tensor]:
+        """The gradient of the sum of `scores` for each of `maps`, as N images of a batch do not touch each other.
+
+        Raises InputError, naming the layer, where no gradient comes to it.
+        """
+        names = list(self.maps)
+        found = self._grad(scores, [self.maps[name] for name in names], keep_graph)
+        for name, gradient in zip(names, found, strict=True):
+            if gradient is None:
+                raise InputError(
+                    f"no gradient comes to {name}: what it gives does not lead to the score, or is detached on the "
+                    "way; choose another layer"
+                )
+        return dict(zip(names, found, strict=True))
+
+    def image_gradient(self, scores: Tensor, *, keep_graph: bool = False) -> Tensor:
+        """The gradient of the sum of `scores` for the images: N×C×H×W. Raises InputError where there is none."""
+        (gradient,) = self._grad(scores, [self.images], keep_graph)
+        if gradient is None:
+            raise InputError("no gradient comes to the image: the network detaches something on the way")
+        return gradient
+
+    @staticmethod
+    def _grad(scores: Tensor, tensors: list[Tensor], keep_graph: bool) -> tuple[Tensor, ...]:
+        if not scores.requires_grad:
+            raise InputError(
+                "the network's logits have no gradient; run it with gradients=True, and not detached"
+            )
+        return torch.autograd.grad(scores.sum(), tensors, retain_graph=keep_graph, allow_unused=True)
+
+
+@dataclass(eq=False)
+class Watch:
+    """Runs a network; made by `watch`, and only good inside its block."""
+
+    network: nn.Module
+    layers: tuple[LayerCall, ...]
+    changes: Mapping[LayerCall, Change]
+    _numbers: Counter[str] = field(default_factory=Counter)
+    _maps: dict[str, Tensor] = field(default_factory=dict)
+
+    def run(self, images: Tensor, *, gradients: bool = False) -> Pass:
+        """One pass of float images N×C×H×W; with `gradients` they can be asked for after it.
+
+        Raises InputError where a layer is not reached on the way, or the answer is not logits.
+        """
+        self._numbers.clear()
+        self._maps.clear()
+        x = to_network(self.network, images).clone()
+        with torch.set_grad_enabled(gradients):
+            logits = logits_of(self.network(x.requires_grad_(gradients)))
+        missing = [
+            call.name for call in (*self.layers, *self.changes) if self._numbers[call.path] < call.number
+        ]
+        if missing:
+            raise InputError(f"{missing[0]} does not run for these images; choose a layer that always does")
+        found = Pass(x, logits, dict(self._maps))
+        self._maps.clear()
+        return found
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """The hooks are there inside the block."""
+        paths = dict.fromkeys(call.path for call in (*self.layers, *self.changes))
+        hooks = [self.network.get_submodule(path).register_forward_hook(self._hook(path)) for path in paths]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], Tensor | None]:
+        wanted = {call.number: call.name for call in self.layers if call.path == path}
+        changes = {call.number: change for call, change in self.changes.items() if call.path == path}
+
+        def see(module: nn.Module, given: Any, output: Any) -> Tensor | None:  # noqa: ARG001  a hook's signature
+            self._numbers[path] += 1
+            number = self._numbers[path]
+            if number not in wanted and number not in changes:
+                return None
+            if not isinstance(output, Tensor):
+                raise InputError(
+                    f"{path} gives {type(output).__name__}; allowed: a layer that gives one tensor"
+                )
+            if number in changes:
+                output = changes[number](output.clone())
+            if number in wanted:
+                # two copies: an in-place operation later on changes the one that goes on, and one on the
+                # tensor that came in (a layer may give its very input) changes neither
+                kept = output.clone()
+                if torch.is_grad_enabled() and not kept.requires_grad:
+                    kept.requires_grad_(True)
+                self._maps[wanted[number]] = kept
+                output = kept.clone()
+            seen: Tensor = output
+            return seen
+
+        return see
+
+
+@contextmanager
+def watch(
+    network: nn.Module, layers: Sequence[LayerCall] = (), *, changes: Mapping[LayerCall, Change] | None = None
+) -> Iterator[Watch]:
+    """Passes through `network` in evaluation mode, which copy what the calls `layers` give (see `choose_layers`).
+
+    `changes` put something else in the place of what a layer gives; where that layer is also watched, it is the
+    changed output that is copied. The network is left as found, also after an error or Ctrl-C.
+
+    >>> from convnets.explanation.capture.calls import find_calls
+    >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8, 3))
+    >>> image = torch.randn(1, 1, 4, 4)
+    >>> convolution = find_calls(network, image).all[0]
+    >>> with watch(network, [convolution]) as watching:
+    ...     found = watching.run(image, gradients=True)
+    ...     gradients = found.gradients(found.logits[:, 0])
+    >>> gradients["0"].shape
+    torch.Size([1, 2, 2, 2])
+    """
+    watching = Watch(network, tuple(layers), dict(changes or {}))
+    with undisturbed_pass(network), watching.listening():
+        yield watching

@@ -1,0 +1,1 @@
+"""Inside: what single layers and units do, as numbers and as pictures."""

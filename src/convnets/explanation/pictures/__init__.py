@@ -1,0 +1,1 @@
+"""Pictures: tiles, colours and the files that figures are written to."""

@@ -1,0 +1,1 @@
+"""Representations: how a network lays images out, which layers agree, and where the classes meet."""

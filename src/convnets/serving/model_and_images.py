@@ -1,0 +1,91 @@
+"""A trained model together with images to look at it with: a run's own, or others of the same classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.core.hardware import Hardware
+from convnets.data.image_set import ImageSet, Splits
+from convnets.data.sources import load_data
+from convnets.errors import DataError, UsageError
+from convnets.training.going_on import images_of
+from convnets.training.objectives.embedding import check_classifies
+from convnets.training.run import Run, resolve_model_folder
+from convnets.training.task import Progress, prepare
+
+__all__ = ["PARTS", "ModelAndImages", "open_model_and_images"]
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAndImages:
+    """What a run or model folder holds, and the images that it is asked about."""
+
+    model: TrainedModel
+    images: ImageSet
+    part: str
+    """`train`, `validation` or `test`."""
+    run: Run | None
+    """None for a model folder."""
+
+
+def open_model_and_images(
+    source: Path | str,
+    data: str | Path | None = None,
+    *,
+    part: str | None = None,
+    hardware: Hardware | None = None,
+    progress: Progress | None = None,
+) -> ModelAndImages:
+    """The model of the run or model folder `source`, on `hardware` (by default the processor), and images.
+
+    Args:
+        data: a data set's name, or a folder or zip; by default the run's own.
+        part: `train`, `validation` or `test`; by default the last of them that is there.
+
+    The validation part of a run's own data is the very split that the run was validated on. Raises UsageError for a
+    part that is not there and DataError when the data have other classes than the model.
+    """
+    folder = resolve_model_folder(source)
+    model = load_model(folder, "cpu" if hardware is None else hardware.device)
+    check_classifies(model)
+    run = Run(source) if folder != Path(source) else None
+    if data is None:
+        if run is None or run.settings["data"]["name"] is None:
+            raise UsageError(f"{source} does not say which images it was trained on; give some with --data")
+        splits = _run_splits(run, model, part, progress)
+    else:
+        splits = load_data(data, progress=progress)
+    _check_classes(model, splits)
+    parts = splits.parts()
+    chosen = part or next(name for name in reversed(PARTS) if name in parts)
+    if chosen not in parts:
+        raise UsageError(f"part {chosen!r} of {splits.source}; allowed: {', '.join(parts)}")
+    return ModelAndImages(model, parts[chosen], chosen, run)
+
+
+def _run_splits(run: Run, model: TrainedModel, part: str | None, progress: Progress | None) -> Splits:
+    """The run's data; decoded and split as for training where the part asked for needs that."""
+    if part in (None, "test") and not run.config.skip_corrupt:
+        splits = load_data(images_of(run), progress=progress)
+        if splits.test is not None:
+            return splits
+    device = str(next(model.network.parameters()).device)
+    # the model has its weights, and knows its size, which weights that it once started from may have decided
+    config = replace(
+        run.config, initialiser=None, start=None, freeze=(), size=model.preprocess.size, device=device
+    )
+    task = prepare(model.network, images_of(run), config, progress=progress)
+    return Splits(task.train, task.validation, task.test)
+
+
+def _check_classes(model: TrainedModel, splits: Splits) -> None:
+    if model.classes != splits.classes:
+        own, other = set(model.classes), set(splits.classes)
+        what = f"only in the model: {sorted(own - other)[:5]}; only in the images: {sorted(other - own)[:5]}"
+        raise DataError(
+            f"{splits.source} has other classes than the model ({what}); the classes must be equal"
+        )
