@@ -50,7 +50,7 @@ def ablate(
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
-    """What parts of a network are for: switch them off and see what is lost.
+    """Switch parts of a network off, and see what they are for.
 
     Of a layer, every channel by itself, ranked, on validation images, with intervals; nothing is trained.
 

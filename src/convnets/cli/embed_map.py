@@ -62,7 +62,7 @@ def embed_map(
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
-    """How a network lays images out: a map of its vectors.
+    """Map the vectors that a network makes of images.
 
     As .html, each image shows itself when it is pointed at.
 

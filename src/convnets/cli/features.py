@@ -69,7 +69,7 @@ def features(
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
-    """What the layers of a network make of a picture: its feature maps.
+    """Show the maps that a network's layers make of a picture.
 
     Example: convnets features runs/lenet_bn --layer stages -o maps.png
     """

@@ -32,7 +32,7 @@ def filters(
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
-    """What a network's weights look like: its first filters.
+    """Show what a network's first filters look like.
 
     Deeper filters add up dozens of channels and cannot be read: see `convnets patches`.
 

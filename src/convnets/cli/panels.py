@@ -50,7 +50,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Rare: regularisation": ("l1_penalty", "l2_penalty", "max_norm", "ema_decay"),
     "Rare: hardware": ("threads", "fast", "deterministic", "sync_bn", "rank_timeout"),
-    "Rare: run": ("save_every", "keep_states", "health"),
+    "Rare: run": ("save_every", "save_epochs", "keep_states", "health"),
 }
 """Every argument and option of `convnets train`, where the help shows it."""
 

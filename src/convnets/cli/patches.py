@@ -44,7 +44,7 @@ def patches(
     output: OutputOption = None,
     json: JsonOption = False,
 ) -> None:
-    """What excites the units of a layer: the pieces of training images that they answer to most.
+    """Show the pieces of images that excite a unit most.
 
     Each piece is cut to what the unit can see, to the pixel.
 
