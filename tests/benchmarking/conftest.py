@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convnets.benchmarking import bench as bench_module
-from convnets.benchmarking.slices import Side, Slice
+from convnets.benchmarking.measures.slices import Side, Slice
 from convnets.benchmarking.workload import Workload
 
 SPEEDS = {"standard": 100.0, "hand-tuned": 1000.0, "convnets": 2500.0}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.chains import Chain
-from convnets.kernels.convolution import ConvolutionPlan, ConvolutionShape, convolution
+from convnets.kernels.convolutions.convolution import ConvolutionPlan, ConvolutionShape, convolution
 from convnets.kernels.pointwise import normalise_activate_pool
 
 __all__ = ["ConvolutionStep", "PlanFor", "PointwiseStep"]

@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 
 from convnets.benchmarking.loop_process import LoopProcess, measured_peaks
-from convnets.benchmarking.macs import multiply_accumulates
+from convnets.benchmarking.measures.macs import multiply_accumulates
+from convnets.benchmarking.measures.rounds import choose_steps, take_turns
+from convnets.benchmarking.measures.slices import Side
 from convnets.benchmarking.result import OWN, BenchResult, Comparison
-from convnets.benchmarking.rounds import choose_steps, take_turns
-from convnets.benchmarking.slices import Side
 from convnets.benchmarking.workload import Workload
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json, write_text
 from convnets.core.hardware import choose_hardware
+from convnets.core.storage.files import write_json, write_text
 from convnets.data.decode import probe_pictures
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError, RunError

@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 
 from convnets import errors
-from convnets.benchmarking.energy import EnergyMeter
-from convnets.benchmarking.peak_memory import PeakMemory, family
-from convnets.benchmarking.slices import Slice
+from convnets.benchmarking.measures.energy import EnergyMeter
+from convnets.benchmarking.measures.peak_memory import PeakMemory, family
+from convnets.benchmarking.measures.slices import Slice
 from convnets.benchmarking.workload import Workload
 from convnets.errors import ConvnetsError, TrainingError
 

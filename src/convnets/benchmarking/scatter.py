@@ -10,14 +10,14 @@ from typing import Any
 
 from torch import nn
 
-from convnets.benchmarking.latency import Latency, measure_latencies
+from convnets.benchmarking.measures.latency import Latency, measure_latencies
 from convnets.benchmarking.result import in_figures
+from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import Hardware
-from convnets.core.text_table import aligned
 from convnets.errors import ConfigError
+from convnets.inspection.cost.summary import inspect
 from convnets.inspection.shown import shown_shape
-from convnets.inspection.summary import inspect
 
 __all__ = ["Scatter", "ScatterPoint", "scatter"]
 

@@ -14,9 +14,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from convnets.benchmarking.scatter import Scatter, ScatterPoint
-from convnets.core.files import atomic_path, write_text
+from convnets.core.storage.files import atomic_path, write_text
 from convnets.errors import UsageError
-from convnets.evaluation.drawing import BLUE, INK, Names, style_axes, svg_text
+from convnets.evaluation.plots.drawing import BLUE, INK, Names, style_axes, svg_text
 
 __all__ = ["scatter_figure", "write_scatter"]
 

@@ -19,9 +19,9 @@ from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
 from convnets.checkpoints.model_html import model_html, model_name
 from convnets.checkpoints.weights_file import read_tensors
-from convnets.core.disk_space import disk_full_message, is_disk_full
 from convnets.core.environment import versions
-from convnets.core.files import atomic_path, remove_left_overs, sha256_of_file, write_json
+from convnets.core.storage.disk_space import disk_full_message, is_disk_full
+from convnets.core.storage.files import atomic_path, remove_left_overs, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model

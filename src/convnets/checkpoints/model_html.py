@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convnets.core.notebook_html import card, facts
+from convnets.core.display.notebook_html import card, facts
 
 if TYPE_CHECKING:
     from convnets.checkpoints.model_folder import TrainedModel

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 from torch import Tensor
 
-from convnets.core.notebook_html import card, note, paragraph, png, share, table, text
+from convnets.core.display.notebook_html import card, note, paragraph, png, share, table, text
 from convnets.data.image_set import ImageSet
-from convnets.data.picture_names import printable
-from convnets.data.shard_pictures import ShardPictures
-from convnets.data.thumbnail import png_bytes, thumbnail
+from convnets.data.images.names import printable
+from convnets.data.images.thumbnail import png_bytes, thumbnail
+from convnets.data.shards.images import ShardPictures
 from convnets.errors import ConvnetsError
 
 __all__ = ["image_sets_html"]

@@ -9,9 +9,9 @@ from convnets.layers.containers import Sequential
 from convnets.layers.convolution import Convolution, cross_correlation, pointwise_convolution
 from convnets.layers.cross_entropy import cross_entropy
 from convnets.layers.dropout import Dropout, dropout
-from convnets.layers.initialise import INITIALISERS, initialise
+from convnets.layers.initialization.initialize import INITIALISERS, initialise
 from convnets.layers.linear import Linear, linear
-from convnets.layers.normalisation import BatchNorm, batch_norm
+from convnets.layers.normalization import BatchNorm, batch_norm
 from convnets.layers.pooling import (
     AdaptiveAveragePool,
     AveragePool,

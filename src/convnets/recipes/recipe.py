@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convnets.core.notebook_html import card, facts, paragraph
+from convnets.core.display.notebook_html import card, facts, paragraph
 from convnets.training.config import TrainConfig
 from convnets.training.config_html import chosen_options
 

@@ -12,14 +12,14 @@ from torch import Tensor
 from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
-from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
+from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
-from convnets.training.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run, resolve_model_folder
 
 __all__ = ["Predictor"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
-from convnets.training.option_checks import as_tuple, check_name, check_range, check_type
-from convnets.training.toml_file import read_toml
+from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
+from convnets.training.options.toml_file import read_toml
 
 __all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from convnets.core.notebook_html import card, details, paragraph, table, text
+from convnets.core.display.notebook_html import card, details, paragraph, table, text
 
 if TYPE_CHECKING:
     from convnets.training.config import TrainConfig

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
+from convnets.core.distributed.world import ALONE, World
 from convnets.core.hardware import Hardware
-from convnets.core.world import ALONE, World
-from convnets.kernels.candidates import applicable
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
-from convnets.kernels.convolution_plan import DIRECTIONS, ConvolutionPlan, describe
-from convnets.kernels.convolution_shape import ConvolutionShape
-from convnets.kernels.tuner import Tuner, plan_without_measuring
+from convnets.kernels.convolutions.candidates import applicable
+from convnets.kernels.convolutions.plan import DIRECTIONS, ConvolutionPlan, describe
+from convnets.kernels.convolutions.shape import ConvolutionShape
+from convnets.kernels.tuning.tuner import Tuner, plan_without_measuring
 from convnets.training.events import KernelsChosen
 
 __all__ = ["Kernels"]

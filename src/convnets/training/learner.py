@@ -12,24 +12,34 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.acceleration.obstacles import find_obstacle
+from convnets.core.distributed.world import ALONE, World
 from convnets.core.hardware import Hardware
 from convnets.core.memory_layout import channels_last_inside
 from convnets.core.network_copy import copy_network
 from convnets.core.seeds import derive_seed, seed_device
-from convnets.core.world import ALONE, World
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError
 from convnets.models.answers import logits_of
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
-from convnets.training.freezing import Freezing
+from convnets.training.distributed.shared_gradients import (
+    AllHeads,
+    HasAuxiliaryHeads,
+    SharedGradients,
+    summed,
+)
 from convnets.training.kernels import Kernels
-from convnets.training.memory_shortage import is_out_of_memory, shortage
 from convnets.training.objectives.embedding import EmbeddingObjective
-from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
-from convnets.training.schedules import schedule_factor
-from convnets.training.shared_gradients import AllHeads, HasAuxiliaryHeads, SharedGradients, summed
-from convnets.training.step_guard import StepGuard
+from convnets.training.optimization.freezing import Freezing
+from convnets.training.optimization.memory_shortage import is_out_of_memory, shortage
+from convnets.training.optimization.optimizers import (
+    build_optimiser,
+    cap_weight_norms,
+    weight_penalty,
+    weights_of,
+)
+from convnets.training.optimization.schedules import schedule_factor
+from convnets.training.optimization.step_guard import StepGuard
 
 __all__ = ["Learner", "check_auxiliary_heads"]
 

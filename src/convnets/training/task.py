@@ -17,27 +17,27 @@ from torch import Tensor, nn
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, choose_hardware
 from convnets.core.seeds import derive_seed
-from convnets.data.augment import Augmentation, PerBatch, parse_augmentations
+from convnets.data.augmentation.augment import Augmentation, PerBatch, parse_augmentations
+from convnets.data.augmentation.mixing import Mixing, choose_mixing
 from convnets.data.class_batches import BatchShape
 from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
-from convnets.data.mixing import Mixing, choose_mixing
 from convnets.data.preprocess import Preprocess
-from convnets.data.shard_paths import lasting_pattern
+from convnets.data.shards.paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.data.splits import split_off
 from convnets.errors import ConfigError, DataError, UsageError
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
-from convnets.training.first_weights import fill
-from convnets.training.freezing import check_freezing
-from convnets.training.input_side import input_side, stored_side
 from convnets.training.learner import check_auxiliary_heads
-from convnets.training.network_check import bare_network, check_network, materialise
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
-from convnets.training.pixel_sample import pixel_statistics
-from convnets.training.starting_weights import Fitted, Start, StartingWeights, StartRecord
+from convnets.training.optimization.freezing import check_freezing
+from convnets.training.preparation.initial_weights import fill
+from convnets.training.preparation.input_side import input_side, stored_side
+from convnets.training.preparation.network_check import bare_network, check_network, materialise
+from convnets.training.preparation.pixel_sample import pixel_statistics
+from convnets.training.preparation.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
 __all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
 

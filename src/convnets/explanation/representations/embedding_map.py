@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convnets.core.files import write_text
 from convnets.core.hardware import Hardware
+from convnets.core.storage.files import write_text
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError, UnknownNameError

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnets.data.thumbnail import thumbnail
-from convnets.evaluation.report_html import note, page, text
+from convnets.data.images.thumbnail import thumbnail
+from convnets.evaluation.report.html import note, page, text
 from convnets.explanation.pictures.colours import as_picture, class_colours
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from convnets.evaluation.drawing import INK, style_axes
+from convnets.evaluation.plots.drawing import INK, style_axes
 from convnets.explanation.pictures.colours import as_picture, class_colours
 from convnets.explanation.pictures.lettering import drawable, shortened
 
