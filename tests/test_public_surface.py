@@ -133,6 +133,7 @@ def test_commands() -> None:
         "ablate",
         "bench",
         "compare",
+        "cross-validate",
         "data",
         "diff",
         "draw",

@@ -6,6 +6,7 @@ versions, the size and SHA-256 of the weights, and its own SHA-256. Nothing in i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from convnets.core.storage.files import atomic_path, remove_left_overs, sha256_o
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
+from convnets.models.ensemble import ENSEMBLE, create_ensemble
 
 __all__ = [
     "CONFIG_FILE",
@@ -234,8 +236,9 @@ def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise TypeError("'architecture', which is a name and its arguments")
     try:
+        build = create_ensemble if name == ENSEMBLE else functools.partial(create_model, name)
         with torch.device("meta"):
-            plan = create_model(name, **arguments)
+            plan = build(**arguments)
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  PyTorch answers sizes beyond any machine with this or that
@@ -243,7 +246,7 @@ def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn
             f"{folder / CONFIG_FILE}: {name!r:.60} cannot be built from its arguments ({str(error)[:80]})"
         ) from None
     _check_shapes(plan, tensors, folder)
-    return create_model(name, **arguments)
+    return build(**arguments)
 
 
 def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

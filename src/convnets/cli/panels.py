@@ -67,8 +67,13 @@ class PanelCommand(TyperCommand):
     """A command whose options are shown by panel."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write each panel under its name; the options in the order of the table."""
+        """Write each panel under its name, options in the order of the table; first what this command alone has."""
         shown = {str(parameter.name): parameter for parameter in self.get_params(ctx)}
+        known = {name for names in PANELS.values() for name in names}
+        own = [_row(parameter, ctx) for name, parameter in shown.items() if name not in known]
+        if own:
+            with formatter.section("This command"):
+                formatter.write_dl(own, col_max=_WIDTH, col_spacing=2)
         for panel, names in PANELS.items():
             rows = [_row(shown[name], ctx) for name in names if name in shown]
             if rows:
