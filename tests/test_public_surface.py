@@ -144,6 +144,7 @@ def test_commands() -> None:
         "filters",
         "health",
         "index",
+        "label-errors",
         "models",
         "patches",
         "predict",
