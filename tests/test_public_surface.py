@@ -149,6 +149,7 @@ def test_commands() -> None:
         "patches",
         "predict",
         "recipes",
+        "replicate",
         "reproduce",
         "runs",
         "scatter",

@@ -17,7 +17,7 @@ from convnets.cli.main import app, run
 COMMANDS = (
     *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health", "predict"),
     *("features", "filters", "patches", "ablate", "embed-map"),
-    *("cross-validate", "label-errors", "runs", "compare", "recipes", "reproduce", "bench"),
+    *("cross-validate", "label-errors", "replicate", "runs", "compare", "recipes", "reproduce", "bench"),
 )
 GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")

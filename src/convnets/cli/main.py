@@ -28,6 +28,7 @@ from convnets.cli.panels import PanelCommand
 from convnets.cli.retrieval.index import index_app
 from convnets.cli.selection.cross_validate import cross_validate
 from convnets.cli.selection.label_errors import label_errors
+from convnets.cli.selection.replicate import replicate
 from convnets.cli.serving.evaluate import evaluate
 from convnets.cli.serving.predict import predict
 from convnets.cli.training.compare import compare
@@ -67,6 +68,7 @@ app.command(name="embed-map")(embed_map)
 app.add_typer(index_app, name="index")
 app.command(cls=PanelCommand, name="cross-validate")(cross_validate)
 app.command(name="label-errors")(label_errors)
+app.command(cls=PanelCommand)(replicate)
 app.command()(runs)
 app.command()(compare)
 app.command()(recipes)

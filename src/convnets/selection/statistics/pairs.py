@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -132,18 +133,22 @@ def seeds_to_decide(
     width = float(np.std(first, ddof=1) + np.std(second, ddof=1))
     if gap == 0:
         return None
-    for count in range(2, _MOST_SEEDS + 1):
+
+    def decides(count: int) -> bool:
         quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
-        parted = quantile * width / math.sqrt(count) < gap
-        if parted and (spread == 0 or _power(gap / spread * math.sqrt(count), count - 1, quantile) >= power):
-            return count
-    return None
+        if quantile * width / math.sqrt(count) >= gap:  # the intervals overlap
+            return False
+        return spread == 0 or _power(gap / spread * math.sqrt(count), count - 1, quantile) >= power
+
+    found = bisect_left(range(2, _MOST_SEEDS + 1), True, key=decides) + 2  # more seeds decide what fewer do
+    return None if found > _MOST_SEEDS else found
 
 
 def _power(shift: float, freedom: int, quantile: float) -> float:
-    if shift > 37:  # beyond, the noncentral distribution is not computed, and the power is 1
+    if shift > quantile + 8:  # the power is 1, and SciPy's noncentral t gives NaN far out
         return 1.0
-    return float(stats.nct.sf(quantile, freedom, shift) + stats.nct.cdf(-quantile, freedom, shift))
+    # of the other tail nothing is left where the power is worth having
+    return float(stats.nct.sf(quantile, freedom, shift))
 
 
 def _differences(first: Sequence[float], second: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
