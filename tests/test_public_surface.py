@@ -87,6 +87,7 @@ OPTIONS = [
     "initialiser",
     "accumulate",
     "validation",
+    "calibration",
     "balanced_validation",
     "patience",
     "max_minutes",
@@ -132,6 +133,7 @@ def test_commands() -> None:
     assert sorted(command.commands) == [  # type: ignore[attr-defined]
         "ablate",
         "bench",
+        "calibrate",
         "compare",
         "cross-validate",
         "data",

@@ -15,7 +15,19 @@ from convnets.cli.inspection import models
 from convnets.cli.main import app, run
 
 COMMANDS = (
-    *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health", "predict"),
+    *(
+        "models",
+        "summary",
+        "draw",
+        "field",
+        "diff",
+        "scatter",
+        "train",
+        "evaluate",
+        "health",
+        "calibrate",
+        "predict",
+    ),
     *("features", "filters", "patches", "ablate", "embed-map"),
     *("cross-validate", "label-errors", "replicate", "runs", "compare", "recipes", "reproduce", "bench"),
 )

@@ -26,6 +26,7 @@ from convnets.cli.inspection.summary import summary
 from convnets.cli.output import mute
 from convnets.cli.panels import PanelCommand
 from convnets.cli.retrieval.index import index_app
+from convnets.cli.selection.calibrate import calibrate
 from convnets.cli.selection.cross_validate import cross_validate
 from convnets.cli.selection.label_errors import label_errors
 from convnets.cli.selection.replicate import replicate
@@ -59,6 +60,7 @@ app.add_typer(data_app, name="data")
 app.command(cls=PanelCommand)(train)
 app.command()(evaluate)
 app.command()(health)
+app.command()(calibrate)
 app.command()(predict)
 app.command()(features)
 app.command()(filters)

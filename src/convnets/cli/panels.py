@@ -30,6 +30,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "mixup",
         "cutmix",
         "balanced_validation",
+        "calibration",
         "normalise",
         "memory_limit",
         "workers",

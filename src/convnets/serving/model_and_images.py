@@ -17,7 +17,7 @@ from convnets.training.task import Progress, prepare
 
 __all__ = ["PARTS", "ModelAndImages", "open_model_and_images"]
 
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "calibration", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class ModelAndImages:
     model: TrainedModel
     images: ImageSet
     part: str
-    """`train`, `validation` or `test`."""
+    """`train`, `calibration`, `validation` or `test`."""
     run: Run | None
     """None for a model folder."""
 
@@ -44,7 +44,7 @@ def open_model_and_images(
 
     Args:
         data: a data set's name, or a folder or zip; by default the run's own.
-        part: `train`, `validation` or `test`; by default the last of them that is there.
+        part: `train`, `calibration`, `validation` or `test`; by default the last of them that is there.
 
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError for a
     part that is not there and DataError when the data have other classes than the model.
@@ -56,30 +56,34 @@ def open_model_and_images(
     if data is None:
         if run is None or run.settings["data"]["name"] is None:
             raise UsageError(f"{source} does not say which images it was trained on; give some with --data")
-        splits = _run_splits(run, model, part, progress)
+        splits, parts = _run_parts(run, model, part, progress)
     else:
         splits = load_data(data, progress=progress)
+        parts = splits.parts()
     _check_classes(model, splits)
-    parts = splits.parts()
     chosen = part or next(name for name in reversed(PARTS) if name in parts)
     if chosen not in parts:
         raise UsageError(f"part {chosen!r} of {splits.source}; allowed: {', '.join(parts)}")
     return ModelAndImages(model, parts[chosen], chosen, run)
 
 
-def _run_splits(run: Run, model: TrainedModel, part: str | None, progress: Progress | None) -> Splits:
-    """The run's data; decoded and split as for training where the part asked for needs that."""
+def _run_parts(
+    run: Run, model: TrainedModel, part: str | None, progress: Progress | None
+) -> tuple[Splits, dict[str, ImageSet]]:
+    """The run's data and its parts; decoded and split as for training where the part asked for needs that."""
     if part in (None, "test") and not run.config.skip_corrupt:
         splits = load_data(images_of(run), progress=progress)
         if splits.test is not None:
-            return splits
+            return splits, splits.parts()
     device = str(next(model.network.parameters()).device)
     # the model has its weights, and knows its size, which weights that it once started from may have decided
     config = replace(
         run.config, initialiser=None, start=None, freeze=(), size=model.preprocess.size, device=device
     )
     task = prepare(model.network, images_of(run), config, progress=progress)
-    return Splits(task.train, task.validation, task.test)
+    splits = Splits(task.train, task.validation, task.test)
+    kept = {} if task.calibration is None else {"calibration": task.calibration}
+    return splits, {**splits.parts(), **kept}
 
 
 def _check_classes(model: TrainedModel, splits: Splits) -> None:

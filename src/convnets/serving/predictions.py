@@ -25,13 +25,17 @@ class Prediction:
     name: str
     """The picture's file name, or its place among the pictures."""
     label: str | None
-    """Name of the most probable class; None when the picture could not be read."""
+    """Name of the most probable class; None when the picture could not be read, or where it abstains."""
     confidence: float | None
     """Probability of that class; None when the picture could not be read."""
     top: tuple[tuple[str, float], ...] = ()
     """The most probable classes with their probabilities, the most probable first."""
     error: str | None = None
     """Why the picture could not be read; None when it could."""
+    possible: tuple[str, ...] = ()
+    """Classes among which the true one is with the coverage asked for; empty where none was."""
+    abstained: bool = False
+    """Whether the answer is "don't know": `confidence` is below the threshold of the precision asked for."""
 
     def _repr_html_(self) -> str:
         return Predictions([self])._repr_html_()
@@ -44,6 +48,8 @@ class Prediction:
             "confidence": self.confidence,
             "top": [{"class": name, "probability": probability} for name, probability in self.top],
             "error": self.error,
+            **({"possible": list(self.possible)} if self.possible else {}),
+            **({"abstained": True} if self.abstained else {}),
         }
 
 
@@ -78,5 +84,7 @@ def to_csv_rows(predictions: Sequence[Prediction]) -> list[list[str]]:
     for prediction in predictions:
         cells = [cell for name, probability in prediction.top for cell in (name, f"{probability:.6f}")]
         cells += [""] * (2 * places - len(cells))
+        if prediction.abstained:
+            cells[0] = ""  # the class that it would have named stands in the JSON
         rows.append([prediction.name, *cells, prediction.error or ""])
     return rows

@@ -18,6 +18,7 @@ from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
+from convnets.selection.calibration.calibration import Calibration
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.runs.run import Run, resolve_model_folder
@@ -37,7 +38,11 @@ class Predictor:
         trained: network, class names and preprocess.
         hardware: where and in which precision; None is the network's own device, in float32.
         views: 1, 2, 5, 6 or 10 views of each picture.
+        abstain: wanted precision, such as 0.95; an answer that is not so sure becomes "don't know". Needs a model
+            that `convnets calibrate` was run on, as does the next.
+        coverage: name the classes among which the true one is in so many of the cases, such as 0.9, in `possible`.
 
+    Probabilities of a calibrated model are those at its temperature.
     Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`,
     UsageError for a model that learned vectors and no classes.
 
@@ -49,8 +54,20 @@ class Predictor:
     ['picture 0']
     """
 
-    def __init__(self, trained: TrainedModel, *, hardware: Hardware | None = None, views: int = 1) -> None:
+    def __init__(
+        self,
+        trained: TrainedModel,
+        *,
+        hardware: Hardware | None = None,
+        views: int = 1,
+        abstain: float | None = None,
+        coverage: float | None = None,
+    ) -> None:
         check_classifies(trained)
+        self.calibration, self.coverage = Calibration.of(trained.metrics), coverage
+        self._threshold = 0.0 if abstain is None else self._calibrated("abstain").threshold(abstain)
+        if coverage is not None:
+            self._calibrated("coverage").sets(torch.full((1, len(trained.classes)), 1.0), coverage)
         self.hardware = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
         self.network = trained.network.eval()
         self._twin = for_inference(self.network, self.hardware.dtype)
@@ -62,10 +79,24 @@ class Predictor:
         return f"Predictor({type(self.network).__name__}: {size} → {len(self.classes)} classes)"
 
     @classmethod
-    def load(cls, folder: Run | Path | str, *, hardware: Hardware | None = None, views: int = 1) -> Predictor:
+    def load(
+        cls,
+        folder: Run | Path | str,
+        *,
+        hardware: Hardware | None = None,
+        views: int = 1,
+        abstain: float | None = None,
+        coverage: float | None = None,
+    ) -> Predictor:
         """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
         device = "cpu" if hardware is None else hardware.device
-        return cls(load_model(resolve_model_folder(folder), device), hardware=hardware, views=views)
+        trained = load_model(resolve_model_folder(folder), device)
+        return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage)
+
+    def _calibrated(self, asked: str) -> Calibration:
+        if self.calibration is None:
+            raise ConfigError(f"{asked} needs a calibrated model; calibrate it with: convnets calibrate RUN")
+        return self.calibration
 
     def predict(
         self,
@@ -138,7 +169,7 @@ class Predictor:
                 "they must be equal: save the model again"
             )
         check_finite(scores, f"the batch that starts with {names[0]}")
-        return scores.exp()
+        return (scores if self.calibration is None else self.calibration.apply(scores)).exp()
 
     def _prediction(self, name: str, probabilities: Tensor, top: int) -> Prediction:
         values, places = probabilities.sort(
@@ -148,4 +179,12 @@ class Predictor:
             (self.classes[place], value)
             for place, value in zip(places[:top].tolist(), values[:top].tolist(), strict=True)
         )
-        return Prediction(name, ranked[0][0], ranked[0][1], ranked)
+        if self.coverage is not None:
+            (among,) = self._calibrated("coverage").sets(probabilities[None], self.coverage).tolist()
+            order = places.tolist()
+            possible = tuple(self.classes[place] for place in order if among[place])
+        else:
+            possible = ()
+        if ranked[0][1] < self._threshold:
+            return Prediction(name, None, ranked[0][1], ranked, possible=possible, abstained=True)
+        return Prediction(name, ranked[0][0], ranked[0][1], ranked, possible=possible)

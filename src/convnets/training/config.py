@@ -107,6 +107,8 @@ class TrainConfig:
     """Parts that each batch is computed in, to save memory; the gradients add up to those of the whole."""
     validation: float = 0.1
     """Share of the training images (stratified) to choose the best weights by, where the data has no such part."""
+    calibration: float = 0.0
+    """Share of the training images to be kept from training and choosing alike, for `convnets calibrate`."""
     balanced_validation: bool = False
     """Take equally many validation images of each class."""
     patience: int | None = None
@@ -260,6 +262,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("classification_weight", 0, 1e6),
     ("accumulate", 1, 1_000_000),
     ("validation", 0, 0.9),
+    ("calibration", 0, 0.5),
     ("patience", 1, 1_000_000),
     ("max_minutes", 1e-3, 1e6),
     ("size", 1, 100_000),

@@ -69,6 +69,8 @@ class Task:
     """The loss on vectors; None for plain classification."""
     start: Fitted | None = None
     """The trained weights that the network starts from; None for new ones."""
+    calibration: ImageSet | None = None
+    """Images that neither train nor choose; None where none were asked for."""
 
     @property
     def network_name(self) -> str:
@@ -136,6 +138,7 @@ def prepare(
     data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
     data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
+    splits, calibration = _calibration_split(splits, config)
     train, validation = _validation_split(splits, config, notices)
     if objective is not None:
         BatchShape.of(train, config.batch_size, config.images_per_class)  # refuses batches without company
@@ -163,6 +166,7 @@ def prepare(
         config.workers,
         objective,
         fitted,
+        calibration,
     )
 
 
@@ -276,6 +280,14 @@ def _readable(
     if len(kept) < len(part):
         notices.append(f"{len(part) - len(kept)} unreadable pictures are left out of every evaluation")
     return kept
+
+
+def _calibration_split(splits: Splits, config: TrainConfig) -> tuple[Splits, ImageSet | None]:
+    """Split off first, so that no later choice can touch it."""
+    if not config.calibration:
+        return splits, None
+    rest, part = split_off(splits.train, config.calibration, seed=derive_seed(config.seed, "calibration"))
+    return replace(splits, train=rest), part
 
 
 def _validation_split(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from convnets.cli.numbers import whole_number
+from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import progress_bar, write_json
 from convnets.cli.placement import Device, Precision
 from convnets.errors import UsageError
@@ -30,6 +30,22 @@ def predict(
     top: Annotated[
         int, typer.Option(help="How many classes to name for each picture.", metavar="N", parser=whole_number)
     ] = 1,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            help='Wanted precision, such as 0.95: less sure answers become "don\'t know" (see: calibrate).',
+            metavar="X",
+            parser=real_number,
+        ),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Name the classes among which the true one is in so many cases, such as 0.9 (see: calibrate).",
+            metavar="X",
+            parser=real_number,
+        ),
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     skip_errors: Annotated[
@@ -47,7 +63,9 @@ def predict(
     from convnets.core.hardware import choose_hardware
     from convnets.serving.predictor import Predictor
 
-    predictor = Predictor.load(run, hardware=choose_hardware(device, precision), views=views)
+    predictor = Predictor.load(
+        run, hardware=choose_hardware(device, precision), views=views, abstain=abstain, coverage=coverage
+    )
     with progress_bar() as progress:
         found = predictor.predict(
             images,
@@ -68,6 +86,8 @@ def predict(
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
         return f"not read: {prediction.error}"  # which begins with the name
-    return f"{prediction.name}: " + ", ".join(
-        f"{name} {probability:.3f}" for name, probability in prediction.top
-    )
+    named = ", ".join(f"{name} {probability:.3f}" for name, probability in prediction.top)
+    if prediction.abstained:
+        named = f"don't know ({named})"
+    among = f"; one of {', '.join(prediction.possible)}" if prediction.possible else ""
+    return f"{prediction.name}: {named}{among}"

@@ -1,0 +1,4 @@
+"""Calibration and decisions: whether a confidence is a chance of being right, and what to do with it.
+
+Begin with `calibration.py`.
+"""
