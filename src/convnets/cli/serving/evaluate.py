@@ -38,6 +38,14 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Also write a report page here.", metavar="FILE.html")
     ] = None,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="Accuracy under eighteen corruptions at five severities instead."),
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="With --corruptions: draw accuracy by severity here.", metavar="FILE.png"),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
@@ -50,7 +58,13 @@ def evaluate(
     """
     if mistakes < 0:
         raise UsageError(f"mistakes is {mistakes}; allowed: 0 or more")
+    if picture is not None and not corruptions:
+        raise UsageError("--picture without --corruptions; it draws their accuracies")
     check_file(report)
+    check_file(picture)
+    if corruptions:
+        _evaluate_corrupted(run, data, part, picture, device, precision, json=json)
+        return
     from convnets.core.hardware import choose_hardware
     from convnets.serving.evaluation import evaluate_model, write_evaluation_report
 
@@ -73,3 +87,31 @@ def evaluate(
         typer.echo(f"image {each.index}: {each.true} taken for {each.predicted}, {each.confidence:.3f}")
     if report is not None:
         typer.echo(f"report: {report}")
+
+
+def _evaluate_corrupted(
+    run: Path,
+    data: str | None,
+    part: str | None,
+    picture: Path | None,
+    device: str,
+    precision: str,
+    *,
+    json: bool,
+) -> None:
+    from convnets.core.hardware import choose_hardware
+    from convnets.explanation.pictures.figure_file import write_figure
+    from convnets.serving.corrupted import evaluate_corrupted
+
+    with progress_bar(quiet=json) as progress:
+        found = evaluate_corrupted(
+            run, data, part=part, hardware=choose_hardware(device, precision), progress=progress
+        )
+    if picture is not None:
+        write_figure(picture, found.figure(), "Accuracy under corruptions")
+    if json:
+        write_json(found.to_dict())
+        return
+    typer.echo(str(found))
+    if picture is not None:
+        typer.echo(f"picture: {picture}")

@@ -1,0 +1,21 @@
+"""`convnets evaluate --corruptions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from convnets.selection.robustness.corruptions import CORRUPTIONS
+from convnets.training.runs.run import Run
+
+
+def test_a_table_and_a_chart(
+    convnets: Callable[..., Any], refused: Callable[..., str], digits_run: Run, tmp_path: Path
+) -> None:
+    found = convnets("evaluate", digits_run.path, "--corruptions", "--picture", tmp_path / "c.png", "--json")
+    assert found.status == 0
+    assert list(found.json["accuracy"]) == list(CORRUPTIONS)
+    assert found.json["clean"] == digits_run.results["test"]["accuracy"]
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+    assert "without --corruptions" in refused(2, "evaluate", digits_run.path, "--picture", tmp_path / "c.png")
