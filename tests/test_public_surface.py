@@ -157,6 +157,7 @@ def test_commands() -> None:
         "scatter",
         "summary",
         "train",
+        "tune",
     ]
     assert sorted(command.commands["data"].commands) == ["check", "download", "list", "show"]  # type: ignore[attr-defined]
     assert sorted(command.commands["index"].commands) == [  # type: ignore[attr-defined]

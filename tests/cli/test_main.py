@@ -29,7 +29,17 @@ COMMANDS = (
         "predict",
     ),
     *("features", "filters", "patches", "ablate", "embed-map"),
-    *("cross-validate", "label-errors", "replicate", "runs", "compare", "recipes", "reproduce", "bench"),
+    *(
+        "cross-validate",
+        "label-errors",
+        "replicate",
+        "tune",
+        "runs",
+        "compare",
+        "recipes",
+        "reproduce",
+        "bench",
+    ),
 )
 GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")

@@ -30,6 +30,7 @@ from convnets.cli.selection.calibrate import calibrate
 from convnets.cli.selection.cross_validate import cross_validate
 from convnets.cli.selection.label_errors import label_errors
 from convnets.cli.selection.replicate import replicate
+from convnets.cli.selection.tune import tune
 from convnets.cli.serving.evaluate import evaluate
 from convnets.cli.serving.predict import predict
 from convnets.cli.training.compare import compare
@@ -71,6 +72,7 @@ app.add_typer(index_app, name="index")
 app.command(cls=PanelCommand, name="cross-validate")(cross_validate)
 app.command(name="label-errors")(label_errors)
 app.command(cls=PanelCommand)(replicate)
+app.command(cls=PanelCommand)(tune)
 app.command()(runs)
 app.command()(compare)
 app.command()(recipes)

@@ -1,0 +1,99 @@
+"""The space of a search: which options are tried, and between which values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from convnets.errors import ConfigError, UnknownNameError
+from convnets.models.catalogue import model_entry
+from convnets.training.config import TrainConfig
+from convnets.training.options.toml_file import read_toml
+
+__all__ = ["Choice", "Range", "Space", "default_space", "space_from_toml"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from low to high; with `log` equally likely in each factor of ten."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        """One of them, by the search."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values: numbers, or text."""
+
+    values: tuple[str | int | float, ...]
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        """One of them, by the search."""
+        return trial.suggest_categorical(name, self.values)
+
+
+Space = dict[str, Range | Choice]
+"""By option of a run, or argument of the network such as dropout."""
+
+
+def default_space(network: str, optimiser: str = "adamw") -> Space:
+    """What is tried for a network where nothing else is said.
+
+    >>> default_space("lenet_bn")["learning_rate"].log
+    True
+    """
+    rates = {"adamw": (3e-4, 0.1), "sgd": (1e-2, 1.0), "muon": (0.01, 0.5)}
+    space: Space = {
+        "learning_rate": Range(*rates[optimiser], log=True),
+        "batch_size": Choice((64, 128, 256)),
+        "weight_decay": Range(1e-5, 0.3, log=True),
+        "schedule": Choice(("one-cycle", "cosine", "linear")),
+        "label_smoothing": Range(0.0, 0.15),
+        "augment": Choice(("", "crop:1", "flip,crop:1")),
+        "initialiser": Choice(("xavier-uniform", "kaiming-normal")),
+    }
+    if "dropout" in model_entry(network).options:
+        space["dropout"] = Range(0.0, 0.7)
+    return space
+
+
+def space_from_toml(path: Path, network: str, base: Space) -> Space:
+    """`base` with the table [space] of a TOML file put over it; false takes an option out.
+
+    Such as `learning_rate = { low = 1e-3, high = 0.1, log = true }` and `batch_size = [64, 128]`. Raises ConfigError
+    for what is neither, UnknownNameError for what is no option.
+    """
+    given = read_toml(path).get("space")
+    if not isinstance(given, dict):
+        raise ConfigError(
+            f"{path} has no table [space]; write one, with lines such as batch_size = [64, 128]"
+        )
+    allowed = [*(field.name for field in fields(TrainConfig)), *model_entry(network).options]
+    space = dict(base)
+    for name, value in given.items():
+        if name not in allowed:
+            raise UnknownNameError("option", name, allowed, f"it stands in {path}")
+        if value is False:
+            space.pop(name, None)
+        else:
+            space[name] = _part(name, value, path)
+    return space
+
+
+def _part(name: str, value: object, path: Path) -> Range | Choice:
+    if isinstance(value, Mapping) and {"low", "high"} <= value.keys() <= {"low", "high", "log"}:
+        low, high, log = value["low"], value["high"], value.get("log", False)
+        if all(isinstance(each, int | float) for each in (low, high)) and (0 if log else low) < high:
+            return Range(float(low), float(high), bool(log))
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return Choice(tuple(value))
+    raise ConfigError(
+        f"{path}: {name} is {str(value)[:60]}; allowed: a list, or {{ low = …, high = …, log = true }}, or false"
+    )
