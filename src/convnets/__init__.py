@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from convnets.retrieval.descriptors.descriptor import describe as describe
     from convnets.retrieval.evaluation.metrics import evaluate_retrieval as evaluate_retrieval
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
+    from convnets.selection.comparing.replicate import replicate as replicate
+    from convnets.selection.folds.cross_validate import cross_validate as cross_validate
+    from convnets.selection.labels.label_errors import find_label_errors as find_label_errors
+    from convnets.selection.search.tune import tune as tune
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.objectives.triplet_loss import TripletLoss as TripletLoss
@@ -76,6 +80,7 @@ _HOME = {
     "TripletLoss": "convnets.training.objectives.triplet_loss",
     "check_data": "convnets.data.validation.check",
     "create_model": "convnets.models.catalogue",
+    "cross_validate": "convnets.selection.folds.cross_validate",
     "d2l": "convnets",
     "describe": "convnets.retrieval.descriptors.descriptor",
     "diff": "convnets.inspection.cost.difference",
@@ -84,6 +89,7 @@ _HOME = {
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
+    "find_label_errors": "convnets.selection.labels.label_errors",
     "freeze": "convnets.inspection.parameters.changes",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.cost.summary",
@@ -97,11 +103,13 @@ _HOME = {
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
     "measure_health": "convnets.inspection.health.measure",
     "receptive_fields": "convnets.inspection.receptive_field.fields",
+    "replicate": "convnets.selection.comparing.replicate",
     "reproduce": "convnets.recipes.reproduce",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
     "slice_network": "convnets.inspection.parameters.network_slice",
     "train": "convnets.training.train",
+    "tune": "convnets.selection.search.tune",
     "unfreeze": "convnets.inspection.parameters.changes",
 }
 __all__ = list(_HOME)

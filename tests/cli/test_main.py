@@ -15,31 +15,10 @@ from convnets.cli.inspection import models
 from convnets.cli.main import app, run
 
 COMMANDS = (
-    *(
-        "models",
-        "summary",
-        "draw",
-        "field",
-        "diff",
-        "scatter",
-        "train",
-        "evaluate",
-        "health",
-        "calibrate",
-        "predict",
-    ),
-    *("features", "filters", "patches", "ablate", "embed-map"),
-    *(
-        "cross-validate",
-        "label-errors",
-        "replicate",
-        "tune",
-        "runs",
-        "compare",
-        "recipes",
-        "reproduce",
-        "bench",
-    ),
+    *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health"),
+    *("calibrate", "predict", "features", "filters", "patches", "ablate", "embed-map"),
+    *("cross-validate", "label-errors", "replicate", "tune", "lr-find", "learning-curve"),
+    *("runs", "compare", "recipes", "reproduce", "bench"),
 )
 GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")

@@ -58,7 +58,7 @@ def summary(
     html: Annotated[Path | None, typer.Option(help="Also write a page here.", metavar="FILE.html")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Print a network's layers: shapes, parameters, work, memory.
+    """Print a network's layers: shapes, weights, work, memory.
 
     In the order they run. --size builds the network for a size; --input and --sizes try others on it as it is.
 

@@ -41,7 +41,7 @@ def label_errors(
     ] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Find labels that are probably wrong, and train without them.
+    """Find labels that are probably wrong, and leave them out.
 
     By confident learning on the out-of-fold probabilities of a cross-validation, ranked, per class and overall.
 

@@ -84,7 +84,9 @@ class PairOfMethods:
             loser = self.second if self.winner == self.first else self.first
             return f"{self.winner} is better than {loser}"
         if self.seeds_needed is None:
-            return "not decided"
+            return (
+                "not decided, and 1,000 seeds would not" if self.difference.method == "t" else "not decided"
+            )
         # a difference that is found significant but not ranked needs more than it has, whatever its power says
         needed = max(self.seeds_needed, self.pairs + 1)
         return f"not decided; about {needed} seeds of each would, if the difference is what it seems"
