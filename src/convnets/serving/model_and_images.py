@@ -10,6 +10,7 @@ from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import DataError, UsageError
+from convnets.selection.folds.cross_validation import RECORD
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.resuming.going_on import images_of
 from convnets.training.runs.run import Run, resolve_model_folder
@@ -52,7 +53,8 @@ def open_model_and_images(
     folder = resolve_model_folder(source)
     model = load_model(folder, "cpu" if hardware is None else hardware.device)
     check_classifies(model)
-    run = Run(source) if folder != Path(source) else None
+    of_folds = (Path(source) / RECORD).exists()  # whose model is their ensemble, and no run
+    run = Run(source) if folder != Path(source) and not of_folds else None
     if data is None:
         if run is None or run.settings["data"]["name"] is None:
             raise UsageError(f"{source} does not say which images it was trained on; give some with --data")

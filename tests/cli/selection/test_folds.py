@@ -39,5 +39,9 @@ def test_from_folds_to_a_corrected_run(
     assert applied.status == 0
     assert f"{len(found.json['errors']):,} images left out" in applied.out
     assert convnets("predict", "runs/cv", "e.png", "--csv").status == 0  # the ensemble
+    measured = convnets("evaluate", "runs/cv", "--data", "digits", "--json")
+    assert measured.json["images"] == 360
+    assert convnets("index", "build", "runs/cv", "digits", "-o", "digits.index").status == 0
+    assert "give some with --data" in refused(2, "evaluate", "runs/cv")
     assert "--correct without --apply" in refused(2, "label-errors", "runs/cv", "--correct")
     assert "is no cross-validation" in refused(1, "label-errors", tmp_path)

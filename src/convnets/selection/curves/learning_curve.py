@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
 from convnets.core.display.text_table import aligned
 from convnets.core.seeds import derive_seed
@@ -28,6 +28,7 @@ from convnets.training.train import train
 __all__ = ["LearningCurve", "Point", "learning_curve"]
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.4)
+_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)  # of errors
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ class LearningCurve:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        for each in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            each(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_locator(FixedLocator(_TICKS))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axes.minorticks_off()
         axes.legend(frameon=False, fontsize=9, labelcolor=INK)
         return figure
 

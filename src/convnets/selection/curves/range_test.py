@@ -64,6 +64,7 @@ class RangeTest:
             textcoords="offset points", fontsize=10, color=INK,
         )  # fmt: skip
         axes.set_xscale("log")
+        axes.minorticks_off()
         axes.set_ylim(min(self.smoothed) * 0.9, max(self.smoothed[0], min(self.smoothed) * 2) * 1.15)
         return figure
 
