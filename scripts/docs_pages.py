@@ -99,10 +99,8 @@ def _origin(path: Path) -> str:
 
 def _output(output: Any) -> str:
     """One output as a block of HTML, without empty lines, at which Markdown would end it."""
-    if output.output_type == "stream":
-        shown = f"<pre>{html.escape(output.text.rstrip())}</pre>"
-    else:
-        shown = _shown(output.data)
+    printed = output.output_type == "stream"
+    shown = f"<pre>{html.escape(output.text.rstrip())}</pre>" if printed else _shown(output.data)
     shown = re.sub(r"\n\s*\n", "\n&#8203;\n" if shown.startswith("<pre>") else "\n", shown)
     return f'<div class="notebook-output" data-search-exclude>{shown}</div>'
 
@@ -162,7 +160,7 @@ def _row(line: str) -> str:
         return f":   {_escaped(line.strip())}\n"
     if not name or name.endswith("--help"):
         return ""
-    return f"`{name}`\n" + (f":   {_escaped(meaning.strip())}\n" if meaning else "")
+    return f"`{name}`" + (f"\n:   {_escaped(meaning.strip())}\n" if meaning else "")
 
 
 def _escaped(text: str) -> str:
