@@ -71,7 +71,7 @@ def pages(site: Path) -> dict[Path, Html]:
 
 def test_the_script_builds_what_is_tested_here() -> None:
     script = (ROOT / "scripts" / "docs").read_text("utf-8")
-    assert "mkdocs\" build --strict --quiet" in script
+    assert 'mkdocs" build --strict --quiet' in script
 
 
 def test_every_link_leads_to_a_page_and_every_anchor_to_a_place(site: Path, pages: dict[Path, Html]) -> None:
@@ -81,10 +81,14 @@ def test_every_link_leads_to_a_page_and_every_anchor_to_a_place(site: Path, page
             address, anchor = urldefrag(link)
             if re.match(r"\w+:", address) or page.path.name == "404.html":
                 continue
-            target = (site / address[1:] if address.startswith("/") else page.path.parent / unquote(address)).resolve()
+            target = (
+                site / address[1:] if address.startswith("/") else page.path.parent / unquote(address)
+            ).resolve()
             target = target / "index.html" if target.is_dir() else target
             assert target.exists(), f"{page.path.relative_to(site)}: {link}"
-            assert not anchor or unquote(anchor) in pages[target].anchors, f"{page.path.relative_to(site)}: {link}"
+            assert not anchor or unquote(anchor) in pages[target].anchors, (
+                f"{page.path.relative_to(site)}: {link}"
+            )
             checked += 1
     assert checked > 1000
 
@@ -106,10 +110,16 @@ def test_every_page_is_there_in_both_languages(site: Path, pages: dict[Path, Htm
 def test_every_public_name_is_documented(name: str, site: Path, pages: dict[Path, Html]) -> None:
     value = getattr(convnets, name)
     assert inspect.getdoc(value), f"convnets.{name} has no docstring"
-    found = [path for path, page in pages.items() if f"convnets.{name}" in page.anchors and "zh" not in path.parts]
+    found = [
+        path for path, page in pages.items() if f"convnets.{name}" in page.anchors and "zh" not in path.parts
+    ]
     if isinstance(value, ModuleType):
-        names = [f"convnets.{name}.{each}" for each in value.__all__ if inspect.isroutine(getattr(value, each))]
-        found = [path for path, page in pages.items() if set(names) <= page.anchors and "zh" not in path.parts]
+        names = [
+            f"convnets.{name}.{each}" for each in value.__all__ if inspect.isroutine(getattr(value, each))
+        ]
+        found = [
+            path for path, page in pages.items() if set(names) <= page.anchors and "zh" not in path.parts
+        ]
         assert names
     assert len(found) == 1
     assert found[0].is_relative_to(site / "reference" / "python")
@@ -142,7 +152,10 @@ def test_examples_in_docstrings_are_blocks_of_code(site: Path) -> None:
 
 
 def test_notebooks_show_their_text_code_and_outputs(site: Path) -> None:
-    for folder, said in ((site, "jupyter lab examples/lenet.ipynb"), (site / "zh", "jupyter lab examples/zh/lenet.ipynb")):
+    for folder, said in (
+        (site, "jupyter lab examples/lenet.ipynb"),
+        (site / "zh", "jupyter lab examples/zh/lenet.ipynb"),
+    ):
         page = Html(folder / "tutorials" / "notebooks" / "lenet" / "index.html")
         assert said in page.text
         assert "61,706" in page.text  # printed by a cell
