@@ -60,16 +60,18 @@ def on_page_read_source(page: Page, config: Any) -> str | None:
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
     """Lead links to files that have a page to that page, and write the commands where they belong."""
     here = posixpath.dirname(page.file.src_uri)
-    pages = {str(source.relative_to(ROOT)): path for path, source in made_pages().items()}
+    made = made_pages().get(page.file.src_uri)
+    base = posixpath.join("docs", here) if made is None else made.parent.relative_to(ROOT).as_posix()
+    pages = {source.relative_to(ROOT).as_posix(): path for path, source in made_pages().items()}
 
     def led(link: re.Match[str]) -> str:
-        wanted = posixpath.normpath(posixpath.join("docs", here, link[1]))
-        target = pages.get(wanted)
-        if target is None:
+        wanted = posixpath.normpath(posixpath.join(base, link[1]))
+        target = pages.get(wanted, wanted.removeprefix("docs/"))
+        if wanted not in pages and made is None:
             return link[0]
-        return f"]({posixpath.relpath(target.replace('.zh.md', '.md'), here or '.')})"
+        return f"]({posixpath.relpath(target.replace('.zh.md', '.md'), here or '.')}"
 
-    markdown = re.sub(r"\]\((\.\./[^)#\s]+)\)", led, markdown)
+    markdown = re.sub(r"\]\(([\w./-]+\.(?:md|ipynb))", led, markdown)
     if COMMANDS in markdown:
         markdown = markdown.replace(COMMANDS, "\n".join(command_reference()))
     return markdown

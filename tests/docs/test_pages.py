@@ -40,7 +40,7 @@ def test_most_pages_have_code_that_runs() -> None:
 @pytest.mark.parametrize("page", TRANSLATED)
 def test_both_languages_have_the_same_code_links_and_figures(page: str) -> None:
     english, chinese = ((DOCS / name).read_text("utf-8") for name in (page, page.replace(".md", ".zh.md")))
-    assert blocks_of(DOCS / page) == [block for block in blocks_of(DOCS / page.replace(".md", ".zh.md"))]
+    assert blocks_of(DOCS / page) == blocks_of(DOCS / page.replace(".md", ".zh.md"))
     unblocked = [
         re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE) for text in (english, chinese)
     ]
