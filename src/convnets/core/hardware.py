@@ -31,7 +31,7 @@ class Hardware:
     dtype: torch.dtype
     threads: int
     automatic: bool = False
-    """Whether the precision was left to us: a model that loses by bf16 is then asked in float32."""
+    """Whether the precision was left to us: inference falls back to float32 where a model loses by bf16."""
 
     @property
     def precision(self) -> str:
