@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.distributed.world import World, join_world, rank_in_environment
+from convnets.core.distributed.join import join_world
+from convnets.core.distributed.world import World, rank_in_environment
 from convnets.core.environment import describe_environment
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.core.distributed.world import join_world, rank_in_environment
+from convnets.core.distributed.join import join_world
+from convnets.core.distributed.world import rank_in_environment
 from convnets.data.batches import Batch, Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data

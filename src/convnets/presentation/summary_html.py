@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from convnets.core.display.notebook_html import card, note, share, text
 from convnets.inspection.cost.layer_cost import LayerCost
-from convnets.inspection.cost.summary_text import (
-    ITEMS,
-    chosen_layers,
-    layer_label,
-    shown_field,
-    shown_parameters,
-    totals,
-)
+from convnets.inspection.cost.summary import NetworkSummary
 from convnets.inspection.shown import (
     CONVENTION,
     FIELD_CONVENTION,
@@ -21,9 +12,14 @@ from convnets.inspection.shown import (
     shown_bytes,
     shown_shape,
 )
-
-if TYPE_CHECKING:
-    from convnets.inspection.cost.summary import NetworkSummary
+from convnets.presentation.summary_text import (
+    ITEMS,
+    chosen_layers,
+    layer_label,
+    shown_field,
+    shown_parameters,
+    totals,
+)
 
 __all__ = ["summary_html"]
 

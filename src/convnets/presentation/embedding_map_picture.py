@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +12,7 @@ from numpy.typing import NDArray
 from convnets.evaluation.plots.drawing import INK, style_axes
 from convnets.explanation.pictures.colours import as_picture, class_colours
 from convnets.explanation.pictures.lettering import drawable, shortened
-
-if TYPE_CHECKING:
-    from convnets.explanation.representations.embedding_map import EmbeddingMap
+from convnets.explanation.representations.embedding_map import EmbeddingMap
 
 __all__ = ["map_figure", "without_overlap"]
 

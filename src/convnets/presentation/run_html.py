@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convnets.core.display.notebook_html import card, details, facts, note, svg_on_any_ground, table
-
-if TYPE_CHECKING:
-    from convnets.training.runs.run import Run
+from convnets.training.runs.run import Run
 
 __all__ = ["run_html"]
 

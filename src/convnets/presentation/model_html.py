@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.display.notebook_html import card, facts
 
-if TYPE_CHECKING:
-    from convnets.checkpoints.model_folder import TrainedModel
-
-__all__ = ["model_html", "model_name"]
+__all__ = ["model_html"]
 
 _CLASSES_SHOWN = 20
 
@@ -31,13 +29,7 @@ def model_html(model: TrainedModel) -> str:
         values["built with"] = ", ".join(f"{name}={value}" for name, value in arguments)
     for name, value in model.metrics.items():
         values[name.replace("_", " ")] = _figures(value) if isinstance(value, dict) else value
-    return card(f"{model_name(model)}, {parameters:,} parameters", facts(values))
-
-
-def model_name(model: TrainedModel) -> str:
-    """The catalogue's name of the network, or that of its class."""
-    known = model.architecture
-    return type(model.network).__name__ if known is None else str(known["name"])
+    return card(f"{model.name}, {parameters:,} parameters", facts(values))
 
 
 def _rounded(values: tuple[float, ...]) -> str:

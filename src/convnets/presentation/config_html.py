@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convnets.core.display.notebook_html import card, details, paragraph, table, text
-
-if TYPE_CHECKING:
-    from convnets.training.config import TrainConfig
+from convnets.training.config import TrainConfig
 
 __all__ = ["chosen_options", "config_html"]
 

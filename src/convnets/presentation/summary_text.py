@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from convnets.core.display.text_table import aligned
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.parts import top_level_parts
+from convnets.inspection.cost.summary import NetworkSummary
 from convnets.inspection.shown import (
     CONVENTION,
     FIELD_CONVENTION,
@@ -15,9 +15,6 @@ from convnets.inspection.shown import (
     shown_bytes,
     shown_shape,
 )
-
-if TYPE_CHECKING:
-    from convnets.inspection.cost.summary import NetworkSummary
 
 __all__ = [
     "ITEMS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,7 @@ from PIL import Image
 from convnets.data.images.thumbnail import thumbnail
 from convnets.evaluation.report.html import note, page, text
 from convnets.explanation.pictures.colours import as_picture, class_colours
-
-if TYPE_CHECKING:
-    from convnets.explanation.representations.embedding_map import EmbeddingMap
+from convnets.explanation.representations.embedding_map import EmbeddingMap
 
 __all__ = ["map_page"]
 
