@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from convnets.core.thread_waiting import shorten_waiting
+
 if TYPE_CHECKING:
     from convnets import errors as errors
     from convnets import layers as layers
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from convnets.training.runs.run import Run as Run
     from convnets.training.train import resume as resume
     from convnets.training.train import train as train
+
+shorten_waiting()  # before PyTorch is loaded
 
 # The public names, once. Each is imported when it is first asked for, so that `import convnets` stays fast.
 _HOME = {

@@ -19,6 +19,7 @@ from convnets.benchmarking.workload import Workload
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware
 from convnets.core.storage.files import write_json, write_text
+from convnets.core.thread_waiting import waiting_as_pytorch_does
 from convnets.data.decode import probe_pictures
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError, RunError
@@ -128,7 +129,7 @@ def _measure(
         runners, steps = {}, {}
         for done, side in enumerate(sides):
             progress(f"{what}: warming up {side}", done, len(sides))
-            process = LoopProcess(f"{what}, {side}")
+            process = LoopProcess(f"{what}, {side}", None if side == OWN else waiting_as_pytorch_does())
             runners[side] = stack.enter_context(process)
             process.prepare(kind, side, workload if side == OWN else settled)
             steps[side] = choose_steps(process, seconds)

@@ -12,6 +12,7 @@ from torch import Tensor
 from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
+from convnets.core.thread_pace import ThreadPace
 from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
 from convnets.evaluation.precision import settle_precision
@@ -93,9 +94,10 @@ class Predictor:
         named = [(picture, name_of(picture, index)) for index, picture in enumerate(given)]
         size = images_at_once(self._wide, self.views, self.hardware)
         found = Predictions()
-        with ThreadPoolExecutor(self.hardware.threads) as threads:
+        with ThreadPoolExecutor(self.hardware.threads) as threads, ThreadPace(self.hardware) as pace:
             for start in range(0, len(named), size):
-                found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))
+                with pace.working():
+                    found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))
                 if progress is not None:
                     progress(len(found), len(named))
         return found

@@ -40,6 +40,7 @@ from convnets.training.optimization.optimizers import (
 )
 from convnets.training.optimization.schedules import schedule_factor
 from convnets.training.optimization.step_guard import StepGuard
+from convnets.training.pace import choose_pace
 
 __all__ = ["Learner", "check_auxiliary_heads"]
 
@@ -91,6 +92,7 @@ class Learner:
         self.learning_rate = 0.0
         self.parts = config.accumulate
         """Parts that a batch is computed in; more than were asked for where memory did not suffice."""
+        self.pace = choose_pace(hardware, config, world, self._say)
         self.guard = StepGuard(self.network, self.optimiser, config, self._say)
         self.start_epoch()
 
@@ -110,6 +112,7 @@ class Learner:
                 if network is not None and self._channels_last:
                     layouts.enter_context(channels_last_inside(network))
             layouts.callback(self.freezing.undo)
+            layouts.enter_context(self.pace)
             yield
 
     def start_epoch(self) -> None:
@@ -138,6 +141,10 @@ class Learner:
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         """One update on one batch, at `progress` (0 to 1) of the run; dropout depends on seed, epoch and step alone."""
+        with self.pace.working():
+            self._step(batch, epoch, step, progress)
+
+    def _step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         if self.freezing.begin(epoch):
             self._twin = None  # it was made for other gradients
         seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
@@ -285,6 +292,7 @@ class Learner:
             "parts": self.parts,
             "skipped": self.guard.skipped,
             "kernels": self.kernels.plans(),
+            "threads": self.pace.threads,
             "objective": None if self.objective is None else self.objective.state_dict(),
         }
 
@@ -300,5 +308,6 @@ class Learner:
         self._loss_sum, self._correct = epoch["loss_sum"].to(device), epoch["correct"].to(device)
         self.seen, self.learning_rate = int(epoch["seen"]), float(epoch["learning_rate"])
         self.kernels.restore(state["kernels"])
+        self.pace.restore(state.get("threads"))
         if self.objective is not None:
             self.objective.load_state_dict(state["objective"])

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convnets.core.thread_pace import ThreadPace
 from convnets.data.image_set import PictureFiles
 from convnets.data.images.names import printable
 from convnets.errors import DataError, ImageDecodeError
@@ -62,14 +63,15 @@ def describe_listing(
     workers = max(1, maker.hardware.threads)
     stream = stream_pictures(listing.images, maker.preprocess, size, start=start, workers=workers)
     balance = ThreadBalance(workers if isinstance(listing.images, PictureFiles) else 1)
-    for batch in balance.waiting_for(stream):
-        if strict and batch.failures:
-            raise ImageDecodeError(batch.failures[0][1])
-        with balance.working():
-            part = _described(maker, listing, batch)
-        yield part
-        if progress is not None:
-            progress(f"indexing {listing.source}", batch.stop, len(listing))
+    with ThreadPace(maker.hardware) as pace:
+        for batch in balance.waiting_for(stream):
+            if strict and batch.failures:
+                raise ImageDecodeError(batch.failures[0][1])
+            with balance.working() if balance.single else pace.working():
+                part = _described(maker, listing, batch)
+            yield part
+            if progress is not None:
+                progress(f"indexing {listing.source}", batch.stop, len(listing))
 
 
 def _described(maker: Maker, listing: Listing, batch: PictureBatch) -> Described:
