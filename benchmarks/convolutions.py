@@ -17,12 +17,12 @@ import torch
 from torch import nn
 
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json
 from convnets.core.hardware import choose_hardware
 from convnets.core.memory import keep_freed_memory
-from convnets.kernels.convolution_plan import DIRECTIONS, ConvolutionPlan, describe
-from convnets.kernels.convolution_shape import ConvolutionShape
-from convnets.kernels.tuner import Tuner
+from convnets.core.storage.files import write_json
+from convnets.kernels.convolutions.plan import DIRECTIONS, ConvolutionPlan, describe
+from convnets.kernels.convolutions.shape import ConvolutionShape
+from convnets.kernels.tuning.tuner import Tuner
 from convnets.models.catalogue import create_model, model_entry
 
 # side of the images and batch size at which each network is trained on Fashion-MNIST

@@ -3,10 +3,10 @@
 Usage: python benchmarks/d2l_speed.py --seeds 5 --epochs 3 --json d2l_speed.json
 
 A side is a process that runs one call of `train_ch6` at a time: ours as a reader calls it, the book's as its chapter on
-LeNet runs it (`benchmarking/standard_loop.py`): every picture through Pillow, a DataLoader with four workers for the
-training and another for the test images, fp32, and after each step loss and hits as Python numbers. The time is that of
-the whole call: loaders, steps, the test images after each epoch, and in ours the figure. The first call of each side,
-with the compiling and measuring of kernels, is a warm-up of one epoch and stated apart.
+LeNet runs it (`benchmarking/loops/standard_loop.py`): every picture through Pillow, a DataLoader with four workers for
+the training and another for the test images, fp32, and after each step loss and hits as Python numbers. The time is
+that of the whole call: loaders, steps, the test images after each epoch, and in ours the figure. The first call of
+each side, with the compiling and measuring of kernels, is a warm-up of one epoch and stated apart.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from convnets.benchmarking.standard_loop import WORKERS, PictureDataset
+from convnets.benchmarking.loops.standard_loop import WORKERS, PictureDataset
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json
 from convnets.core.hardware import choose_hardware, usable_cores
+from convnets.core.storage.files import write_json
 from convnets.data.sources import load_data
 
 BATCH_SIZE, LEARNING_RATE = 256, 0.9

@@ -26,8 +26,8 @@ import torch
 
 from convnets import ImageSet, TrainConfig, train
 from convnets.acceleration.compilation import choose_compilation
-from convnets.core.files import write_json, write_text
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
+from convnets.core.storage.files import write_json, write_text
 from convnets.models.catalogue import create_model
 from convnets.recipes.catalogue import get_recipe
 

@@ -30,19 +30,19 @@ from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel, save_model
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json
 from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.storage.files import write_json
 from convnets.data.data_root import data_root
 from convnets.data.preprocess import Preprocess
 from convnets.models.catalogue import create_model
+from convnets.retrieval.backends.exact_index import ExactIndex
+from convnets.retrieval.backends.exact_search import nearest
+from convnets.retrieval.backends.faiss_index import FaissIndex
+from convnets.retrieval.building.listing import list_images
+from convnets.retrieval.building.picture_stream import stream_pictures
 from convnets.retrieval.entries import Entries
-from convnets.retrieval.exact_index import ExactIndex
-from convnets.retrieval.exact_search import nearest
-from convnets.retrieval.faiss_index import FaissIndex
+from convnets.retrieval.evaluation.index_scores import search_quality
 from convnets.retrieval.image_index import ImageIndex
-from convnets.retrieval.index_scores import search_quality
-from convnets.retrieval.listing import list_images
-from convnets.retrieval.picture_stream import stream_pictures
 
 ROUNDS = 7
 

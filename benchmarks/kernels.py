@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from convnets.core.files import write_json
 from convnets.core.hardware import processor_name
 from convnets.core.memory import keep_freed_memory
+from convnets.core.storage.files import write_json
 from convnets.kernels.compiled import compiled_kernels, why_not_compiled
 from convnets.kernels.pointwise import normalise_activate_pool, plain
 from convnets.kernels.pooling import Pooling

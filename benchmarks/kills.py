@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from convnets.checkpoints.state_folder import StateFolder
-from convnets.training.run import Run
-from convnets.training.run_folders import find_runs
+from convnets.training.runs.run import Run
+from convnets.training.runs.run_folders import find_runs
 
 OPTIONS = [
     "--augment",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.files import write_json
+from convnets.core.storage.files import write_json
 from convnets.recipes.catalogue import get_recipe
 from convnets.training.train import train
 

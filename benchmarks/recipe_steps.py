@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json
+from convnets.core.storage.files import write_json
 from convnets.data.batches import Batches
 from convnets.recipes.catalogue import get_recipe
 from convnets.training.learner import Learner

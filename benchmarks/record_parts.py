@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convnets.data.batches import Batch
-from convnets.models.speednet import SpeedNet
+from convnets.models.compact.speednet import SpeedNet
 from convnets.training.learner import Learner
 
 

@@ -25,14 +25,14 @@ from record_parts import GrowingImages, Lookahead, drawn_filters, identity_filte
 
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json
 from convnets.core.seeds import derive_seed
+from convnets.core.storage.files import write_json
 from convnets.data.batches import Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.evaluation.evaluate import evaluate
 from convnets.models.catalogue import create_model
-from convnets.models.speednet import SpeedNet
+from convnets.models.compact.speednet import SpeedNet
 from convnets.recipes.catalogue import get_recipe
 from convnets.recipes.recipe import Recipe
 from convnets.training.config import TrainConfig

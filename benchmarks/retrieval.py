@@ -24,18 +24,22 @@ import torch
 from torch import nn
 
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json, write_text
 from convnets.core.hardware import choose_hardware
 from convnets.core.seeds import generator_for
+from convnets.core.storage.files import write_json, write_text
 from convnets.data.class_splits import choose_held_out, without_classes
 from convnets.data.decode import decode_images, probe_pictures
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.data.splits import split_off
-from convnets.retrieval.concentration import concentration_of, concentration_svg, random_concentration
-from convnets.retrieval.descriptors import Descriptor, describe
-from convnets.retrieval.metrics import evaluate_retrieval
+from convnets.retrieval.descriptors.descriptor import Descriptor, describe
+from convnets.retrieval.evaluation.concentration import (
+    concentration_of,
+    concentration_svg,
+    random_concentration,
+)
+from convnets.retrieval.evaluation.metrics import evaluate_retrieval
 from convnets.training.config import TrainConfig
 from convnets.training.task import prepare
 from convnets.training.train import train

@@ -30,8 +30,8 @@ from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event
-from convnets.training.saver import Saver
-from convnets.training.step_guard import StepGuard
+from convnets.training.optimization.step_guard import StepGuard
+from convnets.training.recording.saver import Saver
 from convnets.training.train import train
 
 EPOCHS = 4

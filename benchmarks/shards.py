@@ -29,8 +29,8 @@ from PIL import Image
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, PictureFiles
 from convnets.data.preprocess import Preprocess
-from convnets.data.shard_batches import Reading, ShardBatches
-from convnets.data.shard_pictures import ShardPictures
+from convnets.data.shards.batches import Reading, ShardBatches
+from convnets.data.shards.images import ShardPictures
 from convnets.data.sources import load_data
 
 BATCH = 64

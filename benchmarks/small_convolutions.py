@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convnets.core.files import write_json
 from convnets.core.memory import keep_freed_memory
-from convnets.kernels.small_convolution import (
+from convnets.core.storage.files import write_json
+from convnets.kernels.convolutions.small_convolution import (
     applies,
     small_forward,
     small_input_gradient,

@@ -23,14 +23,14 @@ from typing import Any
 
 import torch
 
-from convnets.core.files import write_json
+from convnets.core.storage.files import write_json
 from convnets.data.class_splits import without_classes
 from convnets.data.decode import decode_images
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 SHOTS = {50: 60, 200: 30, 1000: 8}  # pictures of each new class: epochs

@@ -15,9 +15,9 @@ from torch import nn
 import convnets
 from convnets import ImageSet, Splits, TrainConfig
 from convnets.evaluation.ranking import score_retrieval
-from convnets.inspection.size_table import size_table
+from convnets.inspection.cost.size_table import size_table
 from convnets.serving.predictions import Prediction, Predictions
-from convnets.training.comparison import compare_runs
+from convnets.training.runs.comparison import compare_runs
 
 HOSTILE = "<script>alert(1)</script>&\"'$x$"
 UNPRINTABLE = HOSTILE + "\x00\udc80"  # as names of files may be

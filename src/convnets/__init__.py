@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from convnets.core.thread_waiting import shorten_waiting
+
 if TYPE_CHECKING:
     from convnets import errors as errors
     from convnets import layers as layers
@@ -21,84 +23,86 @@ if TYPE_CHECKING:
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
     from convnets.data.batches import Batches as Batches
-    from convnets.data.data_check import check_data as check_data
     from convnets.data.image_set import ImageSet as ImageSet
     from convnets.data.image_set import Splits as Splits
     from convnets.data.preprocess import Preprocess as Preprocess
     from convnets.data.sources import list_data as list_data
     from convnets.data.sources import load_data as load_data
+    from convnets.data.validation.check import check_data as check_data
     from convnets.evaluation.evaluate import evaluate as evaluate
     from convnets.evaluation.evaluation import Evaluation as Evaluation
-    from convnets.inspection.difference import diff as diff
-    from convnets.inspection.draw import draw as draw
-    from convnets.inspection.effective_field import effective_field as effective_field
-    from convnets.inspection.health import measure_health as measure_health
-    from convnets.inspection.network_slice import slice_network as slice_network
-    from convnets.inspection.parameter_changes import freeze as freeze
-    from convnets.inspection.parameter_changes import unfreeze as unfreeze
-    from convnets.inspection.parameters import list_parameters as list_parameters
-    from convnets.inspection.receptive_field import receptive_fields as receptive_fields
-    from convnets.inspection.summary import inspect as inspect
+    from convnets.inspection.cost.difference import diff as diff
+    from convnets.inspection.cost.summary import inspect as inspect
+    from convnets.inspection.drawing.draw import draw as draw
+    from convnets.inspection.health.measure import measure_health as measure_health
+    from convnets.inspection.parameters.changes import freeze as freeze
+    from convnets.inspection.parameters.changes import unfreeze as unfreeze
+    from convnets.inspection.parameters.listing import list_parameters as list_parameters
+    from convnets.inspection.parameters.network_slice import slice_network as slice_network
+    from convnets.inspection.receptive_field.effective_field import effective_field as effective_field
+    from convnets.inspection.receptive_field.fields import receptive_fields as receptive_fields
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
     from convnets.recipes.reproduce import reproduce as reproduce
-    from convnets.retrieval.descriptors import Descriptor as Descriptor
-    from convnets.retrieval.descriptors import describe as describe
+    from convnets.retrieval.descriptors.descriptor import Descriptor as Descriptor
+    from convnets.retrieval.descriptors.descriptor import describe as describe
+    from convnets.retrieval.evaluation.metrics import evaluate_retrieval as evaluate_retrieval
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
-    from convnets.retrieval.metrics import evaluate_retrieval as evaluate_retrieval
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.objectives.triplet_loss import TripletLoss as TripletLoss
-    from convnets.training.run import Run as Run
+    from convnets.training.runs.run import Run as Run
     from convnets.training.train import resume as resume
     from convnets.training.train import train as train
+
+shorten_waiting()  # before PyTorch is loaded
 
 # The public names, once. Each is imported when it is first asked for, so that `import convnets` stays fast.
 _HOME = {
     "Batches": "convnets.data.batches",
-    "Descriptor": "convnets.retrieval.descriptors",
+    "Descriptor": "convnets.retrieval.descriptors.descriptor",
     "Evaluation": "convnets.evaluation.evaluation",
     "ImageIndex": "convnets.retrieval.image_index",
     "ImageSet": "convnets.data.image_set",
     "Predictor": "convnets.serving.predictor",
     "Preprocess": "convnets.data.preprocess",
-    "Run": "convnets.training.run",
+    "Run": "convnets.training.runs.run",
     "Splits": "convnets.data.image_set",
     "TrainConfig": "convnets.training.config",
     "TrainedModel": "convnets.checkpoints.model_folder",
     "TripletLoss": "convnets.training.objectives.triplet_loss",
-    "check_data": "convnets.data.data_check",
+    "check_data": "convnets.data.validation.check",
     "create_model": "convnets.models.catalogue",
     "d2l": "convnets",
-    "describe": "convnets.retrieval.descriptors",
-    "diff": "convnets.inspection.difference",
-    "draw": "convnets.inspection.draw",
-    "effective_field": "convnets.inspection.effective_field",
+    "describe": "convnets.retrieval.descriptors.descriptor",
+    "diff": "convnets.inspection.cost.difference",
+    "draw": "convnets.inspection.drawing.draw",
+    "effective_field": "convnets.inspection.receptive_field.effective_field",
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
-    "evaluate_retrieval": "convnets.retrieval.metrics",
-    "freeze": "convnets.inspection.parameter_changes",
+    "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
+    "freeze": "convnets.inspection.parameters.changes",
     "get_recipe": "convnets.recipes.catalogue",
-    "inspect": "convnets.inspection.summary",
+    "inspect": "convnets.inspection.cost.summary",
     "layers": "convnets",
     "list_data": "convnets.data.sources",
     "list_models": "convnets.models.catalogue",
-    "list_parameters": "convnets.inspection.parameters",
+    "list_parameters": "convnets.inspection.parameters.listing",
     "list_recipes": "convnets.recipes.catalogue",
     "load_data": "convnets.data.sources",
     "load_model": "convnets.checkpoints.model_folder",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
-    "measure_health": "convnets.inspection.health",
-    "receptive_fields": "convnets.inspection.receptive_field",
+    "measure_health": "convnets.inspection.health.measure",
+    "receptive_fields": "convnets.inspection.receptive_field.fields",
     "reproduce": "convnets.recipes.reproduce",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
-    "slice_network": "convnets.inspection.network_slice",
+    "slice_network": "convnets.inspection.parameters.network_slice",
     "train": "convnets.training.train",
-    "unfreeze": "convnets.inspection.parameter_changes",
+    "unfreeze": "convnets.inspection.parameters.changes",
 }
 __all__ = list(_HOME)
 __version__ = "0.2.0"

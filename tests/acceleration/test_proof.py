@@ -19,7 +19,7 @@ from torch.nn.utils import parametrizations, prune
 from convnets.acceleration.inference import for_inference
 from convnets.acceleration.proof import find_difference
 from convnets.acceleration.training import accelerate
-from convnets.kernels.convolution_plan import ONEDNN
+from convnets.kernels.convolutions.plan import ONEDNN
 from convnets.layers import BatchNorm, Convolution, MaxPool
 
 IMAGES = torch.rand(8, 1, 12, 12, generator=torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ from torch import nn
 
 from convnets.acceleration.tracing import trace
 from convnets.acceleration.training import accelerate
-from convnets.kernels.convolution_plan import ONEDNN
+from convnets.kernels.convolutions.plan import ONEDNN
 from convnets.layers import (
     AveragePool,
     BatchNorm,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.acceleration.training import accelerate
-from convnets.kernels.convolution import ONEDNN, ConvolutionPlan, ConvolutionShape
+from convnets.kernels.convolutions.convolution import ONEDNN, ConvolutionPlan, ConvolutionShape
 from convnets.models.catalogue import create_model
 
 # network, side, images: one of each architecture, small enough to be quick

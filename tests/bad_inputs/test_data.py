@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from convnets.data.decode import decode_images
-from convnets.data.idx import read_idx
+from convnets.data.formats.idx import read_idx
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.errors import DataError

@@ -15,7 +15,7 @@ import pytest
 
 from convnets.checkpoints.model_config import sealed
 from convnets.checkpoints.model_folder import TrainedModel, save_model
-from convnets.core.files import sha256_of_file
+from convnets.core.storage.files import sha256_of_file
 from convnets.data.preprocess import Preprocess
 from convnets.models.catalogue import create_model
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
 import pytest
 
 from convnets.benchmarking import bench as bench_module
-from convnets.benchmarking.slices import Side, Slice
+from convnets.benchmarking.measures.slices import Side, Slice
 from convnets.benchmarking.workload import Workload
 
 SPEEDS = {"standard": 100.0, "hand-tuned": 1000.0, "convnets": 2500.0}
@@ -38,8 +38,11 @@ class FakeProcess:
     log: list[str] = []  # noqa: RUF012  what was done, in order; emptied by the fixture
     open = 0
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         self.side = name.rsplit(", ", 1)[1]
+        assert (environment is None) == (
+            self.side == "convnets"
+        )  # the plain loops wait as PyTorch by itself does
 
     def __enter__(self) -> FakeProcess:
         type(self).open += 1

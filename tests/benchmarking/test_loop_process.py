@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from convnets.benchmarking.loop_process import LoopProcess
-from convnets.benchmarking.peak_memory import family
+from convnets.benchmarking.measures.peak_memory import family
 from convnets.benchmarking.workload import Workload
 from convnets.errors import ConfigError, TrainingError, UnknownNameError
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convnets.benchmarking.latency import measure_latencies
+from convnets.benchmarking.measures.latency import measure_latencies
 from convnets.benchmarking.scatter import Scatter, scatter
 from convnets.core.hardware import choose_hardware
 from convnets.errors import ConfigError, LayerError, UsageError

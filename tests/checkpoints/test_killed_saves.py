@@ -13,7 +13,7 @@ import torch
 from convnets.checkpoints.model_folder import TrainedModel, load_model, save_model
 from convnets.checkpoints.state_folder import LATEST_FILE, StateFolder
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.files import remove_left_overs
+from convnets.core.storage.files import remove_left_overs
 from convnets.data.preprocess import Preprocess
 from convnets.models.catalogue import create_model
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from convnets.cli.main import run
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 Refused = Callable[..., str]
 
@@ -214,7 +214,7 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(
         raise AssertionError("the work was begun")
 
     monkeypatch.setattr("convnets.serving.evaluation.evaluate_model", never)
-    monkeypatch.setattr("convnets.training.comparison.compare_runs", never)
+    monkeypatch.setattr("convnets.training.runs.comparison.compare_runs", never)
     monkeypatch.setattr("convnets.data.sources.load_data", never)
     file = tmp_path / "file"
     file.write_text("")

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from convnets.cli.output import aligned
-from convnets.data.augment import AUGMENTATIONS
+from convnets.data.augmentation.augment import AUGMENTATIONS
 from convnets.models.catalogue import list_models
 from convnets.recipes.catalogue import get_recipe, list_recipes
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 Command = Callable[..., Any]
 

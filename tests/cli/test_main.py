@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from convnets.cli import main, models
+from convnets.cli import main
+from convnets.cli.inspection import models
 from convnets.cli.main import app, run
 
 COMMANDS = (

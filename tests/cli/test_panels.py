@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from convnets.cli.options import as_given
 from convnets.cli.panels import PANELS
-from convnets.cli.train import train as command
+from convnets.cli.training.options import as_given
+from convnets.cli.training.train import train as command
 from convnets.training.config import TrainConfig
 
 Command = Callable[..., Any]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from convnets.checkpoints.model_config import sealed
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 
 def _config(folder: Path, **changes: Any) -> None:
@@ -32,7 +32,7 @@ def _truncate(folder: Path) -> None:
 def _pickle(folder: Path) -> None:
     content = pickle.dumps({"weights": 1})
     _weights(folder).write_bytes(content)
-    from convnets.core.files import sha256_of_file
+    from convnets.core.storage.files import sha256_of_file
 
     stated = {"file": "model.safetensors", "bytes": len(content), "sha256": sha256_of_file(_weights(folder))}
     _config(folder, weights=stated)

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 from convnets import d2l
 from convnets.core.seeds import generator_for
-from convnets.d2l import data_modules, loaders
+from convnets.d2l.data import data_modules, loaders
 from convnets.data.image_set import ImageSet, Splits
 
 

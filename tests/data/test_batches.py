@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from convnets.data.augment import parse_augmentations
+from convnets.data.augmentation.augment import parse_augmentations
+from convnets.data.augmentation.mixing import Mixup
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
-from convnets.data.mixing import Mixup
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, ImageDecodeError
 

@@ -13,7 +13,7 @@ import pytest
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DataError
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import resume, train
 
 CONFIG = TrainConfig(

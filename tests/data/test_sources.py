@@ -17,8 +17,8 @@ import torch
 
 from convnets.data import catalogue
 from convnets.data.catalogue import DataEntry, data_entry, list_data
+from convnets.data.downloads.published_file import PublishedFile
 from convnets.data.preprocess import channel_statistics
-from convnets.data.published_file import PublishedFile
 from convnets.data.sources import data_root, download_data, load_data
 from convnets.errors import DataError, DownloadError, UnknownNameError
 

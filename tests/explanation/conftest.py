@@ -19,7 +19,7 @@ from convnets.checkpoints.model_folder import TrainedModel
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 CUE_CLASS = 3

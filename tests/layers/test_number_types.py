@@ -12,7 +12,7 @@ from torch import Tensor
 from convnets import layers
 from convnets.errors import InputError
 from convnets.layers.global_pooling import POOLINGS, pool
-from convnets.layers.normalisation import batch_statistics
+from convnets.layers.normalization import batch_statistics
 
 MAPS = torch.tensor([[[[100, 100, 1], [0, 100, 100], [2, 100, 3]]], [[[7, 1, 9], [90, 0, 0], [0, 5, 100]]]])
 KERNEL = torch.tensor([[[[2, 2], [2, 1]]]])

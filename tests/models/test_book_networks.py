@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from convnets.models.book.densenet_d2l import DenseBlock, transition
+from convnets.models.book.resnet_d2l import Residual
 from convnets.models.catalogue import create_model
 from convnets.models.contract import ImageClassifier
-from convnets.models.densenet_d2l import DenseBlock, transition
-from convnets.models.googlenet import INCEPTION_ROWS, Inception
-from convnets.models.resnet_d2l import Residual
+from convnets.models.papers.googlenet import INCEPTION_ROWS, Inception
 
 
 class Weights:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from convnets.errors import ConfigError, InputError
 from convnets.models.catalogue import create_model, list_models, model_entry
 from convnets.models.contract import ImageClassifier
-from convnets.models.lenet import LeNet
-from convnets.models.nin import NiN
+from convnets.models.papers.lenet import LeNet
+from convnets.models.papers.nin import NiN
 
 # one of each kind: the rest differ in depth alone
 KINDS = (

@@ -14,7 +14,7 @@ from torch import Tensor
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 from convnets.models.contract import ImageClassifier
-from convnets.models.googlenet_bn import GoogLeNetBatchNorm
+from convnets.models.papers.googlenet_bn import GoogLeNetBatchNorm
 from convnets.models.torchvision_weights import load_torchvision_state_dict
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "models"

@@ -11,7 +11,7 @@ from PIL import Image
 from convnets.data.sources import load_data
 from convnets.recipes.catalogue import get_recipe
 from convnets.serving.predictor import Predictor
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 pytestmark = pytest.mark.fashion_mnist

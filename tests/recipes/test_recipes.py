@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convnets.errors import UnknownNameError
-from convnets.inspection.summary import inspect
+from convnets.inspection.cost.summary import inspect
 from convnets.models.catalogue import create_model, model_entry
 from convnets.recipes.best import BEST
 from convnets.recipes.catalogue import get_recipe, list_recipes

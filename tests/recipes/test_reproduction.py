@@ -34,7 +34,7 @@ from convnets.recipes.reproduction_text import (
 )
 from convnets.training.events import EpochStarted, Event, StepEnded
 from convnets.training.learner import Learner
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 # the notes' loss, training and test accuracy, images/s; the book's min, median, max and images/s on a V100
 FIGURES: dict[str, tuple[tuple[float, ...] | None, list[tuple[float, ...]]]] = {

@@ -60,7 +60,7 @@ def photographs(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds work through 16 images at a time and save after each batch."""
-    from convnets.retrieval import building
+    from convnets.retrieval.building import build as building
 
     monkeypatch.setattr(building, "images_at_once", lambda *_: 16)
     monkeypatch.setattr(building, "_SECONDS_BETWEEN_SAVES", 0.0)

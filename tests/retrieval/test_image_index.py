@@ -24,11 +24,11 @@ from convnets.errors import (
     InputError,
     UnknownNameError,
 )
-from convnets.retrieval.descriptors import Descriptor, describe, whitened
+from convnets.retrieval.building.listing import list_images
+from convnets.retrieval.descriptors.descriptor import Descriptor, describe, whitened
+from convnets.retrieval.descriptors.maker import weights_hash
 from convnets.retrieval.image_index import ImageIndex
-from convnets.retrieval.index_folder import MANIFEST_FILE, MODEL_FOLDER
-from convnets.retrieval.listing import list_images
-from convnets.retrieval.maker import weights_hash
+from convnets.retrieval.storage.index_folder import MANIFEST_FILE, MODEL_FOLDER
 
 from .conftest import identity_module, small_model, small_set
 
@@ -189,7 +189,7 @@ def test_adding_fails_as_a_whole(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("convnets.retrieval.index_folder.write_json", full)
+        patched.setattr("convnets.retrieval.storage.index_folder.write_json", full)
         with pytest.raises(OSError, match="No space left"):
             index.add(small_set(5, seed=2, source="more"))
     assert len(index) == 20

@@ -15,7 +15,7 @@ from convnets.data.sources import load_data
 from convnets.errors import DataError, ImageDecodeError, UsageError
 from convnets.serving.evaluation import evaluate_model, write_evaluation_report
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 CONFIG = TrainConfig(epochs=2, batch_size=64, precision="fp32")

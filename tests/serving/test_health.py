@@ -9,8 +9,8 @@ import pytest
 from convnets.errors import ConfigError, ModelFolderError, RunError, UnknownNameError, UsageError
 from convnets.serving.health import examine_health
 from convnets.training.config import TrainConfig
-from convnets.training.health import health_by_epoch
-from convnets.training.run import Run
+from convnets.training.recording.health import health_by_epoch
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel, save_model
 from convnets.core.hardware import Hardware
-from convnets.data.folder_pictures import FolderPictures
 from convnets.data.image_set import ImageSet
+from convnets.data.images.folder import FolderPictures
 from convnets.data.preprocess import Preprocess
 from convnets.errors import (
     ConfigError,

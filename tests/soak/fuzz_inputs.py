@@ -33,11 +33,11 @@ from PIL import Image
 
 from convnets.checkpoints.model_config import sealed
 from convnets.checkpoints.model_folder import TrainedModel, load_model, save_model
-from convnets.core.files import sha256_of_file
-from convnets.data.pictures import open_picture
+from convnets.core.storage.files import sha256_of_file
+from convnets.data.images.opening import open_picture
+from convnets.data.images.zip_archive import ZipPictures
 from convnets.data.preprocess import Preprocess
-from convnets.data.shards import load_shards
-from convnets.data.zip_pictures import ZipPictures
+from convnets.data.shards.dataset import load_shards
 from convnets.errors import ConvnetsError, DataError, ImageDecodeError, ModelFolderError
 from convnets.models.catalogue import create_model
 

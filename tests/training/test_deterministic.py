@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.errors import TrainingError
-from convnets.kernels import trial, tuner
+from convnets.kernels.tuning import trial, tuner
 from convnets.training.config import TrainConfig
 from convnets.training.train import train
 

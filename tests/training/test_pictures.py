@@ -12,7 +12,7 @@ from PIL import Image
 from convnets.errors import DataError, ImageDecodeError
 from convnets.training.config import TrainConfig
 from convnets.training.events import Event, Notice, RunStarted
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 CONFIG = TrainConfig(

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 
@@ -23,14 +23,14 @@ SCRIPT = """
 import json, os, signal, sys, time
 from pathlib import Path
 import convnets.training.execution as execution
-import convnets.training.run_report as run_report
+import convnets.training.recording.run_report as run_report
 import torch
 from convnets.checkpoints.state_folder import StateFolder
 from convnets.cli.main import run
 from convnets.data.sources import load_data
 from convnets.kernels.compiled import compiled_kernels
 from convnets.training.learner import Learner
-from convnets.training.saver import Saver
+from convnets.training.recording.saver import Saver
 
 root, found = Path(sys.argv[1]), {}
 load_data("digits"), compiled_kernels(), torch.optim.AdamW([torch.zeros(1)])  # imported once, for all children

@@ -31,11 +31,12 @@ from convnets.errors import (
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.models.catalogue import create_model
-from convnets.training import conclusion, loop
+from convnets.training import loop
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, EpochStarted, Evaluated, Event, RunStarted, StepEnded
 from convnets.training.learner import Learner
-from convnets.training.run import Run
+from convnets.training.recording import conclusion
+from convnets.training.runs.run import Run
 from convnets.training.task import Task
 from convnets.training.train import resume, train
 
@@ -142,7 +143,7 @@ def test_the_loop_is_the_plain_loop_of_a_text_book(tmp_path: Path) -> None:
     rows = quick("lenet_bn", config=config, output=tmp_path).metrics
 
     from convnets.core.seeds import derive_seed
-    from convnets.layers.initialise import initialise
+    from convnets.layers.initialization.initialize import initialise
 
     digits = load_data("digits").train
     net = create_model("lenet_bn", seed=derive_seed(0, "network"))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.chains import Chain
-from convnets.kernels.convolution import ConvolutionPlan, ConvolutionShape, convolution
+from convnets.kernels.convolutions.convolution import ConvolutionPlan, ConvolutionShape, convolution
 from convnets.kernels.pointwise import normalise_activate_pool
 
 __all__ = ["ConvolutionStep", "PlanFor", "PointwiseStep"]
@@ -39,7 +39,7 @@ class ConvolutionStep(nn.Module):
         self._stride = cast("tuple[int, int]", module.stride)
         self._padding = cast("tuple[int, int]", module.padding)
         self._plan_for = plan_for
-        self._plans: dict[ConvolutionShape, ConvolutionPlan] = {}
+        self._plans: dict[tuple[ConvolutionShape, int], ConvolutionPlan] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         module = self.module
@@ -52,14 +52,19 @@ class ConvolutionStep(nn.Module):
             dtype=torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype,
             needs_input_gradient=x.requires_grad,
         )
-        plan = self._plans.get(shape)
+        key = shape, torch.get_num_threads()  # which kernel is fastest depends on both
+        plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[shape] = self._known_for_larger(shape) or self._plan_for(shape)
+            plan = self._plans[key] = self._known_for_larger(*key) or self._plan_for(shape)
         return convolution(x, module.weight, module.bias, self._stride, self._padding, plan, self.activation)
 
-    def _known_for_larger(self, shape: ConvolutionShape) -> ConvolutionPlan | None:
+    def _known_for_larger(self, shape: ConvolutionShape, threads: int) -> ConvolutionPlan | None:
         """The plan of the full batches: the last of an epoch is smaller and not worth measuring for."""
-        for known, plan in self._plans.items():
-            if shape.batch < known.batch and replace(known, batch=shape.batch) == shape:
+        for (known, known_threads), plan in self._plans.items():
+            if (
+                threads == known_threads
+                and shape.batch < known.batch
+                and replace(known, batch=shape.batch) == shape
+            ):
                 return plan
         return None

@@ -13,8 +13,8 @@ from convnets.acceleration.proof import find_difference
 from convnets.acceleration.rewriting import modules_of, only_user, put_in_place
 from convnets.acceleration.steps import ConvolutionStep, PlanFor, PointwiseStep
 from convnets.acceleration.tracing import trace
-from convnets.kernels.convolution_plan import ONEDNN
-from convnets.kernels.convolution_shape import ConvolutionShape
+from convnets.kernels.convolutions.plan import ONEDNN
+from convnets.kernels.convolutions.shape import ConvolutionShape
 
 __all__ = ["Acceleration", "accelerate"]
 
@@ -45,7 +45,7 @@ def accelerate(network: nn.Module, plan_for: PlanFor, images: Tensor | None = No
     with the reason.
 
     >>> import torch
-    >>> from convnets.kernels.convolution_plan import ONEDNN
+    >>> from convnets.kernels.convolutions.plan import ONEDNN
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
     >>> twin = accelerate(network, lambda shape: ONEDNN, torch.rand(2, 1, 8, 8))
     >>> twin.fused, twin.convolutions

@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 
 from convnets.benchmarking.loop_process import LoopProcess, measured_peaks
-from convnets.benchmarking.macs import multiply_accumulates
+from convnets.benchmarking.measures.macs import multiply_accumulates
+from convnets.benchmarking.measures.rounds import choose_steps, take_turns
+from convnets.benchmarking.measures.slices import Side
 from convnets.benchmarking.result import OWN, BenchResult, Comparison
-from convnets.benchmarking.rounds import choose_steps, take_turns
-from convnets.benchmarking.slices import Side
 from convnets.benchmarking.workload import Workload
 from convnets.core.environment import describe_environment
-from convnets.core.files import write_json, write_text
 from convnets.core.hardware import choose_hardware
+from convnets.core.storage.files import write_json, write_text
+from convnets.core.thread_waiting import waiting_as_pytorch_does
 from convnets.data.decode import probe_pictures
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError, RunError
@@ -128,7 +129,7 @@ def _measure(
         runners, steps = {}, {}
         for done, side in enumerate(sides):
             progress(f"{what}: warming up {side}", done, len(sides))
-            process = LoopProcess(f"{what}, {side}")
+            process = LoopProcess(f"{what}, {side}", None if side == OWN else waiting_as_pytorch_does())
             runners[side] = stack.enter_context(process)
             process.prepare(kind, side, workload if side == OWN else settled)
             steps[side] = choose_steps(process, seconds)

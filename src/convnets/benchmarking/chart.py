@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from convnets.benchmarking.result import OWN, BenchResult, Comparison, in_figures, times
-from convnets.evaluation.drawing import BLUE, INK, LINE_COLOURS, ORANGE, style_axes, svg_text
+from convnets.evaluation.plots.drawing import BLUE, INK, LINE_COLOURS, ORANGE, style_axes, svg_text
 
 __all__ = ["bench_figure", "bench_svg"]
 

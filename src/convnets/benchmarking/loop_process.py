@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import psutil
 
 from convnets import errors
-from convnets.benchmarking.energy import EnergyMeter
-from convnets.benchmarking.peak_memory import PeakMemory, family
-from convnets.benchmarking.slices import Slice
+from convnets.benchmarking.measures.energy import EnergyMeter
+from convnets.benchmarking.measures.peak_memory import PeakMemory, family
+from convnets.benchmarking.measures.slices import Slice
 from convnets.benchmarking.workload import Workload
 from convnets.errors import ConvnetsError, TrainingError
 
@@ -32,10 +33,12 @@ class LoopProcess:
     Paused means stopped by the system with all of its processes: a loader's workers keep what they had ready and
     take no time from the other sides. A context manager: nothing of it is left after the block, however that ends.
 
+    environment: of the worker; by default that of this process.
+
     Raises TrainingError, in one line, when the worker dies; a ConvnetsError of the worker is raised here as it is.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__
         # a process group of its own: Ctrl-C reaches this process alone, which then ends the worker
@@ -45,6 +48,7 @@ class LoopProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             encoding="utf-8",
+            env=environment,
             process_group=0,
         )
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from convnets.benchmarking.peak import INFERENCE_FLOPS_PER_MAC, TRAINING_FLOPS_PER_MAC, gflops
-from convnets.benchmarking.slices import Ratio, Side, compare_sides
+from convnets.benchmarking.measures.peak import INFERENCE_FLOPS_PER_MAC, TRAINING_FLOPS_PER_MAC, gflops
+from convnets.benchmarking.measures.slices import Ratio, Side, compare_sides
 from convnets.benchmarking.workload import Workload
 
 __all__ = ["OWN", "BenchResult", "Comparison"]

@@ -10,14 +10,15 @@ from typing import Any
 
 from torch import nn
 
-from convnets.benchmarking.latency import Latency, measure_latencies
+from convnets.benchmarking.measures.latency import Latency, measure_latencies
 from convnets.benchmarking.result import in_figures
+from convnets.core.display.renderers import renderer
+from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import Hardware
-from convnets.core.text_table import aligned
 from convnets.errors import ConfigError
+from convnets.inspection.cost.summary import inspect
 from convnets.inspection.shown import shown_shape
-from convnets.inspection.summary import inspect
 
 __all__ = ["Scatter", "ScatterPoint", "scatter"]
 
@@ -73,9 +74,7 @@ class Scatter:
 
     def draw(self, path: Path) -> Path:
         """Write the picture: SVG or PNG, as the name ends. Returns the path; raises UsageError for another ending."""
-        from convnets.benchmarking.scatter_chart import write_scatter  # draws with matplotlib, slow to import
-
-        return write_scatter(self, path)
+        return renderer(self, "picture")(self, path)
 
 
 def scatter(

@@ -25,11 +25,11 @@ __all__ = ["main"]
 
 # imported by name, so that a side's process holds nothing of the others
 _LOOPS = {
-    ("training", "standard"): ("standard_loop", "StandardLoop"),
-    ("training", "hand-tuned"): ("hand_tuned_loop", "HandTunedLoop"),
-    ("training", "convnets"): ("own_loop", "OwnLoop"),
-    ("inference", "standard"): ("plain_inference", "PlainInference"),
-    ("inference", "convnets"): ("own_inference", "OwnInference"),
+    ("training", "standard"): ("loops.standard_loop", "StandardLoop"),
+    ("training", "hand-tuned"): ("loops.hand_tuned_loop", "HandTunedLoop"),
+    ("training", "convnets"): ("loops.own_loop", "OwnLoop"),
+    ("inference", "standard"): ("loops.plain_inference", "PlainInference"),
+    ("inference", "convnets"): ("loops.own_inference", "OwnInference"),
 }
 
 
@@ -49,7 +49,7 @@ def _answer(requests: queue.SimpleQueue[dict[str, Any] | None], replies: TextIO)
     loop: Loop | None = None
     while (request := requests.get()) is not None:
         if "peak" in request:
-            from convnets.benchmarking.peak import measure_peaks
+            from convnets.benchmarking.measures.peak import measure_peaks
 
             _reply(replies, measure_peaks(request["peak"], request["threads"]))
         elif "side" in request:

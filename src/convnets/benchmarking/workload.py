@@ -15,7 +15,7 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError
-from convnets.layers.initialise import initialise
+from convnets.layers.initialization.initialize import initialise
 from convnets.models.catalogue import create_model
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig

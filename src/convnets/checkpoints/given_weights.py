@@ -15,7 +15,7 @@ from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE
 from convnets.checkpoints.model_folder import TrainedModel, read_model
 from convnets.checkpoints.pytorch_file import read_state_dict, without_prefixes
 from convnets.checkpoints.weights_file import read_tensors
-from convnets.core.files import sha256_of_file
+from convnets.core.storage.files import sha256_of_file
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, ModelFolderError, UsageError
 from convnets.models.architecture import Architecture

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.disk_space import disk_full_message, is_disk_full
-from convnets.core.files import remove_left_overs, write_bytes, write_json
+from convnets.core.storage.disk_space import disk_full_message, is_disk_full
+from convnets.core.storage.files import remove_left_overs, write_bytes, write_json
 from convnets.errors import RunError
 
 __all__ = ["LATEST_FILE", "STATE_VERSION", "StateFolder"]

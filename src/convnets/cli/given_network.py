@@ -82,7 +82,7 @@ def _trained(model: str, image: str | None, rebuilt: bool) -> GivenNetwork:
             f"{model} is trained: its channels, classes and size are settled; --input changes the image alone"
         )
     from convnets.checkpoints.model_folder import load_model
-    from convnets.training.run import resolve_model_folder
+    from convnets.training.runs.run import resolve_model_folder
 
     trained = load_model(resolve_model_folder(model))
     preprocess = trained.preprocess

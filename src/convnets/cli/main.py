@@ -9,30 +9,30 @@ from typing import Annotated, Any
 
 import typer
 
-from convnets.cli.ablate import ablate
-from convnets.cli.bench import bench
-from convnets.cli.compare import compare
-from convnets.cli.data import data_app
-from convnets.cli.diff import diff
-from convnets.cli.draw import draw
-from convnets.cli.embed_map import embed_map
-from convnets.cli.evaluate import evaluate
-from convnets.cli.features import features
-from convnets.cli.field import field
-from convnets.cli.filters import filters
-from convnets.cli.health import health
-from convnets.cli.index import index_app
-from convnets.cli.models import models
+from convnets.cli.benchmarking.bench import bench
+from convnets.cli.benchmarking.scatter import scatter
+from convnets.cli.data.catalogue import data_app
+from convnets.cli.explanation.ablate import ablate
+from convnets.cli.explanation.embed_map import embed_map
+from convnets.cli.explanation.features import features
+from convnets.cli.explanation.filters import filters
+from convnets.cli.explanation.patches import patches
+from convnets.cli.inspection.diff import diff
+from convnets.cli.inspection.draw import draw
+from convnets.cli.inspection.field import field
+from convnets.cli.inspection.health import health
+from convnets.cli.inspection.models import models
+from convnets.cli.inspection.summary import summary
 from convnets.cli.output import mute
 from convnets.cli.panels import PanelCommand
-from convnets.cli.patches import patches
-from convnets.cli.predict import predict
-from convnets.cli.recipes import recipes
-from convnets.cli.reproduce import reproduce
-from convnets.cli.runs import runs
-from convnets.cli.scatter import scatter
-from convnets.cli.summary import summary
-from convnets.cli.train import train
+from convnets.cli.retrieval.index import index_app
+from convnets.cli.serving.evaluate import evaluate
+from convnets.cli.serving.predict import predict
+from convnets.cli.training.compare import compare
+from convnets.cli.training.recipes import recipes
+from convnets.cli.training.reproduce import reproduce
+from convnets.cli.training.runs import runs
+from convnets.cli.training.train import train
 from convnets.errors import ConvnetsError, UsageError
 
 __all__ = ["app", "run"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from convnets.core.files import json_text
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
+from convnets.core.storage.files import json_text
 from convnets.errors import RunError, UsageError
 
 __all__ = ["ProgressBar", "aligned", "check_file", "mute", "progress_bar", "write_json"]

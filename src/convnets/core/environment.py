@@ -66,6 +66,9 @@ def describe_environment(hardware: Hardware) -> dict[str, Any]:
         "variables": {
             name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ
         },
+        "waiting": {
+            name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ
+        },
     }
 
 

@@ -15,7 +15,15 @@ import torch
 from convnets.core.memory import keep_freed_memory
 from convnets.errors import ConfigError, DeviceError
 
-__all__ = ["PRECISIONS", "Hardware", "bf16_is_native", "choose_hardware", "processor_name", "usable_cores"]
+__all__ = [
+    "PRECISIONS",
+    "Hardware",
+    "bf16_is_native",
+    "choose_hardware",
+    "may_be_paced",
+    "processor_name",
+    "usable_cores",
+]
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -32,6 +40,8 @@ class Hardware:
     threads: int
     automatic: bool = False
     """Whether the precision was left to us: inference falls back to float32 where a model loses by bf16."""
+    paced: bool = False
+    """Whether the number of threads was left to us: fewer are used while the machine is busy (`ThreadPace`)."""
 
     @property
     def precision(self) -> str:
@@ -74,7 +84,13 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
         keep_freed_memory()
         if torch.get_num_threads() != count:
             torch.set_num_threads(count)
-    return Hardware(chosen, dtype, count, automatic=precision == "auto")
+    paced = not threads and may_be_paced(chosen)
+    return Hardware(chosen, dtype, count, automatic=precision == "auto", paced=paced)
+
+
+def may_be_paced(device: torch.device) -> bool:
+    """Whether nobody has said how many threads to use: on the processor, and without $OMP_NUM_THREADS."""
+    return device.type == "cpu" and not _wanted_threads()
 
 
 def _wanted_threads() -> int:

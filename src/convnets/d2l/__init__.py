@@ -17,7 +17,6 @@ from torch import nn
 from torch.nn import Module as nn_Module
 from torch.nn import functional as F
 
-from convnets.d2l.archives import extract
 from convnets.d2l.blocks import (
     Residual,
     ResNeXtBlock,
@@ -29,7 +28,18 @@ from convnets.d2l.blocks import (
     squared_loss,
 )
 from convnets.d2l.classifiers import Classifier, LeNet, SoftmaxRegression
-from convnets.d2l.data_modules import DataModule, FashionMNIST
+from convnets.d2l.data.archives import extract
+from convnets.d2l.data.data_modules import DataModule, FashionMNIST
+from convnets.d2l.data.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
+from convnets.d2l.data.loaders import (
+    ImageLoader,
+    data_iter,
+    get_dataloader_workers,
+    get_fashion_mnist_labels,
+    load_array,
+    load_data_fashion_mnist,
+    synthetic_data,
+)
 from convnets.d2l.devices import (
     cpu,
     gpu,
@@ -45,22 +55,8 @@ from convnets.d2l.figures import (
     show_images,
     use_svg_display,
 )
-from convnets.d2l.hpo_schedulers import BasicScheduler, HPOScheduler
-from convnets.d2l.hpo_searchers import HPOSearcher, RandomSearcher
-from convnets.d2l.hpo_trainer import HPOTrainer, hpo_objective_lenet
-from convnets.d2l.hpo_tuner import HPOTuner
-from convnets.d2l.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
 from convnets.d2l.hyper_parameters import HyperParameters, add_to_class
 from convnets.d2l.live_curves import Animator, ProgressBoard
-from convnets.d2l.loaders import (
-    ImageLoader,
-    data_iter,
-    get_dataloader_workers,
-    get_fashion_mnist_labels,
-    load_array,
-    load_data_fashion_mnist,
-    synthetic_data,
-)
 from convnets.d2l.measures import (
     Accumulator,
     Timer,
@@ -77,7 +73,6 @@ from convnets.d2l.regression import (
     LinearRegressionScratch,
     SyntheticRegressionData,
 )
-from convnets.d2l.successive_halving import SuccessiveHalvingScheduler
 from convnets.d2l.tensors import (
     abs,
     arange,
@@ -130,6 +125,11 @@ from convnets.d2l.training import (
     train_ch13,
     train_epoch_ch3,
 )
+from convnets.d2l.tuning.schedulers import BasicScheduler, HPOScheduler
+from convnets.d2l.tuning.searchers import HPOSearcher, RandomSearcher
+from convnets.d2l.tuning.successive_halving import SuccessiveHalvingScheduler
+from convnets.d2l.tuning.trainer import HPOTrainer, hpo_objective_lenet
+from convnets.d2l.tuning.tuner import HPOTuner
 
 __all__ = [
     "DATA_HUB",

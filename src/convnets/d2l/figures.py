@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from PIL.Image import Image as PictureOfPillow
 from torch import Tensor
 
-from convnets.core.live_picture import notebook_shell
+from convnets.core.display.live_picture import notebook_shell
 
 __all__ = [
     "STYLES",

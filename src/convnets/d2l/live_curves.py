@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from convnets.core.live_picture import LivePicture, notebook_shell
+from convnets.core.display.live_picture import LivePicture, notebook_shell
 from convnets.d2l.figures import STYLES, set_axes
 from convnets.d2l.hyper_parameters import HyperParameters
 from convnets.d2l.measures import plain_number

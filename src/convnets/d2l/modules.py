@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.d2l.data_modules import DataModule
+from convnets.d2l.data.data_modules import DataModule
 from convnets.d2l.devices import gpu, num_gpus
 from convnets.d2l.hyper_parameters import HyperParameters
 from convnets.d2l.live_curves import ProgressBoard

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from convnets.d2l.data_modules import DataModule
+from convnets.d2l.data.data_modules import DataModule
 from convnets.d2l.hyper_parameters import HyperParameters
 from convnets.d2l.modules import Module
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from convnets.acceleration.obstacles import find_obstacle
 from convnets.core.hardware import choose_hardware
 from convnets.d2l.blocks import init_cnn
+from convnets.d2l.data.loaders import get_fashion_mnist_labels
 from convnets.d2l.devices import Devices, device_list, try_all_gpus
 from convnets.d2l.figures import show_images
 from convnets.d2l.live_curves import Animator
-from convnets.d2l.loaders import get_fashion_mnist_labels
 from convnets.d2l.measures import (
     Accumulator,
     Timer,
@@ -29,7 +29,7 @@ from convnets.data.batches import Batch
 from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
-from convnets.training.network_check import check_network
+from convnets.training.preparation.network_check import check_network
 
 __all__ = [
     "predict_ch3",

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from convnets.core.forks import start_workers
 from convnets.core.seeds import generator_for
-from convnets.data.augment import Augmentation, augment_images
+from convnets.data.augmentation.augment import Augmentation, augment_images
+from convnets.data.augmentation.mixing import Mixing, one_hot
 from convnets.data.decode import count_failure
 from convnets.data.image_set import ImageSet, PictureFiles
-from convnets.data.mixing import Mixing, one_hot
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, DataError, ImageDecodeError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convnets.data.published_file import PublishedFile
+from convnets.data.downloads.published_file import PublishedFile
 from convnets.errors import UnknownNameError
 
 __all__ = ["DataEntry", "data_entry", "list_data"]

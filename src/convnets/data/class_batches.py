@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convnets.core.seeds import generator_for
-from convnets.data.augment import Augmentation
+from convnets.data.augmentation.augment import Augmentation
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess

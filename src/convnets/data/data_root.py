@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from convnets.core.cache import cache_folder
+from convnets.core.storage.cache import cache_folder
 
 __all__ = ["data_root"]
 

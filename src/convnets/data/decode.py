@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convnets.core.hardware import usable_cores
 from convnets.data.image_set import ImageSet, PictureFiles
-from convnets.data.pillow_warnings import quiet_pillow
+from convnets.data.images.pillow_warnings import quiet_pillow
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, DataError, ImageDecodeError
 

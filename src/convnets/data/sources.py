@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from convnets.data.catalogue import DataEntry, data_entry, list_data
-from convnets.data.cifar_binary import read_cifar10_archive
 from convnets.data.data_root import data_root
-from convnets.data.digits import read_digits
-from convnets.data.folder_pictures import FolderPictures
-from convnets.data.idx import read_idx
+from convnets.data.downloads.published_file import Progress, PublishedFile
+from convnets.data.formats.cifar_binary import read_cifar10_archive
+from convnets.data.formats.digits import read_digits
+from convnets.data.formats.idx import read_idx
 from convnets.data.image_set import ImageSet, Splits
-from convnets.data.picture_layout import arrange_pictures
-from convnets.data.picture_names import passed_over, printable
-from convnets.data.published_file import Progress, PublishedFile
-from convnets.data.shard_paths import is_shard_pattern
-from convnets.data.shards import load_shards, shards_in
-from convnets.data.zip_pictures import ZipPictures
+from convnets.data.images.folder import FolderPictures
+from convnets.data.images.layout import arrange_pictures
+from convnets.data.images.names import passed_over, printable
+from convnets.data.images.zip_archive import ZipPictures
+from convnets.data.shards.dataset import load_shards, shards_in
+from convnets.data.shards.paths import is_shard_pattern
 from convnets.errors import DataError, DownloadError, UnknownNameError
 
 __all__ = ["data_root", "download_data", "list_data", "load_data"]
@@ -103,7 +103,7 @@ def _content(file: PublishedFile, folder: Path, download: bool, progress: Progre
             f"{folder / file.name} is not there and downloads are off; put it there or allow them"
         )
     # loads requests, which reading what is there does without
-    from convnets.data.downloads import download_file
+    from convnets.data.downloads.download import download_file
 
     return file.read(download_file(file, folder / file.name, progress=progress))
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convnets.acceleration.inference import for_inference
 from convnets.core.hardware import Hardware
+from convnets.core.thread_pace import ThreadPace
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
@@ -65,10 +66,11 @@ def evaluate(
     batches = Batches(images, wide, size, device=hardware.device, workers=workers)
     scores: list[Tensor] = []
     done = 0
-    with evaluation_mode(network):
+    with evaluation_mode(network), ThreadPace(hardware) as pace:
         twin = for_inference(network, hardware.dtype)
         for batch in batches.epoch():
-            scores.append(log_probabilities(twin, batch.images, preprocess.size, views, hardware))
+            with pace.working():
+                scores.append(log_probabilities(twin, batch.images, preprocess.size, views, hardware))
             _check_classes(scores[-1], images)
             done += len(scores[-1])
             if progress is not None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from convnets.core.notebook_html import card, note, share, table, text
-from convnets.core.text import columns
+from convnets.core.display.notebook_html import card, note, share, table, text
+from convnets.core.display.text import columns
 from convnets.evaluation.metrics import (
     ClassMetrics,
     ReliabilityBin,

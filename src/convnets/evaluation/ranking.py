@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convnets.core.notebook_html import card, note, share, table, text
-from convnets.core.text import columns
+from convnets.core.display.notebook_html import card, note, share, table, text
+from convnets.core.display.text import columns
 from convnets.errors import InputError
 from convnets.evaluation.distances import Distance, check_distances, distance_function
 

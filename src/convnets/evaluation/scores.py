@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from convnets.core.hardware import Hardware
+from convnets.core.hardware import Hardware, may_be_paced
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DeviceError, TrainingError
 from convnets.evaluation.views import crop_views, view_weights
@@ -74,7 +74,7 @@ def hardware_for(network: nn.Module, hardware: Hardware | None) -> Hardware:
     """
     found = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     if hardware is None:
-        return Hardware(found, torch.float32, torch.get_num_threads())
+        return Hardware(found, torch.float32, torch.get_num_threads(), paced=may_be_paced(found))
     if hardware.device.type != found.type or hardware.device.index not in (None, found.index):
         raise DeviceError(
             f"the network is on {found}, images go to {hardware.device}; use network.to('{hardware.device}')"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.core.hardware import Hardware
+from convnets.core.thread_pace import ThreadPace
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
@@ -43,9 +44,10 @@ def compute_vectors(
     batches = Batches(images, preprocess, size, device=hardware.device, workers=workers)
     found: Tensor | None = None
     done = 0
-    with evaluation_mode(network):
+    with evaluation_mode(network), ThreadPace(hardware) as pace:
         for batch in batches.epoch():
-            vectors = answer(batch.images).float()
+            with pace.working():
+                vectors = answer(batch.images).float()
             if found is None:  # filled batch by batch: a list and its sum would need the memory twice
                 with torch.inference_mode(False):  # an inference tensor could not be trained on later
                     found = torch.empty(len(images), vectors.shape[1])

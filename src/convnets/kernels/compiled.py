@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from convnets.core.cache import cache_folder
-from convnets.core.files import atomic_path
+from convnets.core.storage.cache import cache_folder
+from convnets.core.storage.files import atomic_path
 
 __all__ = ["compiled_kernels", "compiler_command", "is_compiled", "processor_features", "why_not_compiled"]
 

@@ -1,6 +1,15 @@
-"""Floor 1: operations written out to be read, blocks of the classic networks, and the initialisers of weights.
+"""Operations written out to be read, blocks of the classic networks, and the initializers of weights.
+
+Begin with `convolution.py`, then `blocks.py`.
 
 >>> from convnets.layers import BatchNorm, Residual, initialise
+
+Order, highest first; each imports only from below:
+
+- initialization
+- convolution · cross_entropy
+- global_pooling · linear · normalization · pooling · softmax
+- activations · blocks · containers · dropout · number_types · synchronized_norm · windows
 """
 
 from convnets.layers.activations import RescaledSigmoid, rescaled_sigmoid
@@ -9,9 +18,9 @@ from convnets.layers.containers import Sequential
 from convnets.layers.convolution import Convolution, cross_correlation, pointwise_convolution
 from convnets.layers.cross_entropy import cross_entropy
 from convnets.layers.dropout import Dropout, dropout
-from convnets.layers.initialise import INITIALISERS, initialise
+from convnets.layers.initialization.initialize import INITIALISERS, initialise
 from convnets.layers.linear import Linear, linear
-from convnets.layers.normalisation import BatchNorm, batch_norm
+from convnets.layers.normalization import BatchNorm, batch_norm
 from convnets.layers.pooling import (
     AdaptiveAveragePool,
     AveragePool,

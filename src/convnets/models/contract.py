@@ -105,7 +105,13 @@ class ImageClassifier(nn.Module, ABC):
         if isinstance(x, fx.Proxy) or _is_tracing() or _is_exporting():
             return
         if not self._fits(x):
-            raise InputError(describe_fault(self, x))
+            raise InputError(self.input_fault(x))
+
+    def input_fault(self, x: object) -> str:
+        """Why the network cannot compute `x`, with the remedy, in one line; meant for inputs that do not fit."""
+        name = self.architecture.name if self.architecture is not None else type(self).__name__
+        own_statistics = self.training and self._has_training_batch_norm()
+        return describe_fault(x, name, self.in_channels, self.sizes, batch_statistics=own_statistics)
 
     def _fits(self, x: object) -> bool:
         if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point():

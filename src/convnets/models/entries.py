@@ -37,7 +37,7 @@ class ModelEntry:
 
 _SOFTMAX = ModelEntry(
     name="softmax",
-    builder="softmax:SoftmaxRegression",
+    builder="book.softmax:SoftmaxRegression",
     in_channels=1,
     num_classes=10,
     input_size=28,
@@ -50,7 +50,7 @@ _SOFTMAX = ModelEntry(
 _MLP = replace(
     _SOFTMAX,
     name="mlp",
-    builder="mlp:MLP",
+    builder="book.mlp:MLP",
     year=1986,
     paper="Rumelhart, Hinton & Williams, Learning representations by back-propagating errors",
     idea="a hidden layer learns its own features of the whole picture",
@@ -58,7 +58,7 @@ _MLP = replace(
 _LENET = replace(
     _SOFTMAX,
     name="lenet",
-    builder="lenet:LeNet",
+    builder="papers.lenet:LeNet",
     min_size=12,
     year=1998,
     paper="LeCun, Bottou, Bengio & Haffner, Gradient-based learning applied to document recognition",
@@ -67,7 +67,7 @@ _LENET = replace(
 _LENET_BN = replace(
     _LENET,
     name="lenet_bn",
-    builder="lenet_bn:LeNetBatchNorm",
+    builder="compact.lenet_bn:LeNetBatchNorm",
     min_size=16,
     year=2015,
     paper="Ioffe & Szegedy, Batch normalization",
@@ -76,7 +76,7 @@ _LENET_BN = replace(
 _ALEXNET_D2L = replace(
     _SOFTMAX,
     name="alexnet_d2l",
-    builder="alexnet_d2l:AlexNetD2L",
+    builder="book.alexnet_d2l:AlexNetD2L",
     input_size=224,
     min_size=65,
     year=2012,
@@ -86,7 +86,7 @@ _ALEXNET_D2L = replace(
 )
 _NIN = ModelEntry(
     name="nin",
-    builder="nin:NiN",
+    builder="papers.nin:NiN",
     in_channels=1,
     num_classes=10,
     input_size=224,
@@ -98,7 +98,7 @@ _NIN = ModelEntry(
 )
 _GOOGLENET = ModelEntry(
     name="googlenet",
-    builder="googlenet:GoogLeNet",
+    builder="papers.googlenet:GoogLeNet",
     in_channels=1,
     num_classes=10,
     input_size=96,
@@ -110,7 +110,7 @@ _GOOGLENET = ModelEntry(
 )
 _RESNET_D2L = ModelEntry(
     name="resnet18_d2l",
-    builder="resnet_d2l:ResNet18D2L",
+    builder="book.resnet_d2l:ResNet18D2L",
     in_channels=1,
     num_classes=10,
     input_size=96,
@@ -121,7 +121,7 @@ _RESNET_D2L = ModelEntry(
 )
 _DENSENET_D2L = ModelEntry(
     name="densenet_d2l",
-    builder="densenet_d2l:DenseNetD2L",
+    builder="book.densenet_d2l:DenseNetD2L",
     in_channels=1,
     num_classes=10,
     input_size=96,
@@ -133,7 +133,7 @@ _DENSENET_D2L = ModelEntry(
 _ALEXNET = replace(
     _ALEXNET_D2L,
     name="alexnet",
-    builder="alexnet:AlexNet",
+    builder="papers.alexnet:AlexNet",
     in_channels=3,
     num_classes=1000,
     min_size=63,
@@ -144,7 +144,7 @@ _ALEXNET = replace(
 )
 _VGG = ModelEntry(
     name="vgg11",
-    builder="vgg:vgg11",
+    builder="papers.vgg:vgg11",
     in_channels=3,
     num_classes=1000,
     input_size=224,
@@ -157,7 +157,7 @@ _VGG = ModelEntry(
 _GOOGLENET_BN = replace(
     _GOOGLENET,
     name="googlenet_bn",
-    builder="googlenet_bn:GoogLeNetBatchNorm",
+    builder="papers.googlenet_bn:GoogLeNetBatchNorm",
     in_channels=3,
     num_classes=1000,
     input_size=224,
@@ -168,7 +168,7 @@ _GOOGLENET_BN = replace(
 _SPEEDNET = replace(
     _NIN,
     name="speednet",
-    builder="speednet:SpeedNet",
+    builder="compact.speednet:SpeedNet",
     input_size=28,
     min_size=10,
     year=2024,
@@ -182,7 +182,7 @@ _DENSENET = replace(_DENSENET_D2L, in_channels=3, num_classes=1000, input_size=2
 
 
 def _vgg(name: str) -> ModelEntry:
-    return replace(_VGG, name=name, builder=f"vgg:{name}")
+    return replace(_VGG, name=name, builder=f"papers.vgg:{name}")
 
 
 _IN_ORDER: tuple[ModelEntry, ...] = (
@@ -195,7 +195,7 @@ _IN_ORDER: tuple[ModelEntry, ...] = (
     replace(
         _VGG,
         name="vgg11_quarter",
-        builder="vgg_d2l:VGG11Quarter",
+        builder="book.vgg_d2l:VGG11Quarter",
         in_channels=1,
         num_classes=10,
         fixed_size=True,
@@ -209,23 +209,34 @@ _IN_ORDER: tuple[ModelEntry, ...] = (
     _ALEXNET,
     *(_vgg(f"vgg{depth}{suffix}") for suffix in ("", "_bn") for depth in (11, 13, 16, 19)),
     _GOOGLENET_BN,
-    *(replace(_RESNET, name=f"resnet{n}", builder=f"resnet:resnet{n}") for n in (18, 34, 50, 101, 152)),
-    *(replace(_DENSENET, name=f"densenet{n}", builder=f"densenet:densenet{n}") for n in (121, 161, 169, 201)),
+    *(
+        replace(_RESNET, name=f"resnet{n}", builder=f"papers.resnet:resnet{n}")
+        for n in (18, 34, 50, 101, 152)
+    ),
+    *(
+        replace(_DENSENET, name=f"densenet{n}", builder=f"papers.densenet:densenet{n}")
+        for n in (121, 161, 169, 201)
+    ),
     # for small images: 3 channels (the last: 1), 10 classes
     *(
-        replace(_RESNET_SMALL, name=f"resnet{n}", builder=f"resnet_cifar:resnet{n}", idea="depth alone helps")
+        replace(
+            _RESNET_SMALL,
+            name=f"resnet{n}",
+            builder=f"papers.resnet_cifar:resnet{n}",
+            idea="depth alone helps",
+        )
         for n in (20, 32, 44, 56, 110)
     ),
     replace(
         _RESNET_SMALL,
         name="resnet18_small",
-        builder="resnet_small:ResNet18Small",
+        builder="compact.resnet_small:ResNet18Small",
         idea="ResNet-18 that does not shrink small images first",
     ),
     replace(
         _DENSENET,
         name="densenet_bc100",
-        builder="densenet_bc:DenseNetBC100",
+        builder="papers.densenet_bc:DenseNetBC100",
         num_classes=10,
         input_size=32,
         min_size=4,

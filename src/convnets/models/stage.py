@@ -22,7 +22,7 @@ class Stage(nn.Module):
     """`features` (N×C×H×W), `embed` (N×D) or `logits` (N×K) of `network`, or its very input as `pixels`.
 
     >>> import torch
-    >>> from convnets.models.lenet import LeNet
+    >>> from convnets.models.papers.lenet import LeNet
     >>> Stage(LeNet(), "embed")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 84])
     """

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from convnets.errors import ModelFolderError, UsageError
-from convnets.models.alexnet import AlexNet
 from convnets.models.contract import ImageClassifier
-from convnets.models.densenet import DenseNet
-from convnets.models.googlenet_bn import GoogLeNetBatchNorm
-from convnets.models.resnet import ResNet
-from convnets.models.vgg import VGG
+from convnets.models.papers.alexnet import AlexNet
+from convnets.models.papers.densenet import DenseNet
+from convnets.models.papers.googlenet_bn import GoogLeNetBatchNorm
+from convnets.models.papers.resnet import ResNet
+from convnets.models.papers.vgg import VGG
 
 __all__ = ["load_torchvision_state_dict", "named_as_here"]
 

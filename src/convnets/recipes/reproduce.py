@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.files import atomic_path, write_json, write_text
-from convnets.core.world import size_in_environment
+from convnets.core.distributed.world import size_in_environment
+from convnets.core.storage.files import atomic_path, write_json, write_text
 from convnets.data.catalogue import list_data
-from convnets.data.shard_paths import lasting_pattern
+from convnets.data.shards.paths import lasting_pattern
 from convnets.errors import RunError, TrainingError, UsageError
 from convnets.recipes.reproduction import Reproduction, check_same_run, read_reproduction
 from convnets.recipes.reproduction_plan import DATA, PlannedRun, plan_runs
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
-from convnets.training.run import ENDED, Run
-from convnets.training.run_folders import check_output, find_runs
+from convnets.training.runs.run import ENDED, Run
+from convnets.training.runs.run_folders import check_output, find_runs
 from convnets.training.task import Progress
 from convnets.training.train import train
 

@@ -14,8 +14,8 @@ from convnets.recipes.notes import NOTES, notes_recipe
 from convnets.recipes.published import PUBLISHED, Published
 from convnets.recipes.reproduction_plan import DATA
 from convnets.training.config import TrainConfig
-from convnets.training.run import ENDED, Run
-from convnets.training.run_folders import find_runs
+from convnets.training.runs.run import ENDED, Run
+from convnets.training.runs.run_folders import find_runs
 
 __all__ = ["NetworkResult", "Reproduction", "RunResult", "Spread", "read_reproduction"]
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from convnets.evaluation.drawing import BLUE, INK, ORANGE, style_axes, svg_text
+from convnets.evaluation.plots.drawing import BLUE, INK, ORANGE, style_axes, svg_text
 from convnets.recipes.published import BookBuilds
 from convnets.recipes.reproduction import NetworkResult, Reproduction, Spread
 from convnets.recipes.reproduction_plan import DATA

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
 from convnets.recipes.reproduction import NetworkResult, Reproduction, Spread
 from convnets.recipes.reproduction_plan import DATA
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convnets.data.picture_names import printable
+from convnets.data.images.names import printable
 from convnets.retrieval.entries import LABEL, Value
 
 __all__ = ["Hit"]

@@ -14,23 +14,23 @@ from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
-from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
+from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.errors import ImageIndexError, InputError
-from convnets.retrieval.building import Failures, Progress, build_into, describe_listing, finish
-from convnets.retrieval.descriptors import Descriptor
-from convnets.retrieval.engines import new_engine, open_engine
+from convnets.retrieval.backends.engines import new_engine, open_engine
+from convnets.retrieval.backends.stored_index import StoredIndex
+from convnets.retrieval.building.build import Failures, Progress, build_into, describe_listing, finish
+from convnets.retrieval.building.listing import Images, Listing, list_images
+from convnets.retrieval.building.saving import begin_folder, forget_rows, read_descriptor, save_rows
+from convnets.retrieval.descriptors.descriptor import Descriptor
+from convnets.retrieval.descriptors.maker import Maker
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
-from convnets.retrieval.hits import Hits
 from convnets.retrieval.index import Index
-from convnets.retrieval.index_folder import MODEL_FOLDER, IndexFolder
-from convnets.retrieval.indexed_picture import IndexedPictures
-from convnets.retrieval.listing import Images, Listing, list_images
-from convnets.retrieval.maker import Maker
-from convnets.retrieval.saving import begin_folder, forget_rows, read_descriptor, save_rows
-from convnets.retrieval.stored_index import StoredIndex
+from convnets.retrieval.results.hits import Hits
+from convnets.retrieval.results.indexed_picture import IndexedPictures
+from convnets.retrieval.storage.index_folder import MODEL_FOLDER, IndexFolder
 from convnets.retrieval.where import Filter, Where
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 __all__ = ["ImageIndex", "Network"]
 

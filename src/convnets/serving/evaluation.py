@@ -12,7 +12,7 @@ from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
-from convnets.evaluation.report import Report, write_report
+from convnets.evaluation.report.page import Report, write_report
 from convnets.serving.model_and_images import open_model_and_images
 from convnets.training.task import Progress
 

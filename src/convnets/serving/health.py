@@ -13,12 +13,12 @@ from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import choose_hardware
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, UsageError
-from convnets.inspection.health import measure_health
-from convnets.inspection.health_record import NetworkHealth
+from convnets.inspection.health.measure import measure_health
+from convnets.inspection.health.record import NetworkHealth
 from convnets.training.config import TrainConfig
-from convnets.training.health import PROBE_IMAGES, probe_batch
-from convnets.training.optimisers import build_optimiser
-from convnets.training.run import Run, resolve_model_folder
+from convnets.training.optimization.optimizers import build_optimiser
+from convnets.training.recording.health import PROBE_IMAGES, probe_batch
+from convnets.training.runs.run import Run, resolve_model_folder
 from convnets.training.task import Progress, prepare
 
 __all__ = ["examine_health"]

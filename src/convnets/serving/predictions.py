@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convnets.core.notebook_html import card, note, share, table, text
-from convnets.data.picture_names import printable
+from convnets.core.display.notebook_html import card, note, share, table, text
+from convnets.data.images.names import printable
 
 __all__ = ["Prediction", "Predictions", "to_csv_rows"]
 

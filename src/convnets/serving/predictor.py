@@ -12,14 +12,15 @@ from torch import Tensor
 from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
-from convnets.data.given_pictures import Picture, expand_folders, name_of, open_given
+from convnets.core.thread_pace import ThreadPace
+from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.errors import ConfigError, ImageDecodeError, ModelFolderError
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
-from convnets.training.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run, resolve_model_folder
 
 __all__ = ["Predictor"]
 
@@ -93,9 +94,10 @@ class Predictor:
         named = [(picture, name_of(picture, index)) for index, picture in enumerate(given)]
         size = images_at_once(self._wide, self.views, self.hardware)
         found = Predictions()
-        with ThreadPoolExecutor(self.hardware.threads) as threads:
+        with ThreadPoolExecutor(self.hardware.threads) as threads, ThreadPace(self.hardware) as pace:
             for start in range(0, len(named), size):
-                found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))
+                with pace.working():
+                    found.extend(self._predict_batch(named[start : start + size], top, skip_errors, threads))
                 if progress is not None:
                     progress(len(found), len(named))
         return found

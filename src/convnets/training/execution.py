@@ -11,30 +11,30 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
-from convnets.core.disk_space import disk_full_message, is_disk_full
+from convnets.core.distributed.world import World
 from convnets.core.memory import release_freed_memory
-from convnets.core.world import World
+from convnets.core.storage.disk_space import disk_full_message, is_disk_full
 from convnets.data.batches import Batches
-from convnets.data.shard_batches import Reading, ShardBatches
-from convnets.data.shard_pictures import ShardPictures
+from convnets.data.shards.batches import Reading, ShardBatches
+from convnets.data.shards.images import ShardPictures
 from convnets.errors import ConvnetsError, RunError
-from convnets.layers.synchronised_norm import synchronise_batch_norm
+from convnets.layers.synchronized_norm import synchronise_batch_norm
 from convnets.models.contract import ImageClassifier
-from convnets.training.conclusion import conclude, evaluate_on
 from convnets.training.config import TrainConfig
-from convnets.training.determinism import without_deterministic_way
-from convnets.training.embedding import class_batches, evaluate_embedding, measured
+from convnets.training.distributed.ranks import Beginning, RunElsewhere, evaluate_shares
 from convnets.training.events import Event, Listener, Notice, RunStarted
-from convnets.training.health import HealthProbe
 from convnets.training.interruption import INTERRUPTED, TERMINATED, Interruption
 from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
 from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
 from convnets.training.loop import fit
-from convnets.training.ranks import Beginning, RunElsewhere, evaluate_shares
-from convnets.training.run import Run
-from convnets.training.saver import Saver
+from convnets.training.preparation.determinism import without_deterministic_way
+from convnets.training.recording.conclusion import conclude, evaluate_on
+from convnets.training.recording.embedding import class_batches, evaluate_embedding, measured
+from convnets.training.recording.health import HealthProbe
+from convnets.training.recording.saver import Saver
+from convnets.training.runs.run import Run
 from convnets.training.task import Task
 
 __all__ = ["execute"]

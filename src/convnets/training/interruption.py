@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from convnets.core.world import ALONE, World
+from convnets.core.distributed.world import ALONE, World
 
 __all__ = ["INTERRUPTED", "TERMINATED", "Interruption"]
 

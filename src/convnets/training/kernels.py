@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
+from convnets.core.distributed.world import ALONE, World
 from convnets.core.hardware import Hardware
-from convnets.core.world import ALONE, World
-from convnets.kernels.candidates import applicable
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
-from convnets.kernels.convolution_plan import DIRECTIONS, ConvolutionPlan, describe
-from convnets.kernels.convolution_shape import ConvolutionShape
-from convnets.kernels.tuner import Tuner, plan_without_measuring
+from convnets.kernels.convolutions.candidates import applicable
+from convnets.kernels.convolutions.plan import DIRECTIONS, ConvolutionPlan, describe
+from convnets.kernels.convolutions.shape import ConvolutionShape
+from convnets.kernels.tuning.tuner import Tuner, plan_without_measuring
 from convnets.training.events import KernelsChosen
 
 __all__ = ["Kernels"]
@@ -42,7 +43,7 @@ class Kernels:
         self._say = say or _say_nothing
         self._tuner = Tuner()
         self._fixed = fixed
-        self._plans: dict[ConvolutionShape, ConvolutionPlan] = {}
+        self._plans: dict[tuple[ConvolutionShape, int], ConvolutionPlan] = {}
         self._restored: dict[str, dict[str, Any]] = {}
         self._common: dict[str, dict[str, Any]] = {}  # of several processes, by shape but for the batch size
         self._acceleration: Acceleration | None = None
@@ -72,7 +73,7 @@ class Kernels:
         native = compiled_kernels() is not None
         rows = [
             {"shape": row.shape, "direction": row.direction, "kernel": row.kernel, "speed_up": row.speed_up}
-            for row in describe(self._plans)
+            for row in describe({shape: plan for (shape, _), plan in self._plans.items()})
         ]
         return KernelsChosen(
             native=native,
@@ -86,7 +87,7 @@ class Kernels:
 
     def plans(self) -> dict[str, dict[str, Any]]:
         """What was chosen so far, by shape: a resumed run computes by the same kernels, to the same bits."""
-        own = {shape.key(): plan.to_dict() for shape, plan in self._plans.items()}
+        own = {self._key(shape, threads): plan.to_dict() for (shape, threads), plan in self._plans.items()}
         return own | self._restored if self._world.size == 1 else dict(self._common)
 
     def restore(self, plans: dict[str, dict[str, Any]]) -> None:
@@ -106,24 +107,29 @@ class Kernels:
         plan = ConvolutionPlan.from_dict(self._common[common])
         if not all(plan.chosen(direction) in applicable(direction, shape) for direction in DIRECTIONS):
             plan = plan_without_measuring(shape)
-        self._plans[shape] = plan
+        self._plans[shape, self.hardware.threads] = plan
         return plan
 
+    def _key(self, shape: ConvolutionShape, threads: int) -> str:
+        """The shape's name in a state; with the number of threads where it is not that of the run."""
+        return shape.key() if threads == self.hardware.threads else f"{shape.key()} on {threads}"
+
     def _own_plan(self, shape: ConvolutionShape) -> ConvolutionPlan:
-        threads = self.hardware.threads
-        if shape.key() in self._restored:
-            plan = ConvolutionPlan.from_dict(self._restored[shape.key()])
+        threads = torch.get_num_threads()  # a run uses fewer than it may while the machine is busy
+        key = self._key(shape, threads)
+        if key in self._restored:
+            plan = ConvolutionPlan.from_dict(self._restored[key])
             if all(plan.chosen(direction) in applicable(direction, shape) for direction in DIRECTIONS):
-                self._plans[shape] = plan
+                self._plans[shape, threads] = plan
                 return plan
         if self._fixed:
-            self._plans[shape] = plan = plan_without_measuring(shape)
+            self._plans[shape, threads] = plan = plan_without_measuring(shape)
             return plan
         known = self._tuner.is_known(shape, threads)
         if not known and not self._measured:
             self._say("measuring convolution kernels for this network on this machine, once: some seconds")
         started = time.perf_counter()
-        plan = self._plans[shape] = self._tuner.plan(shape, threads)
+        plan = self._plans[shape, threads] = self._tuner.plan(shape, threads)
         if not known:
             self._measured += 1
             self._seconds += time.perf_counter() - started

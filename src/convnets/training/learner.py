@@ -12,24 +12,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.acceleration.obstacles import find_obstacle
+from convnets.core.distributed.world import ALONE, World
 from convnets.core.hardware import Hardware
 from convnets.core.memory_layout import channels_last_inside
 from convnets.core.network_copy import copy_network
 from convnets.core.seeds import derive_seed, seed_device
-from convnets.core.world import ALONE, World
 from convnets.data.batches import Batch
 from convnets.errors import ConfigError
 from convnets.models.answers import logits_of
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
-from convnets.training.freezing import Freezing
+from convnets.training.distributed.shared_gradients import (
+    AllHeads,
+    HasAuxiliaryHeads,
+    SharedGradients,
+    summed,
+)
 from convnets.training.kernels import Kernels
-from convnets.training.memory_shortage import is_out_of_memory, shortage
 from convnets.training.objectives.embedding import EmbeddingObjective
-from convnets.training.optimisers import build_optimiser, cap_weight_norms, weight_penalty, weights_of
-from convnets.training.schedules import schedule_factor
-from convnets.training.shared_gradients import AllHeads, HasAuxiliaryHeads, SharedGradients, summed
-from convnets.training.step_guard import StepGuard
+from convnets.training.optimization.freezing import Freezing
+from convnets.training.optimization.memory_shortage import is_out_of_memory, shortage
+from convnets.training.optimization.optimizers import (
+    build_optimiser,
+    cap_weight_norms,
+    weight_penalty,
+    weights_of,
+)
+from convnets.training.optimization.schedules import schedule_factor
+from convnets.training.optimization.step_guard import StepGuard
+from convnets.training.pace import choose_pace
 
 __all__ = ["Learner", "check_auxiliary_heads"]
 
@@ -81,6 +92,7 @@ class Learner:
         self.learning_rate = 0.0
         self.parts = config.accumulate
         """Parts that a batch is computed in; more than were asked for where memory did not suffice."""
+        self.pace = choose_pace(hardware, config, world, self._say)
         self.guard = StepGuard(self.network, self.optimiser, config, self._say)
         self.start_epoch()
 
@@ -100,6 +112,7 @@ class Learner:
                 if network is not None and self._channels_last:
                     layouts.enter_context(channels_last_inside(network))
             layouts.callback(self.freezing.undo)
+            layouts.enter_context(self.pace)
             yield
 
     def start_epoch(self) -> None:
@@ -128,6 +141,10 @@ class Learner:
 
     def step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         """One update on one batch, at `progress` (0 to 1) of the run; dropout depends on seed, epoch and step alone."""
+        with self.pace.working():
+            self._step(batch, epoch, step, progress)
+
+    def _step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         if self.freezing.begin(epoch):
             self._twin = None  # it was made for other gradients
         seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
@@ -275,6 +292,7 @@ class Learner:
             "parts": self.parts,
             "skipped": self.guard.skipped,
             "kernels": self.kernels.plans(),
+            "threads": self.pace.threads,
             "objective": None if self.objective is None else self.objective.state_dict(),
         }
 
@@ -290,5 +308,6 @@ class Learner:
         self._loss_sum, self._correct = epoch["loss_sum"].to(device), epoch["correct"].to(device)
         self.seen, self.learning_rate = int(epoch["seen"]), float(epoch["learning_rate"])
         self.kernels.restore(state["kernels"])
+        self.pace.restore(state.get("threads"))
         if self.objective is not None:
             self.objective.load_state_dict(state["objective"])

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
-from convnets.core.world import World
+from convnets.core.distributed.world import World
 from convnets.data.batches import Batch, Batches
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, EpochStarted, Listener, StepEnded
 from convnets.training.interruption import Interruption
 from convnets.training.learner import Learner
-from convnets.training.saver import Saver
+from convnets.training.recording.saver import Saver
 
 __all__ = ["fit"]
 

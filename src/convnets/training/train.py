@@ -12,17 +12,20 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import TrainingState
+from convnets.core.distributed.join import join_world
+from convnets.core.distributed.world import World, rank_in_environment
 from convnets.core.environment import describe_environment
-from convnets.core.world import World, join_world, rank_in_environment
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
-from convnets.training.determinism import deterministic_algorithms
+from convnets.training.distributed.ranks import Beginning, begin_together, here, trains_on_cuda
 from convnets.training.events import Listener
 from convnets.training.execution import execute
-from convnets.training.further import complete
-from convnets.training.going_on import (
+from convnets.training.preparation.determinism import deterministic_algorithms
+from convnets.training.preparation.starting_weights import Start
+from convnets.training.resuming.further import complete
+from convnets.training.resuming.going_on import (
     begun_from_what_is_gone,
     check_images,
     images_of,
@@ -30,11 +33,9 @@ from convnets.training.going_on import (
     start_of,
     told_of_start,
 )
-from convnets.training.going_on import go_on as go_on_with
-from convnets.training.ranks import Beginning, begin_together, here, trains_on_cuda
-from convnets.training.run import ENDED, Run
-from convnets.training.run_folders import check_output, create_run, find_run
-from convnets.training.starting_weights import Start
+from convnets.training.resuming.going_on import go_on as go_on_with
+from convnets.training.runs.run import ENDED, Run
+from convnets.training.runs.run_folders import check_output, create_run, find_run
 from convnets.training.task import BatchFunction, Progress, Task, prepare
 
 __all__ = ["resume", "train"]

@@ -20,7 +20,7 @@ from convnets.explanation.ablation.slimming import slim_network
 from convnets.explanation.capture.calls import find_calls
 from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.capture.watch import watch
-from convnets.inspection.summary import inspect
+from convnets.inspection.cost.summary import inspect
 from convnets.models.catalogue import create_model
 
 

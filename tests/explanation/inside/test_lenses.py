@@ -23,7 +23,7 @@ from convnets.explanation.inside.norm_channels import norm_channels
 from convnets.explanation.inside.residual_lens import residual_lens
 from convnets.models.catalogue import create_model
 from convnets.training.config import TrainConfig
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 

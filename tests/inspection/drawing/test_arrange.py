@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from convnets.inspection.drawing.arrange import arrange
-from convnets.inspection.drawing.boxes import Card, Group, Level, shape_range
-from convnets.inspection.graph import NetworkGraph
-from convnets.inspection.graph_trace import trace_graph
+from convnets.inspection.drawing.layout.boxes import Card, Group, Level, shape_range
+from convnets.inspection.graph.network_graph import NetworkGraph
+from convnets.inspection.graph.trace import trace_graph
 from convnets.models.catalogue import create_model, list_models
 
 

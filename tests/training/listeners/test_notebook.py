@@ -101,7 +101,7 @@ def test_one_output_is_updated_in_place_and_ends_complete(notebook: Notebooks) -
 
 
 def _curves(epochs: int) -> str:
-    from convnets.evaluation.plots import curves_svg
+    from convnets.evaluation.plots.figures import curves_svg
 
     return curves_svg([epoch(number).to_dict() for number in range(1, epochs + 1)])
 
@@ -162,7 +162,7 @@ def test_a_picture_that_cannot_be_drawn_gives_way_to_rows(
 ) -> None:
     listener = Notebook(interval=0.0)
     listener(started())
-    monkeypatch.setattr("convnets.evaluation.plots.curves_svg", lambda rows: 1 / 0)
+    monkeypatch.setattr("convnets.evaluation.plots.figures.curves_svg", lambda rows: 1 / 0)
     with pytest.warns(UserWarning, match=r"cannot be drawn \(ZeroDivisionError: division by zero\)"):
         listener(epoch(1))
     listener(epoch(2))

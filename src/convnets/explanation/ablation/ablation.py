@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
 from convnets.data.image_set import ImageSet
-from convnets.evaluation.drawing import BLUE, GRID, INK, ORANGE, style_axes
 from convnets.evaluation.intervals import paired_difference, wilson_interval
+from convnets.evaluation.plots.drawing import BLUE, GRID, INK, ORANGE, style_axes
 from convnets.explanation.ablation.parts import Part
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened

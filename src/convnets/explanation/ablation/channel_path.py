@@ -8,9 +8,9 @@ from torch import nn
 
 from convnets.errors import InputError
 from convnets.explanation.inside.node_values import weighted_operation
-from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
-from convnets.inspection.graph_trace import trace_graph
-from convnets.inspection.summary import inspect
+from convnets.inspection.cost.summary import inspect
+from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
+from convnets.inspection.graph.trace import trace_graph
 
 __all__ = ["ChannelPath", "channel_path", "macs_without"]
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import nn
 
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError
-from convnets.evaluation.drawing import BLUE, GRID, INK, style_axes
+from convnets.evaluation.plots.drawing import BLUE, GRID, INK, style_axes
 from convnets.explanation.ablation.ablate import ablate
 from convnets.explanation.ablation.ablation import Effect
 from convnets.explanation.ablation.channel_path import ChannelPath, channel_path, macs_without

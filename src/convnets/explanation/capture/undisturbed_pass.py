@@ -11,8 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from convnets.core.undisturbed import undisturbed
 from convnets.errors import InputError
-from convnets.inspection.as_found import as_found
-from convnets.inspection.graph_trace import without_compiler
+from convnets.inspection.graph.trace import without_compiler
+from convnets.inspection.running.as_found import as_found
 
 __all__ = ["to_network", "undisturbed_pass"]
 

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from convnets.errors import InputError
-from convnets.evaluation.drawing import LINE_COLOURS, style_axes
+from convnets.evaluation.plots.drawing import LINE_COLOURS, style_axes
 from convnets.explanation.inside.node_values import graph_for, node_values
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width
 from convnets.explanation.pictures.shown import Shown
-from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
+from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
 
 __all__ = ["ConcatLens", "ConcatPart", "Concatenation", "concat_lens"]
 

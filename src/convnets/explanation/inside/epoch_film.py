@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
-from convnets.core.files import atomic_path
+from convnets.core.storage.files import atomic_path
 from convnets.errors import InputError, RunError
 from convnets.explanation.inside.feature_maps import feature_maps
 from convnets.explanation.inside.filters import first_filters
@@ -22,7 +22,7 @@ from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.figure_file import ENDINGS, check_picture_ending
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
-from convnets.training.run import Run
+from convnets.training.runs.run import Run
 
 __all__ = ["FILM_ENDINGS", "EpochFilm", "film_filters", "film_maps"]
 

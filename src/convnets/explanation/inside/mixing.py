@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convnets.errors import InputError, UnknownNameError
-from convnets.evaluation.drawing import INK
+from convnets.evaluation.plots.drawing import INK
 from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.shown import Shown

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from convnets.errors import InputError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.capture.undisturbed_pass import to_network, undisturbed_pass
-from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
-from convnets.inspection.graph_recording import GraphRecorder
-from convnets.inspection.graph_trace import trace_graph
+from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
+from convnets.inspection.graph.recording import GraphRecorder
+from convnets.inspection.graph.trace import trace_graph
 
 __all__ = ["graph_for", "node_values", "weighted_operation"]
 

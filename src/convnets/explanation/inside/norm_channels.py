@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from convnets.errors import InputError
-from convnets.evaluation.drawing import BLUE, GRID, INK, ORANGE, style_axes
+from convnets.evaluation.plots.drawing import BLUE, GRID, INK, ORANGE, style_axes
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened
 from convnets.explanation.pictures.shown import Shown
-from convnets.inspection.health import batch_norms_of
-from convnets.inspection.health_record import BatchNormHealth
+from convnets.inspection.health.measure import batch_norms_of
+from convnets.inspection.health.record import BatchNormHealth
 
 __all__ = ["NormChannels", "norm_channels"]
 

@@ -9,7 +9,7 @@ from torch import nn
 from convnets.errors import InputError
 from convnets.explanation.capture.calls import LayerCall
 from convnets.explanation.capture.capture import plain_network
-from convnets.inspection.receptive_field import AxisField, ReceptiveField, receptive_fields
+from convnets.inspection.receptive_field.fields import AxisField, ReceptiveField, receptive_fields
 
 __all__ = ["SeenBoxes", "seen_boxes"]
 

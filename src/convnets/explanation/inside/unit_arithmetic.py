@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convnets.core.text_table import aligned
+from convnets.core.display.text_table import aligned
 from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.inside.node_values import graph_for, node_values, weighted_operation
 from convnets.explanation.pictures.colours import scale_of
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
-from convnets.inspection.graph import GraphNode, NetworkGraph, TensorSource
-from convnets.inspection.receptive_field_windows import numbers
+from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
+from convnets.inspection.receptive_field.window_rules import numbers
 
 __all__ = ["UnitArithmetic", "unit_arithmetic"]
 

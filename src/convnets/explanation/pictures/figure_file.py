@@ -6,10 +6,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from convnets.core.files import atomic_path, write_text
+from convnets.core.storage.files import atomic_path, write_text
 from convnets.errors import UsageError
-from convnets.evaluation.drawing import svg_text
-from convnets.evaluation.report_html import note, page, text
+from convnets.evaluation.plots.drawing import svg_text
+from convnets.evaluation.report.html import note, page, text
 
 __all__ = ["ENDINGS", "check_picture_ending", "write_figure"]
 

@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.font_manager import findfont, get_font
 from PIL import ImageFont
 
-from convnets.core.text import plain_text
+from convnets.core.display.text import plain_text
 
 __all__ = ["drawable", "shortened", "text_width", "wrapped"]
 

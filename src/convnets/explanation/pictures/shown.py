@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from matplotlib.figure import Figure
 
-from convnets.evaluation.drawing import svg_text
+from convnets.evaluation.plots.drawing import svg_text
 
 __all__ = ["Shown"]
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnets.evaluation.drawing import GRID, INK
+from convnets.evaluation.plots.drawing import GRID, INK
 from convnets.explanation.pictures.colours import ColourScale, Pixels
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width, wrapped

@@ -16,7 +16,7 @@ from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError
-from convnets.evaluation.drawing import INK
+from convnets.evaluation.plots.drawing import INK
 from convnets.evaluation.scores import hardware_for
 from convnets.explanation.capture.capture import MEMORY, capture
 from convnets.explanation.pictures.figure_file import write_figure

@@ -18,8 +18,8 @@ from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError
-from convnets.evaluation.drawing import BLUE, INK, style_axes
 from convnets.evaluation.intervals import wilson_interval
+from convnets.evaluation.plots.drawing import BLUE, INK, style_axes
 from convnets.evaluation.scores import hardware_for
 from convnets.evaluation.vectors import compute_vectors
 from convnets.explanation.capture.calls import find_calls

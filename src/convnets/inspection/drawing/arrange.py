@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from convnets.inspection.drawing.boxes import Box, Card, Group, Level, Link, Row, merged, renamed, signature
+from convnets.inspection.drawing.layout.boxes import (
+    Box,
+    Card,
+    Group,
+    Level,
+    Link,
+    Row,
+    merged,
+    renamed,
+    signature,
+)
 from convnets.inspection.drawing.wording import describe
-from convnets.inspection.graph import GraphNode, ModuleCall, NetworkGraph, Shape, TensorSource
+from convnets.inspection.graph.network_graph import GraphNode, ModuleCall, NetworkGraph, Shape, TensorSource
 
 __all__ = ["arrange"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnets.inspection.drawing.measures import text_width
+from convnets.inspection.drawing.layout.measures import text_width
 from convnets.inspection.drawing.svg import FRAME, INK, SOFT, document, path, text
 
 __all__ = ["field_svg"]

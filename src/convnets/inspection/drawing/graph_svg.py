@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from convnets.inspection.drawing.boxes import Box, Card, Group, Level, Row, shape_range
-from convnets.inspection.drawing.measures import HEADER, ROW, row_text, text_width
-from convnets.inspection.drawing.placing import Course, PlacedBox, PlacedLevel, place_level
+from convnets.inspection.drawing.layout.boxes import Box, Card, Group, Level, Row, shape_range
+from convnets.inspection.drawing.layout.measures import HEADER, ROW, row_text, text_width
+from convnets.inspection.drawing.layout.placing import Course, PlacedBox, PlacedLevel, place_level
 from convnets.inspection.drawing.svg import (
     COLOURS,
     FRAME,

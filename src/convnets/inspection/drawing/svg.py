@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from convnets.inspection.drawing.measures import text_width
+from convnets.inspection.drawing.layout.measures import text_width
 
 __all__ = [
     "COLOURS",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from convnets.inspection.drawing.wording import describe
-from convnets.inspection.graph import GraphNode, NetworkGraph, Shape
+from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, Shape
 
 __all__ = ["Volume", "volumes_of"]
 
@@ -37,7 +37,7 @@ def volumes_of(graph: NetworkGraph) -> list[Volume]:
     at the end of the network's larger parts stay.
 
     >>> from torch import nn
-    >>> from convnets.inspection.graph_trace import trace_graph
+    >>> from convnets.inspection.graph.trace import trace_graph
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten())
     >>> [(volume.shape, volume.step) for volume in volumes_of(trace_graph(network, (1, 8, 8)))]
     [((1, 8, 8), 'input'), ((4, 6, 6), 'Conv2d 3×3'), ((144,), 'Flatten')]

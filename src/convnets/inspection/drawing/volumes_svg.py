@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convnets.inspection.drawing.measures import text_width
+from convnets.inspection.drawing.layout.measures import text_width
 from convnets.inspection.drawing.svg import COLOURS, INK, LINE, SOFT, document, legend, path, plain, text
 from convnets.inspection.drawing.volumes import Volume
 from convnets.inspection.shown import shown_shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convnets.inspection.graph import GraphNode
+from convnets.inspection.graph.network_graph import GraphNode
 
 __all__ = ["describe"]
 
@@ -14,7 +14,7 @@ def describe(node: GraphNode) -> str:
     """The settings that a reader wants to see; what is usual is left out.
 
     >>> from torch import nn
-    >>> from convnets.inspection.graph_trace import trace_graph
+    >>> from convnets.inspection.graph.trace import trace_graph
     >>> graph = trace_graph(nn.Conv2d(3, 8, 3, stride=2, padding=1, groups=1), (3, 9, 9))
     >>> describe(graph.nodes[1])
     '3×3, stride 2, padding 1'

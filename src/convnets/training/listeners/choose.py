@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convnets.core.live_picture import notebook_shell
+from convnets.core.display.live_picture import notebook_shell
 from convnets.training.events import Listener
 from convnets.training.listeners.notebook import Notebook
 from convnets.training.listeners.terminal import Terminal

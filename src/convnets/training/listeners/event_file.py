@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TextIO
 
-from convnets.core.files import json_text, naming
+from convnets.core.storage.files import json_text, naming
 from convnets.training.events import Event, StepEnded
 
 __all__ = ["EventFile", "JsonLines"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from convnets.core.live_picture import LivePicture
+from convnets.core.display.live_picture import LivePicture
 from convnets.training.events import (
     EmbeddingEvaluated,
     EpochEnded,
@@ -143,7 +143,9 @@ class Notebook:
     def _draw(self) -> tuple[str, str]:
         rows = [*self._rows, *([self._running] if self._running else [])]
         if rows and rows != self._drawn_rows:
-            from convnets.evaluation.plots import curves_svg  # with matplotlib: nobody else is to wait for it
+            from convnets.evaluation.plots.figures import (
+                curves_svg,  # with matplotlib: nobody else is to wait for it
+            )
 
             self._curves, self._drawn_rows = curves_svg(rows), rows
         hidden = len(self._notes) - _NOTES_SHOWN

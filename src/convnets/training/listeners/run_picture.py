@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from convnets.core.text import columns, plain_text
+from convnets.core.display.text import columns, plain_text
 
 __all__ = ["RunPicture"]
 

@@ -1,0 +1,4 @@
+"""Commands that measure speed.
+
+Begin with `bench.py`.
+"""

@@ -1,0 +1,4 @@
+"""Commands on data sets.
+
+Begin with `catalogue.py`.
+"""

@@ -1,0 +1,4 @@
+"""Commands that look into networks.
+
+Begin with `summary.py`.
+"""

@@ -1,0 +1,4 @@
+"""Commands that build and search indexes of images.
+
+Begin with `index.py`.
+"""

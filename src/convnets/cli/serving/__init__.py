@@ -1,0 +1,4 @@
+"""Commands that use a trained network.
+
+Begin with `predict.py`.
+"""

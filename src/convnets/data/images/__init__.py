@@ -1,0 +1,4 @@
+"""Images in files: found in folders and zips, opened whatever their kind, made upright grey or RGB, shown small.
+
+Begin with `opening.py`.
+"""

@@ -1,0 +1,4 @@
+"""The report: one HTML page with all there is to say of a run.
+
+Begin with `page.py`.
+"""

@@ -1,0 +1,4 @@
+"""Whether signals reach a network's end and gradients its beginning, measured on one batch.
+
+Begin with `measure.py`.
+"""

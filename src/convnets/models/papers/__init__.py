@@ -1,0 +1,4 @@
+"""Networks as their papers define them, one architecture per file.
+
+Begin with `lenet.py`.
+"""

@@ -1,0 +1,4 @@
+"""How an image becomes one vector.
+
+Begin with `descriptor.py`.
+"""

@@ -1,0 +1,4 @@
+"""What a search found, with pictures: hits, pages of hits, similarity maps, near duplicates.
+
+Begin with `hits.py`.
+"""

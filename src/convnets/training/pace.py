@@ -1,0 +1,32 @@
+"""The pace of a run: how many threads its steps are computed with, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from convnets.core.distributed.world import World
+from convnets.core.hardware import Hardware
+from convnets.core.thread_pace import ThreadPace
+from convnets.training.config import TrainConfig
+
+__all__ = ["choose_pace"]
+
+
+def choose_pace(
+    hardware: Hardware, config: TrainConfig, world: World, say: Callable[[str], None]
+) -> ThreadPace:
+    """A pace for the steps of a run, which keeps to the hardware's threads where results must not depend on it.
+
+    So it is in a deterministic run, where the number was given, and where several processes train together.
+    """
+
+    def tell(before: int, now: int, gain: float) -> None:
+        say(
+            f"the machine is {'busy' if now < before else 'free again'}: training goes on with {now} "
+            f"thread{'s' * (now != 1)}, {gain:.1f} times as fast as with {before}; results may differ in their last "
+            f"bits (--threads {hardware.threads} or --deterministic keeps to {hardware.threads})"
+        )
+
+    left_to_us = hardware.paced and world.size == 1 and not config.deterministic
+    return ThreadPace(replace(hardware, paced=left_to_us), tell)

@@ -1,0 +1,4 @@
+"""Runs as folders of plain files: making one, finding them, reading them back, comparing them.
+
+Begin with `run.py`.
+"""
