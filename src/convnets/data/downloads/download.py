@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from convnets.core.progress import Progress
-from convnets.data.downloads.file_lock import locked
+from convnets.core.storage.file_lock import locked
 from convnets.data.downloads.http_transfer import TransferFailed, forget, transfer
 from convnets.errors import DataError, DownloadError
 
