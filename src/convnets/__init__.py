@@ -105,7 +105,7 @@ _HOME = {
     "unfreeze": "convnets.inspection.parameters.changes",
 }
 __all__ = list(_HOME)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

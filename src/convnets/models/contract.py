@@ -24,7 +24,7 @@ _is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defi
 
 
 class ImageClassifier(nn.Module, ABC):
-    """A network that turns images into logits, and lets out what it knew on the way.
+    """A network that turns images into logits, and exposes intermediate features and the embedding.
 
     - `features(x)`: the last feature maps, N×C×H×W
     - `embed(x)`: one vector per image, N×D; the numbers that the last linear layer sees

@@ -90,7 +90,7 @@ def _check_folder(output: Path, *, go_on: bool) -> None:
         raise RunError(f"{output} holds other files and no reproduction; choose another --output")
     if not go_on:
         raise RunError(
-            f"{output} holds a reproduction; go on with it by --resume, or choose another --output"
+            f"{output} holds a reproduction; continue it with --resume, or choose another --output"
         )
 
 

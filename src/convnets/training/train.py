@@ -139,7 +139,7 @@ def resume(
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Go on with a run at the step after its last save, to the very weights that it would have reached unstopped.
+    """Continue a run at the step after its last save, with exactly the weights of an uninterrupted run.
 
     A run on data from memory needs them again as `data`, a network from outside the catalogue as `network`, and
     a run with callables of its own as augmentations needs these as `augment`. Where a run's pictures were moved,
