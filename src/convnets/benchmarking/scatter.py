@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from convnets.core.display.renderers import renderer
 from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.errors import ConfigError
 from convnets.inspection.cost.summary import inspect
 from convnets.inspection.shown import shown_shape
@@ -83,7 +84,7 @@ def scatter(
     *,
     rounds: int = 7,
     seconds: float = 0.2,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Scatter:
     """Parameters, MACs and latency of each network for one image of C×H×W, by name.
 

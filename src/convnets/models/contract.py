@@ -28,7 +28,8 @@ class ImageClassifier(nn.Module, ABC):
 
     - `features(x)`: the last feature maps, N×C×H×W
     - `embed(x)`: one vector per image, N×D; the numbers that the last linear layer sees
-    - `forward(x)`: logits, N×K, in training and in evaluation alike
+    - `classify(maps)`: logits, N×K, of the maps that `features` gives
+    - `forward(x)`: logits, N×K, in training and in evaluation alike; `classify(features(x))`
 
     `x` is a float tensor N×`in_channels`×H×W. Any other input raises InputError, whose message gives the remedy.
     The last linear layer is called `classifier` wherever there is one.
@@ -92,6 +93,19 @@ class ImageClassifier(nn.Module, ABC):
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:
         """One vector per image: N×D."""
+
+    @abstractmethod
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits N×K of the maps N×C×H×W that `features` gives: `forward(x)` is `classify(features(x))`.
+
+        So the maps can be changed, or followed by a gradient, without another pass through what comes before them.
+
+        >>> from convnets.models.catalogue import create_model
+        >>> network = create_model("lenet").eval()
+        >>> maps = network.features(torch.zeros(2, 1, 28, 28))
+        >>> network.classify(maps * 0).shape
+        torch.Size([2, 10])
+        """
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

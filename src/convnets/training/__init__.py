@@ -7,6 +7,7 @@ Order, highest first; each imports only from below:
 - train
 - execution
 - loop
+- step_reports
 - recording · resuming
 - task
 - learner

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.progress import Progress
 from convnets.core.seeds import derive_seed
 from convnets.data.augmentation.augment import Augmentation, PerBatch, parse_augmentations
 from convnets.data.augmentation.mixing import Mixing, choose_mixing
@@ -39,13 +40,10 @@ from convnets.training.preparation.network_check import bare_network, check_netw
 from convnets.training.preparation.pixel_sample import pixel_statistics
 from convnets.training.preparation.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
-__all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
+__all__ = ["BatchFunction", "Task", "as_augmentation", "prepare"]
 
 BatchFunction = Augmentation | Callable[[Tensor], Tensor]
 """An augmentation, or any callable float N×C×H×W in [0, 1] → the same."""
-
-Progress = Callable[[str, int, int | None], None]
-"""What is being done, how much of it is done, and how much there is (None where nobody knows)."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from convnets.checkpoints.training_state import TrainingState
 from convnets.core.distributed.join import join_world
 from convnets.core.distributed.world import World, rank_in_environment
 from convnets.core.environment import describe_environment
+from convnets.core.progress import Progress
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
@@ -36,7 +37,7 @@ from convnets.training.resuming.going_on import (
 from convnets.training.resuming.going_on import go_on as go_on_with
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import check_output, create_run, find_run
-from convnets.training.task import BatchFunction, Progress, Task, prepare
+from convnets.training.task import BatchFunction, Task, prepare
 
 __all__ = ["resume", "train"]
 

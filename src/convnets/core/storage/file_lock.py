@@ -1,4 +1,8 @@
-"""A lock that processes hold on a name, and that ends with the process that holds it."""
+"""A lock that processes hold on a name, and that ends with the process that holds it.
+
+Why not `filelock`, which PyTorch brings: from version 4 on it leaves the lock file behind in the run or index folder,
+and whether another process may remove it safely depends on the version that is installed.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from convnets.data.downloads.file_lock import locked
+from convnets.core.storage.file_lock import locked
 
 
 def test_threads_enter_one_at_a_time(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_an_error_inside_lets_go(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
-    code = "import sys, time, pathlib; from convnets.data.downloads.file_lock import locked\n"
+    code = "import sys, time, pathlib; from convnets.core.storage.file_lock import locked\n"
     code += "with locked(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", code, str(tmp_path / "x.lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
