@@ -16,7 +16,7 @@ from convnets.cli.main import app, run
 
 COMMANDS = (
     *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health", "predict"),
-    *("features", "filters", "patches", "ablate", "embed-map"),
+    *("explain", "features", "filters", "patches", "ablate", "embed-map"),
     *("runs", "compare", "recipes", "reproduce", "bench"),
 )
 GROUPS = ("data", "index")

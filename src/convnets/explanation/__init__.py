@@ -4,7 +4,10 @@ Begin with `capture/`, the one place where hooks are set.
 
 Order, highest first; each imports only from below:
 
-- ablation
+- explain
+- explained
+- belief
+- ablation · attribution
 - inside · representations
-- capture · pictures · sample
+- capture · pictures · sample · verdict
 """
