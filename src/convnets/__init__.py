@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from convnets.data.validation.check import check_data as check_data
     from convnets.evaluation.evaluate import evaluate as evaluate
     from convnets.evaluation.evaluation import Evaluation as Evaluation
+    from convnets.explanation.explain import explain as explain
     from convnets.inspection.cost.difference import diff as diff
     from convnets.inspection.cost.summary import inspect as inspect
     from convnets.inspection.drawing.draw import draw as draw
@@ -89,6 +90,7 @@ _HOME = {
     "errors": "convnets",
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
+    "explain": "convnets.explanation.explain",
     "find_label_errors": "convnets.selection.labels.label_errors",
     "freeze": "convnets.inspection.parameters.changes",
     "get_recipe": "convnets.recipes.catalogue",
@@ -113,7 +115,7 @@ _HOME = {
     "unfreeze": "convnets.inspection.parameters.changes",
 }
 __all__ = list(_HOME)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -114,7 +114,7 @@ def test_an_output_that_holds_another_run_is_refused_and_kept(refused: Refused, 
     (other / "metrics.csv").write_text("kept")
     line = refused(1, "train", "mlp", "--output", tmp_path, "--name", "mine")
     assert (
-        line == f"{other} holds another run or other files; choose another name, or go on with it by --resume"
+        line == f"{other} holds another run or other files; choose another name, or continue it with --resume"
     )
     assert (other / "metrics.csv").read_text() == "kept"
     assert list(other.iterdir()) == [other / "metrics.csv"]

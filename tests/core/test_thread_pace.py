@@ -72,7 +72,6 @@ def test_others_come_and_go(machine: Machine) -> None:
         machine.work(pace, 10)
         machine.busy = True
         machine.work(pace, 10)
-        assert pace.threads == 1
         machine.busy = False
         machine.work(pace, 70)
         assert pace.threads == 2
@@ -85,7 +84,7 @@ def test_where_the_system_does_not_tell_of_waiting_slower_work_does(machine: Mac
         machine.work(pace, 10)
         machine.busy = True
         machine.work(pace, 10)
-        assert pace.threads == 1
+    assert machine.changes == [(2, 1)]
 
 
 def test_of_four_threads_two_may_be_best(machine: Machine) -> None:
@@ -155,3 +154,22 @@ def test_what_the_first_piece_takes_says_nothing(machine: Machine) -> None:
             machine.now, machine.waited = machine.now + 20, machine.waited + 15
         machine.work(pace, 5)
     assert set(machine.used) == {2}
+
+
+def test_long_pieces_are_tried_once(machine: Machine) -> None:
+    machine.busy, machine.busy_seconds = True, {2: 2.0, 1: 0.5}
+    with machine.pace() as pace:
+        machine.work(pace, 10)
+    assert machine.used[:5] == [2, 2, 1, 1, 1]  # of each number the first makes things ready
+    assert machine.changes == [(2, 1)]
+
+
+def test_a_choice_that_was_wrong_is_made_again_soon(machine: Machine) -> None:
+    """A process that has slept runs before others for a while, so that all threads seem to be fast."""
+    machine.busy, machine.busy_seconds = True, {2: 0.02, 1: 0.03}
+    with machine.pace() as pace:
+        machine.work(pace, 0.4)
+        assert pace.threads == 2
+        machine.busy_seconds = {2: 0.1, 1: 0.03}
+        machine.work(pace, 1.5)
+        assert pace.threads == 1

@@ -202,7 +202,7 @@ def test_a_name_that_is_missing_says_what_to_use_instead(name: str, instead: str
 
 def test_the_documents_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     """One after the other, as a reader would; Fashion-MNIST is the fixture's small set."""
-    text = (Path(__file__).parents[2] / "docs" / "d2l.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "d2l.md").read_text("utf-8")
     names: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, names)
@@ -213,7 +213,7 @@ def test_the_documents_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_documents_table_holds_every_name() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "d2l.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "d2l.md").read_text("utf-8")
     assert [name for name in d2l.__all__ if f"`{name}`" not in text] == []
 
 

@@ -48,7 +48,7 @@ def test_the_run_ends_with_the_reason_and_goes_on_exactly(
     with monkeypatch.context() as patch:
         patch.setattr(Preprocess, "store", dying)
         with pytest.raises(
-            DataError, match=r"a process that decodes images has died .*go on with --resume"
+            DataError, match=r"a process that decodes images has died .*continue with --resume"
         ) as caught:
             train("softmax", photos, config, output=tmp_path / "runs", name="killed", listeners=())
     assert "\n" not in str(caught.value)

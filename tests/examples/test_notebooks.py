@@ -128,6 +128,15 @@ EXPECTED: dict[str, Shown] = {
             "vgg16: convolutions [2, 2, 3, 3, 3], 138,357,544 weights",
         ),
     ),
+    "what_learned": Shown(
+        4,
+        (
+            "taken for a dress because of the square",
+            "in the square",
+            "when the network's weights are randomised (rank correlation",
+            "integrated-gradients: why Dress",
+        ),
+    ),
 }
 
 

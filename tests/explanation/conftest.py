@@ -133,6 +133,20 @@ class Clean(nn.Module):
         return self.classifier(self.pool(self.relu2(self.norm(self.conv2(x)) + x)).flatten(1))
 
 
+class Auxiliary(nn.Module):
+    """Two heads; its ReLUs are functions, and it answers with a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 5, 3, padding=1)
+        self.side, self.classifier = nn.Linear(4, 3), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = F.relu(self.conv1(x))
+        aside = self.side(x.mean((2, 3)))
+        return {"logits": self.classifier(F.relu(self.conv2(x)).mean((2, 3))), "aside": aside}
+
+
 def _settle(network: nn.Module) -> nn.Module:
     """Weights and running averages that differ from their defaults."""
     draws = torch.Generator().manual_seed(1)
@@ -158,6 +172,21 @@ def clean(in_place: InPlace) -> Clean:
 @pytest.fixture
 def shared() -> nn.Module:
     return _settle(SharedRelu().double())
+
+
+@pytest.fixture
+def auxiliary() -> nn.Module:
+    return _settle(Auxiliary().double())
+
+
+@pytest.fixture
+def chain() -> nn.Sequential:
+    """One layer after the other, each of a kind that LRP-ε has a rule for."""
+    layers = (
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 3)),
+    )
+    return _settle(nn.Sequential(*layers).double()).eval()  # type: ignore[return-value]
 
 
 @pytest.fixture

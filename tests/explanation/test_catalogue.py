@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from convnets import explain
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import InputError
@@ -47,3 +49,20 @@ def test_a_network_is_looked_into_at_its_size(name: str) -> None:
     assert effect.probability_change != 0
     assert all(module.training for module in network.modules())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", [*NAMES, "nin"])
+def test_a_network_is_explained_at_its_size(name: str) -> None:
+    network = create_model(name, num_classes=3, seed=0).train()
+    side, channels = model_entry(name).input_size, network.in_channels
+    images = torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(0))
+    for method in ("gradient", "grad-cam", "guided-backpropagation", "lrp"):
+        try:
+            found = explain(network, images, method=method)
+        except InputError as error:  # of methods that have no rule for an operation, which is named
+            assert method in ("guided-backpropagation", "lrp") or (method == "grad-cam" and name in FLAT)
+            assert "choose" in str(error)  # noqa: PT017  whether it is refused is not the same for all
+            continue
+        assert [each.map.shape for each in found] == [(side, side)] * 2
+        assert all(np.isfinite(each.map).all() and each.native.any() for each in found)
+    assert all(module.training for module in network.modules())

@@ -54,6 +54,7 @@ def test_features_embedding_and_logits_agree(name: str) -> None:
     network, x = small(name).eval(), images(name)
     with torch.no_grad():
         features, embedding, logits = network.features(x), network.embed(x), network(x)
+        assert torch.equal(network.classify(features), logits)
     assert features.ndim == 4
     assert embedding.shape == (2, network.embedding_size)
     assert logits.shape == (2, 3)

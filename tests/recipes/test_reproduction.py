@@ -199,7 +199,7 @@ def test_everything_is_there_already(whole: Reproduction) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({}, "holds a reproduction; go on with it by --resume"),
+        ({}, "holds a reproduction; continue it with --resume"),
         (
             {"go_on": True, "epochs": 3},
             r"lenet_bn-0 was trained with epochs 2, and now it is 3; .*another --output",

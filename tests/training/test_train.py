@@ -31,9 +31,17 @@ from convnets.errors import (
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.models.catalogue import create_model
-from convnets.training import loop
+from convnets.training import timing
 from convnets.training.config import TrainConfig
-from convnets.training.events import EpochEnded, EpochStarted, Evaluated, Event, RunStarted, StepEnded
+from convnets.training.events import (
+    EpochEnded,
+    EpochStarted,
+    Evaluated,
+    Event,
+    RunStarted,
+    StepEnded,
+    StopRun,
+)
 from convnets.training.learner import Learner
 from convnets.training.recording import conclusion
 from convnets.training.runs.run import Run
@@ -56,14 +64,14 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 class StopAfter:
-    """A listener that behaves as Ctrl-C would, once an epoch or step is done."""
+    """A listener that stops the run once an epoch or step is done."""
 
     def __init__(self, kind: type[Event], epoch: int) -> None:
         self.kind, self.epoch = kind, epoch
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, self.kind) and event.epoch == self.epoch:  # type: ignore[attr-defined]
-            raise KeyboardInterrupt
+            raise StopRun
 
 
 def test_a_run_leaves_plain_files_that_say_all(tmp_path: Path) -> None:
@@ -304,7 +312,7 @@ class MadeUpTime:
             self.now += len(images) / batch_size / 3
             return judge(task, network, images)
 
-        monkeypatch.setattr(loop, "time", self)
+        monkeypatch.setattr(timing, "time", self)
         monkeypatch.setattr(Learner, "step", timed_step)
         monkeypatch.setattr("convnets.training.execution.evaluate_on", timed_judge)
 

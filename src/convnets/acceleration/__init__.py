@@ -1,1 +1,4 @@
-"""A network's faster twin: the same weights and results by fewer passes over memory and measured kernels."""
+"""A network's faster twin: same weights and results, fewer passes over memory, measured kernels.
+
+Begin with `tracing.py`.
+"""

@@ -1,1 +1,12 @@
-"""Floor 7, beside the recipes: our training and evaluation against the plain loops, side by side on one machine."""
+"""Our training and evaluation against plain loops, side by side on one machine.
+
+Begin with `bench.py`.
+
+Order, highest first; each imports only from below:
+
+- bench
+- chart · scatter
+- loop_process · result · worker
+- loops · measures
+- loop · workload
+"""

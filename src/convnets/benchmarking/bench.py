@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from convnets.benchmarking.result import OWN, BenchResult, Comparison
 from convnets.benchmarking.workload import Workload
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware
+from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json, write_text
 from convnets.core.thread_waiting import waiting_as_pytorch_does
 from convnets.data.decode import probe_pictures
@@ -26,9 +27,6 @@ from convnets.errors import ConfigError, RunError
 from convnets.models.catalogue import create_model, model_entry
 
 __all__ = ["bench"]
-
-Progress = Callable[[str, int, int | None], None]
-"""What is being done, how much of it is done, and how much there is (None where nobody knows)."""
 
 _SIDES = {"training": ("standard", "hand-tuned", OWN), "inference": ("standard", OWN)}
 

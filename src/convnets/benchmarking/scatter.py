@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from torch import nn
 
 from convnets.benchmarking.measures.latency import Latency, measure_latencies
 from convnets.benchmarking.result import in_figures
+from convnets.core.display.renderers import renderer
 from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.errors import ConfigError
 from convnets.inspection.cost.summary import inspect
 from convnets.inspection.shown import shown_shape
@@ -73,9 +75,7 @@ class Scatter:
 
     def draw(self, path: Path) -> Path:
         """Write the picture: SVG or PNG, as the name ends. Returns the path; raises UsageError for another ending."""
-        from convnets.benchmarking.scatter_chart import write_scatter  # draws with matplotlib, slow to import
-
-        return write_scatter(self, path)
+        return renderer(self, "picture")(self, path)
 
 
 def scatter(
@@ -84,7 +84,7 @@ def scatter(
     *,
     rounds: int = 7,
     seconds: float = 0.2,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Scatter:
     """Parameters, MACs and latency of each network for one image of C×H×W, by name.
 

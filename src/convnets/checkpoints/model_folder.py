@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
-from convnets.checkpoints.model_html import model_html, model_name
 from convnets.checkpoints.weights_file import read_tensors
+from convnets.core.display.renderers import renderer
 from convnets.core.environment import versions
 from convnets.core.storage.disk_space import disk_full_message, is_disk_full
 from convnets.core.storage.files import atomic_path, remove_left_overs, sha256_of_file, write_json
@@ -59,12 +59,18 @@ class TrainedModel:
         known = getattr(self.network, "architecture", None)
         return None if known is None else {"name": known.name, "arguments": dict(known.arguments)}
 
+    @property
+    def name(self) -> str:
+        """The catalogue's name of the network, or that of its class."""
+        known = self.architecture
+        return type(self.network).__name__ if known is None else str(known["name"])
+
     def __repr__(self) -> str:
         size = f"{self.preprocess.channels}×{self.preprocess.size}×{self.preprocess.size}"
-        return f"TrainedModel({model_name(self)}: {size} → {len(self.classes)} classes)"
+        return f"TrainedModel({self.name}: {size} → {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        return model_html(self)
+        return renderer(self, "html")(self)
 
 
 def save_model(folder: Path, model: TrainedModel) -> Path:

@@ -1,1 +1,12 @@
-"""Floor 9: the command line, a thin translation: one call into the library per command."""
+"""The command line, a thin translation: one call into the library per command.
+
+Begin with `main.py`, then `training/train.py`.
+
+Order, highest first; each imports only from below:
+
+- main
+- selection
+- benchmarking · inspection · retrieval · serving · training
+- data · explanation · given_network · placement
+- numbers · output · panels
+"""

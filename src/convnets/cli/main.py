@@ -12,6 +12,7 @@ import typer
 from convnets.cli.benchmarking.bench import bench
 from convnets.cli.benchmarking.scatter import scatter
 from convnets.cli.data.catalogue import data_app
+from convnets.cli.explain import explain
 from convnets.cli.explanation.ablate import ablate
 from convnets.cli.explanation.embed_map import embed_map
 from convnets.cli.explanation.features import features
@@ -65,6 +66,7 @@ app.command()(evaluate)
 app.command()(health)
 app.command()(calibrate)
 app.command()(predict)
+app.command()(explain)
 app.command()(features)
 app.command()(filters)
 app.command()(patches)

@@ -1,1 +1,11 @@
-"""Floor 0: shape arithmetic, the device chosen once, seeds, and files that are written whole or not at all."""
+"""Shape arithmetic, the device chosen once, seeds, and files that are written whole or not at all.
+
+Begin with `seeds.py` and `hardware.py`.
+
+Order, highest first; each imports only from below:
+
+- environment
+- hardware
+- display · distributed · forks · memory · memory_layout · network_copy · seeds · shapes · storage ·
+  undisturbed
+"""

@@ -39,7 +39,7 @@ class Hardware:
     dtype: torch.dtype
     threads: int
     automatic: bool = False
-    """Whether the precision was left to us: a model that loses by bf16 is then asked in float32."""
+    """Whether the precision was left to us: inference falls back to float32 where a model loses by bf16."""
     paced: bool = False
     """Whether the number of threads was left to us: fewer are used while the machine is busy (`ThreadPace`)."""
 

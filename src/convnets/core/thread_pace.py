@@ -17,9 +17,13 @@ __all__ = ["ThreadPace"]
 _WINDOW = 0.1  # seconds of work that are judged together
 _WAITED = 0.15  # seconds waited for a core in a second of work: above it, others use the machine
 _SLOWER = 1.35  # times the least time that work has taken with this many threads: as good a sign
-_TRIAL, _FEWEST = 0.04, 2  # seconds and pieces of work that each number of threads is tried for
+_TRIAL, _FEWEST = 0.1, 2  # seconds and pieces of work that each number of threads is tried for
+_LONG = 0.2  # seconds after which one piece of work is enough of a trial
 _GAIN = 0.9  # fewer threads must take less than this share of the time, or the larger number is kept
-_PAUSE, _LONGEST_PAUSE = 3.0, 60.0  # seconds between two choices, doubled while they change nothing
+_PAUSE, _LONGEST_PAUSE = 0.5, 60.0  # seconds between two choices, doubled while they change nothing
+_PROBE = (
+    3.0  # the same, where nothing is wrong but fewer threads than all are in use: the others may have gone
+)
 
 
 class ThreadPace:
@@ -100,7 +104,7 @@ class ThreadPace:
             return
         self._seconds, self._timed = self._seconds + seconds, self._timed + 1
         if self._left:
-            if self._seconds >= _TRIAL and self._timed >= _FEWEST:
+            if self._seconds >= _TRIAL and (self._timed >= _FEWEST or self._seconds >= _LONG):
                 self._tried[self._left.pop(0)] = self._seconds / self._timed
                 self._try_next()
         elif self._seconds >= _WINDOW:
@@ -128,7 +132,7 @@ class ThreadPace:
         since = self._clock() - self._chosen_at
         if mean > _SLOWER * least or (crowded and self.threads > 1):
             return since >= self._pause
-        return self.threads < self.most and since >= max(_PAUSE, self._pause)
+        return self.threads < self.most and since >= max(_PROBE, self._pause)
 
     def _choose(self) -> None:
         best, before = self.most, self._before  # fewer threads must win clearly

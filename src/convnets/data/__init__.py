@@ -1,1 +1,14 @@
-"""Floor 2: from sources to ImageSet, and from ImageSet to batches."""
+"""From sources to `ImageSet`, from `ImageSet` to batches, and `Preprocess`, which travels with the model.
+
+Begin with `image_set.py`, then `preprocess.py` and `batches.py`.
+
+Order, highest first; each imports only from below:
+
+- validation
+- sources
+- class_batches · shards
+- batches
+- augmentation · catalogue · class_splits · decode · splits
+- downloads · formats · image_set
+- data_root · given_arrays · images · indexing · preprocess · stratified
+"""

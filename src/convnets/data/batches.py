@@ -44,8 +44,8 @@ class Batches:
     """An ImageSet as batches, epoch by epoch.
 
     A single image left over at the end joins the batch before it, because batch normalisation cannot learn
-    from one image; any other remainder is a smaller last batch. Where processes share each batch, of `share[1]`
-    the one of rank `share[0]` gets every so-maniest image of it, and a remainder of less than two images each joins.
+    from one image; any other remainder is a smaller last batch. Where n = `share[1]` processes share each batch,
+    rank r takes every n-th image of the batch from image r on, and a remainder of less than two images each joins.
 
     A picture that is still a file and cannot be decoded raises its ImageDecodeError. Up to `skip_corrupt` of them
     (each counts once, however many epochs meet it) are left out of their batches instead, with a logged warning;
@@ -205,8 +205,8 @@ class _Streamed(Dataset["list[Tensor | ImageDecodeError]"]):
             if "DataLoader worker" not in str(error):
                 raise
             raise DataError(
-                f"a process that decodes images has died ({str(error).splitlines()[0]}); likely for want of memory: "
-                f"go on with --resume, or use fewer workers than {self.workers} (0 decodes in the main process)"
+                f"a process that decodes images has died ({str(error).splitlines()[0]}); probably out of memory: "
+                f"continue with --resume, or use fewer workers than {self.workers} (0 decodes in the main process)"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""ClassBatches: every batch holds P classes with K images of each, so that each image has both kinds of company."""
+"""ClassBatches: P classes with K images of each, so that every image has positives and negatives in its batch."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convnets.core.display.renderers import renderer
 from convnets.data.given_arrays import as_class_names, as_labels, as_pixels
 from convnets.data.indexing import Indices, chosen_places
 from convnets.errors import DataError, InputError
@@ -101,9 +102,7 @@ class ImageSet:
         return f"ImageSet({self.source}: {len(self):,} images, {kind}, {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        from convnets.data.image_set_html import image_sets_html
-
-        return image_sets_html(self.source, {"images": self})
+        return renderer(self, "html")(self.source, {"images": self})
 
     @property
     def resident(self) -> bool:
@@ -188,6 +187,4 @@ class Splits:
         return {name: part for name, part in named.items() if part is not None}
 
     def _repr_html_(self) -> str:
-        from convnets.data.image_set_html import image_sets_html
-
-        return image_sets_html(self.source, self.parts())
+        return renderer(self, "html")(self.source, self.parts())

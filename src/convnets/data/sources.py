@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convnets.core.progress import Progress
 from convnets.data.catalogue import DataEntry, data_entry, list_data
 from convnets.data.data_root import data_root
-from convnets.data.downloads.published_file import Progress, PublishedFile
+from convnets.data.downloads.published_file import PublishedFile
 from convnets.data.formats.cifar_binary import read_cifar10_archive
 from convnets.data.formats.digits import read_digits
 from convnets.data.formats.idx import read_idx

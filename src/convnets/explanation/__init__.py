@@ -1,1 +1,13 @@
-"""Explanation: what a network looks at, what its parts do, and whether to believe it."""
+"""What a network looks at, what its parts do, and whether to believe it.
+
+Begin with `capture/`, the one place where hooks are set.
+
+Order, highest first; each imports only from below:
+
+- explain
+- explained
+- belief
+- ablation · attribution
+- inside · representations
+- capture · pictures · sample · verdict
+"""

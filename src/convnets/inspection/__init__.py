@@ -1,1 +1,12 @@
-"""Floor 4: looking into networks; records first, rendering apart."""
+"""Looking into networks: cost, receptive fields, graph and drawing, health, parameters.
+
+Begin with `cost/summary.py`.
+
+Order, highest first; each imports only from below:
+
+- cost
+- receptive_field
+- drawing
+- graph · health · parameters
+- running · shown
+"""

@@ -1,6 +1,15 @@
-"""Floor 1: operations written out to be read, blocks of the classic networks, and the initialisers of weights.
+"""Operations written out to be read, blocks of the classic networks, and the initializers of weights.
+
+Begin with `convolution.py`, then `blocks.py`.
 
 >>> from convnets.layers import BatchNorm, Residual, initialise
+
+Order, highest first; each imports only from below:
+
+- initialization
+- convolution · cross_entropy
+- global_pooling · linear · normalization · pooling · softmax
+- activations · blocks · containers · dropout · number_types · synchronized_norm · windows
 """
 
 from convnets.layers.activations import RescaledSigmoid, rescaled_sigmoid

@@ -1,1 +1,13 @@
-"""Floor 2: the networks, one architecture per file, and the catalogue that builds them by name."""
+"""The networks, one architecture per file, and the catalogue that builds them by name.
+
+Begin with `contract.py`, then `papers/lenet.py`.
+
+Order, highest first; each imports only from below:
+
+- weight_fitting
+- book · compact · ends · torchvision_weights
+- catalogue · papers
+- contract
+- input_faults
+- answers · architecture · entries · input_sizes · stage
+"""

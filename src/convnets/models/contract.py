@@ -24,11 +24,12 @@ _is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defi
 
 
 class ImageClassifier(nn.Module, ABC):
-    """A network that turns images into logits, and lets out what it knew on the way.
+    """A network that turns images into logits, and exposes intermediate features and the embedding.
 
     - `features(x)`: the last feature maps, N×C×H×W
     - `embed(x)`: one vector per image, N×D; the numbers that the last linear layer sees
-    - `forward(x)`: logits, N×K, in training and in evaluation alike
+    - `classify(maps)`: logits, N×K, of the maps that `features` gives
+    - `forward(x)`: logits, N×K, in training and in evaluation alike; `classify(features(x))`
 
     `x` is a float tensor N×`in_channels`×H×W. Any other input raises InputError, whose message gives the remedy.
     The last linear layer is called `classifier` wherever there is one.
@@ -94,6 +95,19 @@ class ImageClassifier(nn.Module, ABC):
         """One vector per image: N×D."""
 
     @abstractmethod
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits N×K of the maps N×C×H×W that `features` gives: `forward(x)` is `classify(features(x))`.
+
+        So the maps can be changed, or followed by a gradient, without another pass through what comes before them.
+
+        >>> from convnets.models.catalogue import create_model
+        >>> network = create_model("lenet").eval()
+        >>> maps = network.features(torch.zeros(2, 1, 28, 28))
+        >>> network.classify(maps * 0).shape
+        torch.Size([2, 10])
+        """
+
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
 
@@ -105,7 +119,13 @@ class ImageClassifier(nn.Module, ABC):
         if isinstance(x, fx.Proxy) or _is_tracing() or _is_exporting():
             return
         if not self._fits(x):
-            raise InputError(describe_fault(self, x))
+            raise InputError(self.input_fault(x))
+
+    def input_fault(self, x: object) -> str:
+        """Why the network cannot compute `x`, with the remedy, in one line; meant for inputs that do not fit."""
+        name = self.architecture.name if self.architecture is not None else type(self).__name__
+        own_statistics = self.training and self._has_training_batch_norm()
+        return describe_fault(x, name, self.in_channels, self.sizes, batch_statistics=own_statistics)
 
     def _fits(self, x: object) -> bool:
         if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point():

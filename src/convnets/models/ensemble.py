@@ -60,11 +60,20 @@ class Ensemble(ImageClassifier):
         self.check_input(x)
         return torch.cat([member.embed(own) for member, own in self._inputs(x)], 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def classify(self, maps: Tensor) -> Tensor:
         """Logarithms of the mean of the members' probabilities, which are logits too: N×K."""
-        self.check_input(x)
-        scores = torch.stack([member(own).float().log_softmax(1) for member, own in self._inputs(x)])  # M×N×K
-        return scores.logsumexp(0) - torch.tensor(float(len(self.members))).log()
+        parts = maps.chunk(len(self.members), 1)
+        scores = [member.classify(own) for member, own in zip(self._members, parts, strict=True)]
+        logs = torch.stack([each.float().log_softmax(1) for each in scores])  # M×N×K
+        return logs.logsumexp(0) - torch.tensor(float(len(scores))).log()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`classify(features(x))`: N×K."""
+        return self.classify(self.features(x))
+
+    @property
+    def _members(self) -> list[Any]:
+        return list(self.members)
 
     def _inputs(self, x: Tensor) -> list[tuple[Any, Tensor]]:
         """Each member with the images as it was trained on them."""

@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from convnets.models.contract import ImageClassifier
+from convnets.models.input_sizes import InputSizes
 
 __all__ = ["describe_fault"]
 
 
-def describe_fault(network: ImageClassifier, x: Any) -> str:
-    """The message for an input that `network` cannot compute: what came, what is allowed, the remedy."""
-    name = network.architecture.name if network.architecture is not None else type(network).__name__
+def describe_fault(
+    x: object, name: str, in_channels: int, sizes: InputSizes, *, batch_statistics: bool
+) -> str:
+    """The message for an input that a network cannot compute: what came, what is allowed, the remedy.
+
+    - `name`: the network's, which the message begins with
+    - `in_channels`, `sizes`: what the network was built for
+    - `batch_statistics`: whether batch norm would use this batch's own, as in training
+
+    >>> sizes = InputSizes.for_head([(5, 1, 2), (2, 2, 0), (5, 1, 0), (2, 2, 0)], 28)
+    >>> describe_fault(torch.zeros(28, 28), "lenet", 1, sizes, batch_statistics=False)
+    'lenet got 28×28 float32; allowed: N×1×H×W; one H×W image needs x[None, None]'
+    """
     if not isinstance(x, Tensor):
-        allowed = f"a float tensor N×{network.in_channels}×H×W"
+        allowed = f"a float tensor N×{in_channels}×H×W"
         return f"{name} got {type(x).__name__}; allowed: {allowed}; use torch.as_tensor"
     got = (
         f"{name} got {'×'.join(map(str, x.shape)) or 'a single number'} {str(x.dtype).removeprefix('torch.')}"
     )
     if x.ndim != 4:
-        return f"{got}; allowed: N×{network.in_channels}×H×W; {_dimension_remedy(network, x)}"
-    if x.shape[1] != network.in_channels:
-        return f"{got}; allowed: N×{network.in_channels}×H×W; {_channel_remedy(network, x)}"
+        return f"{got}; allowed: N×{in_channels}×H×W; {_dimension_remedy(in_channels, x)}"
+    if x.shape[1] != in_channels:
+        return f"{got}; allowed: N×{in_channels}×H×W; {_channel_remedy(in_channels, x)}"
     if not x.is_floating_point():
         scale = "use Preprocess or x.float() / 255" if x.dtype is torch.uint8 else "use x.float()"
         return f"{got}; allowed: floating point; {scale}"
     height, width = x.shape[2:]
-    sizes = network.sizes
     if min(height, width) < sizes.smallest or max(height, width) > sizes.largest:
-        return f"{got}; {_size_remedy(network, name, x)}"
-    if x.dtype is torch.float64:
-        return f"{got}; the weights are of another type; use x.float()"
-    return f"{got} in training; {_lone_image_remedy(network)}"
+        return f"{got}; {_size_remedy(sizes, name, x)}"
+    if batch_statistics and len(x) == 1 and max(height, width) < sizes.lone_image:
+        return f"{got} in training; {_lone_image_remedy(sizes)}"
+    return f"{got}; the weights are of another type; use x.float()"
 
 
-def _dimension_remedy(network: ImageClassifier, x: Tensor) -> str:
+def _dimension_remedy(in_channels: int, x: Tensor) -> str:
     if x.ndim == 2:
         return "one H×W image needs x[None, None]"
-    if x.ndim == 3 and x.shape[0] == network.in_channels:
+    if x.ndim == 3 and x.shape[0] == in_channels:
         return "one C×H×W image needs x[None]"
-    if x.ndim == 3 and x.shape[2] == network.in_channels:
+    if x.ndim == 3 and x.shape[2] == in_channels:
         return "one H×W×C image needs x.permute(2, 0, 1)[None]"
-    if x.ndim == 3 and network.in_channels == 1:
+    if x.ndim == 3 and in_channels == 1:
         return "a batch of N×H×W grey images needs x[:, None]"
     return "reshape it"
 
 
-def _channel_remedy(network: ImageClassifier, x: Tensor) -> str:
-    wanted, found = network.in_channels, x.shape[1]
+def _channel_remedy(wanted: int, x: Tensor) -> str:
+    found = x.shape[1]
     if x.shape[3] == wanted:
         return "it looks like N×H×W×C; use x.permute(0, 3, 1, 2)"
     build = f"build the network with in_channels={found}"
@@ -63,8 +70,8 @@ def _channel_remedy(network: ImageClassifier, x: Tensor) -> str:
     return build
 
 
-def _size_remedy(network: ImageClassifier, name: str, x: Tensor) -> str:
-    sizes, side = network.sizes, min(x.shape[2:])
+def _size_remedy(sizes: InputSizes, name: str, x: Tensor) -> str:
+    side = min(x.shape[2:])
     if sizes.built_for is None:
         return f"the smallest side that {name} takes is {sizes.smallest} pixels; enlarge the images"
     span = f"{sizes.smallest} to {sizes.largest}" if sizes.largest > sizes.smallest else f"{sizes.smallest}"
@@ -72,8 +79,8 @@ def _size_remedy(network: ImageClassifier, name: str, x: Tensor) -> str:
     return f"its head was built for {span} pixels; resize the images{build}"
 
 
-def _lone_image_remedy(network: ImageClassifier) -> str:
-    larger = network.sizes.lone_image
+def _lone_image_remedy(sizes: InputSizes) -> str:
+    larger = sizes.lone_image
     images = "" if math.isinf(larger) else f", images of at least {larger:.0f} pixels"
     return (
         "batch norm would see a single value per channel; allowed: a batch of 2 or more"

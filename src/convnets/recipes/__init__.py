@@ -1,1 +1,4 @@
-"""Floor 7: named, reproducible runs, each with the score it is expected to reach and where that comes from."""
+"""Named, reproducible runs, each with the score it is expected to reach and where that comes from.
+
+Begin with `catalogue.py`.
+"""

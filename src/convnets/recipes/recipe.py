@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convnets.core.display.notebook_html import card, facts, paragraph
+from convnets.core.display.renderers import renderer
 from convnets.training.config import TrainConfig
-from convnets.training.config_html import chosen_options
 
 __all__ = ["Recipe"]
 
@@ -34,14 +33,7 @@ class Recipe:
     """Further arguments of `create_model`."""
 
     def _repr_html_(self) -> str:
-        values = {
-            "network": " ".join(
-                [self.network, *(f"{name}={value}" for name, value in self.arguments.items())]
-            ),
-            "data": self.data,
-            "expected": f"{self.expected_accuracy:.4f} of the test images ({self.expected_source})",
-        }
-        return card(self.name, paragraph(self.summary), facts(values), chosen_options(self.config))
+        return renderer(self, "html")(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.distributed.world import size_in_environment
+from convnets.core.progress import Progress
 from convnets.core.storage.files import atomic_path, write_json, write_text
 from convnets.data.catalogue import list_data
 from convnets.data.shards.paths import lasting_pattern
@@ -18,7 +19,6 @@ from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import check_output, find_runs
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["reproduce"]
@@ -90,7 +90,7 @@ def _check_folder(output: Path, *, go_on: bool) -> None:
         raise RunError(f"{output} holds other files and no reproduction; choose another --output")
     if not go_on:
         raise RunError(
-            f"{output} holds a reproduction; go on with it by --resume, or choose another --output"
+            f"{output} holds a reproduction; continue it with --resume, or choose another --output"
         )
 
 

@@ -76,7 +76,7 @@ def _speed_row(each: NetworkResult) -> tuple[str, ...]:
 
 CONVENTIONS = (
     "Ours: mean ± standard deviation over seeds. Loss and training accuracy are means over the last epoch while it "
-    "trains, as the book prints them; the test images are asked once, after the last epoch, which is the one that the "
+    "trains, as the book prints them; the test set is evaluated once, after the last epoch, which is the one that the "
     "book prints.",
     "Images a second are medians over seeds. Steps alone: without waiting for data and without evaluation, the book's "
     "measure. Wall clock: data, steps and saving.",

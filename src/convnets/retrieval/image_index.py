@@ -14,11 +14,12 @@ from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.errors import ImageIndexError, InputError
 from convnets.retrieval.backends.engines import new_engine, open_engine
 from convnets.retrieval.backends.stored_index import StoredIndex
-from convnets.retrieval.building.build import Failures, Progress, build_into, describe_listing, finish
+from convnets.retrieval.building.build import Failures, build_into, describe_listing, finish
 from convnets.retrieval.building.listing import Images, Listing, list_images
 from convnets.retrieval.building.saving import begin_folder, forget_rows, read_descriptor, save_rows
 from convnets.retrieval.descriptors.descriptor import Descriptor

@@ -1,1 +1,4 @@
-"""Floor 8: a trained model put to use on pictures."""
+"""A trained model put to use on pictures.
+
+Begin with `predictor.py`.
+"""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.errors import UsageError
 from convnets.selection.statistics.holm import holm
 from convnets.selection.statistics.pairs import McNemar, mcnemar
 from convnets.serving.evaluation import evaluate_model
-from convnets.training.task import Progress
 
 __all__ = ["ComparedAnswers", "compare_answers"]
 

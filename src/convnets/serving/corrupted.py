@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.data.decode import decode_images
 from convnets.evaluation.precision import settle_precision
 from convnets.selection.robustness.corrupted_evaluation import CorruptedEvaluation, evaluate_corruptions
 from convnets.serving.model_and_images import open_model_and_images
-from convnets.training.task import Progress
 
 __all__ = ["evaluate_corrupted"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, usable_cores
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
@@ -14,7 +15,6 @@ from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report.page import Report, write_report
 from convnets.serving.model_and_images import open_model_and_images
-from convnets.training.task import Progress
 
 __all__ = ["Judged", "evaluate_model", "write_evaluation_report"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import DataError, UsageError
@@ -14,7 +15,7 @@ from convnets.selection.folds.cross_validation import RECORD
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.resuming.going_on import images_of
 from convnets.training.runs.run import Run, resolve_model_folder
-from convnets.training.task import Progress, prepare
+from convnets.training.task import prepare
 
 __all__ = ["PARTS", "ModelAndImages", "open_model_and_images"]
 

@@ -1,1 +1,18 @@
-"""Floor 5: options, optimisers and schedules, events, and the loop."""
+"""`TrainConfig`, `prepare` (→ `Task`), `Learner` (a step), `fit` (the loop), `Run`, events and listeners.
+
+Begin with `config.py`, then `learner.py` and `loop.py`.
+
+Order, highest first; each imports only from below:
+
+- train
+- execution
+- loop
+- step_reports
+- recording · resuming
+- task
+- learner
+- distributed · preparation
+- objectives · optimization · runs
+- config · kernels · listeners
+- events · interruption · options
+"""

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from convnets.core.display.renderers import renderer
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
 from convnets.training.options.toml_file import read_toml
@@ -203,9 +204,7 @@ class TrainConfig:
         }
 
     def _repr_html_(self) -> str:
-        from convnets.training.config_html import config_html
-
-        return config_html(self)
+        return renderer(self, "html")(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
+
+from convnets.errors import ConfigError, UnknownNameError
 
 __all__ = [
     "CheckpointSaved",
@@ -21,6 +23,7 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "StepEnded",
+    "StopRun",
 ]
 
 
@@ -31,6 +34,41 @@ class Event:
     def to_dict(self) -> dict[str, Any]:
         """`{"event": name, …}` with plain values, one line of events.jsonl."""
         return {"event": type(self).__name__, **asdict(self)}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Event:
+        """The event that `to_dict` gave, also after its way through JSON, as in a line of events.jsonl.
+
+        Fields that older runs did not have take their defaults. Raises UnknownNameError for an event or a field that
+        is not known, with the nearest name, and ConfigError where a field is missing.
+
+        >>> Event.from_dict({"event": "Notice", "message": "the last batch has 1 image"})
+        Notice(message='the last batch has 1 image')
+        """
+        kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
+        name, given = values.get("event"), {key: value for key, value in values.items() if key != "event"}
+        if name not in kinds:
+            raise UnknownNameError("event", str(name), list(kinds))
+        known = {field.name: field.default is MISSING for field in fields(kinds[name])}
+        for key in given:
+            if key not in known:
+                raise UnknownNameError(f"field of {name}", key, list(known))
+        if missing := [key for key, needed in known.items() if needed and key not in given]:
+            raise ConfigError(
+                f"{name} came without {', '.join(missing)}; give each field that has no default"
+            )
+        if "input_shape" in given:  # JSON has no tuples
+            given["input_shape"] = tuple(given["input_shape"])
+        return kinds[name](**given)
+
+
+class StopRun(Exception):  # noqa: N818  a request, as StopIteration is, and no error
+    """Raise it in a listener to stop the run: it is saved at the next step's boundary and ends as `interrupted`.
+
+    >>> def stop_when_good(event: Event) -> None:
+    ...     if isinstance(event, EpochEnded) and (event.validation_accuracy or 0) > 0.9:
+    ...         raise StopRun
+    """
 
 
 Listener = Callable[[Event], None]

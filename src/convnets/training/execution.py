@@ -22,7 +22,7 @@ from convnets.layers.synchronized_norm import synchronise_batch_norm
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.distributed.ranks import Beginning, RunElsewhere, evaluate_shares
-from convnets.training.events import Event, Listener, Notice, RunStarted
+from convnets.training.events import Event, Listener, Notice, RunStarted, StopRun
 from convnets.training.interruption import INTERRUPTED, TERMINATED, Interruption
 from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
@@ -136,13 +136,15 @@ def _learner(task: Task, config: TrainConfig, world: World, say: Callable[[str],
 
 
 def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Listener:
-    """Every listener hears every event; one that raises KeyboardInterrupt ends the run as Ctrl-C would."""
+    """Every listener hears every event; one that raises StopRun ends the run as one Ctrl-C would."""
 
     def emit(event: Event) -> None:
         for listener in listeners:
             try:
                 listener(event)
-            except KeyboardInterrupt:
+            except StopRun:
+                interruption.request()
+            except KeyboardInterrupt:  # Ctrl-C while the listener was at work
                 if interruption.reason is not None:
                     raise
                 interruption.request()

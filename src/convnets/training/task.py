@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.progress import Progress
 from convnets.core.seeds import derive_seed
 from convnets.data.augmentation.augment import Augmentation, PerBatch, parse_augmentations
 from convnets.data.augmentation.mixing import Mixing, choose_mixing
@@ -39,13 +40,10 @@ from convnets.training.preparation.network_check import bare_network, check_netw
 from convnets.training.preparation.pixel_sample import pixel_statistics
 from convnets.training.preparation.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
-__all__ = ["BatchFunction", "Progress", "Task", "as_augmentation", "prepare"]
+__all__ = ["BatchFunction", "Task", "as_augmentation", "prepare"]
 
 BatchFunction = Augmentation | Callable[[Tensor], Tensor]
 """An augmentation, or any callable float N×C×H×W in [0, 1] → the same."""
-
-Progress = Callable[[str, int, int | None], None]
-"""What is being done, how much of it is done, and how much there is (None where nobody knows)."""
 
 
 @dataclass(frozen=True)
@@ -127,30 +125,25 @@ def prepare(
     else:
         _check_network(given, splits, channels)
         materialise(given, (channels, size, size))
-    check_auxiliary_heads(given, config)
-    check_freezing(given, config)
+    _check_options(given, config)
     through = given if objective is None else objective.through(given)  # refuses one that has no such vectors
     if isinstance(network, nn.Module):  # one that is built here is known to work
         classes = len(splits.classes) if objective is None else None
         checked = check_network(given, (channels, size, size), classes, hardware, through)
         hardware, notices = checked.hardware, [*notices, *checked.notices]
     fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalise=config.normalise)
-    data_record: dict[str, Any] = {"name": source, "source": splits.source, "classes": list(splits.classes)}
-    data_record["content_hash"] = {name: part.content_hash() for name, part in splits.parts().items()}
+    data_record = _data_record(source, splits)
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = _calibration_split(splits, config)
     train, validation = _validation_split(splits, config, notices)
     if objective is not None:
-        BatchShape.of(train, config.batch_size, config.images_per_class)  # refuses batches without company
-        _check_company(validation, splits.test)
+        _check_company(train, validation, splits.test, config)
     validation, test = (
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
     )
     if config.normalise:
-        known = None if fitted is None else fitted.normalisation
-        mean, std = known or pixel_statistics(train, preprocess, config)
-        preprocess = replace(preprocess, mean=mean, std=std)
+        preprocess = _normalised(preprocess, train, config, fitted)
     fill(given, preprocess, train, config, fitted)
     return Task(
         given,
@@ -170,6 +163,21 @@ def prepare(
     )
 
 
+def _data_record(name: str | None, splits: Splits) -> dict[str, Any]:
+    """What the data are, for the run's configuration: name, source, classes, and a hash of each part's content."""
+    hashes = {part_name: part.content_hash() for part_name, part in splits.parts().items()}
+    return {"name": name, "source": splits.source, "classes": list(splits.classes), "content_hash": hashes}
+
+
+def _normalised(
+    preprocess: Preprocess, train: ImageSet, config: TrainConfig, fitted: Fitted | None
+) -> Preprocess:
+    """With the mean and spread of the training pixels, or of those that the starting weights were trained on."""
+    known = None if fitted is None else fitted.normalisation
+    mean, std = known or pixel_statistics(train, preprocess, config)
+    return replace(preprocess, mean=mean, std=std)
+
+
 def _opened(data: Splits | ImageSet | str | Path, progress: Progress | None) -> Splits:
     """The data as splits of at least two classes."""
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
@@ -180,8 +188,17 @@ def _opened(data: Splits | ImageSet | str | Path, progress: Progress | None) -> 
     return splits
 
 
-def _check_company(validation: ImageSet | None, test: ImageSet | None) -> None:
-    """Refuse parts in which no image could find another of its class."""
+def _check_options(network: nn.Module, config: TrainConfig) -> None:
+    """Refuse options that ask for modules which the network has not."""
+    check_auxiliary_heads(network, config)
+    check_freezing(network, config)
+
+
+def _check_company(
+    train: ImageSet, validation: ImageSet | None, test: ImageSet | None, config: TrainConfig
+) -> None:
+    """Refuse batches and parts in which no image could find another of its class."""
+    BatchShape.of(train, config.batch_size, config.images_per_class)  # raises where it cannot be
     for name, part in (("validation", validation), ("test", test)):
         if part is not None and max(part.class_counts().values()) < 2:
             raise DataError(

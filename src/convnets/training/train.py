@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.distributed.world import World, join_world, rank_in_environment
+from convnets.core.distributed.join import join_world
+from convnets.core.distributed.world import World, rank_in_environment
 from convnets.core.environment import describe_environment
+from convnets.core.progress import Progress
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
@@ -35,7 +37,7 @@ from convnets.training.resuming.going_on import (
 from convnets.training.resuming.going_on import go_on as go_on_with
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import check_output, create_run, find_run
-from convnets.training.task import BatchFunction, Progress, Task, prepare
+from convnets.training.task import BatchFunction, Task, prepare
 
 __all__ = ["resume", "train"]
 
@@ -137,7 +139,7 @@ def resume(
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Go on with a run at the step after its last save, to the very weights that it would have reached unstopped.
+    """Continue a run at the step after its last save, with exactly the weights of an uninterrupted run.
 
     A run on data from memory needs them again as `data`, a network from outside the catalogue as `network`, and
     a run with callables of its own as augmentations needs these as `augment`. Where a run's pictures were moved,

@@ -63,7 +63,7 @@ def test_what_is_refused(refused: Refused, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     (tmp_path / "runs" / "x").mkdir(parents=True)
     line = refused(1, "reproduce", "lenet", "-o", tmp_path)
-    assert line == f"{tmp_path} holds a reproduction; go on with it by --resume, or choose another --output"
+    assert line == f"{tmp_path} holds a reproduction; continue it with --resume, or choose another --output"
 
 
 def test_a_failed_run_is_the_commands_failure(

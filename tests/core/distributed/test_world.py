@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
+from convnets.core.distributed.join import join_world
 from convnets.core.distributed.world import (
     ALONE,
-    join_world,
     local_rank_in_environment,
     rank_in_environment,
     size_in_environment,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -79,6 +80,27 @@ def test_the_hash_of_a_folder_is_sha256_of_what_lies_there(make_tree: Make) -> N
     for name, content in (("a/1.jpg", b"one"), ("b/2.jpg", b"two")):
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     assert FolderPictures.scan(root).content_hash() == digest.hexdigest()
+
+
+def test_folds_of_a_folder_read_no_file_again_unless_it_was_changed(
+    make_tree: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_tree({"a/1.jpg": b"one", "b/2.jpg": b"two"})
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def watched(file: BinaryIO, name: str) -> Any:
+        read.append(Path(file.name).name)
+        return digest(file, name)
+
+    monkeypatch.setattr("convnets.data.images.folder.hashlib.file_digest", watched)
+    whole = FolderPictures.scan(root)
+    first = whole.content_hash()
+    assert whole.subset([1]).content_hash() != whole.subset([0]).content_hash()
+    assert read == ["1.jpg", "2.jpg"]
+    (root / "b" / "2.jpg").write_bytes(b"too")
+    assert whole.subset([0, 1]).content_hash() != first
+    assert read == ["1.jpg", "2.jpg", "2.jpg"]
 
 
 def _sum_of(pictures: PictureFiles, index: int) -> int:

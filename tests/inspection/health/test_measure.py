@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from convnets.errors import InputError, UsageError
 from convnets.inspection.health.measure import batch_norms_of, measure_health
 from convnets.inspection.health.record import LayerHealth, NetworkHealth, spread_of
-from convnets.layers import BatchNorm, RescaledSigmoid
-from convnets.layers.initialization import initialize as initialise
+from convnets.layers import BatchNorm, RescaledSigmoid, initialise
 from convnets.models.catalogue import create_model
 
 

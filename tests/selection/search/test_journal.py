@@ -11,9 +11,9 @@ from typing import Any
 
 import optuna
 import pytest
+from convnets.data.downloads.file_lock import locked
 
 from convnets.core.storage.files import sha256_of_file
-from convnets.data.downloads.file_lock import locked
 from convnets.selection.search.journal import Journal, run_trials
 
 WORKER = Path(__file__).with_name("worker.py")

@@ -19,13 +19,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.core.distributed.world import join_world, rank_in_environment
+from convnets.core.distributed.join import join_world
+from convnets.core.distributed.world import rank_in_environment
 from convnets.data.batches import Batch, Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.errors import RunError, TrainingError
 from convnets.layers.synchronized_norm import synchronise_batch_norm
-from convnets.training import loop
+from convnets.training import timing
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 from convnets.training.runs.run import Run
@@ -252,11 +253,11 @@ def budget(folder: Path) -> dict[str, Any]:
         clock.now += 1 + 4 * RANK
 
     Learner.step = timed  # type: ignore[method-assign]
-    before, loop.time = loop.time, clock  # type: ignore[assignment]
+    before, timing.time = timing.time, clock  # type: ignore[assignment]
     try:
         run = train("lenet", few(), BUDGET, output=folder, name="budget", listeners=())
     finally:
-        loop.time, Learner.step = before, step  # type: ignore[method-assign]
+        timing.time, Learner.step = before, step  # type: ignore[method-assign]
     return {"rates": rates, "status": run.status}
 
 

@@ -22,8 +22,8 @@ import pytest
 import torch
 from PIL import Image
 
+from convnets.core.storage.file_lock import locked
 from convnets.data.batches import Batches
-from convnets.data.downloads.file_lock import locked
 from convnets.data.image_set import ImageSet
 from convnets.errors import ConfigError, RunError
 from convnets.training.config import TrainConfig

@@ -116,7 +116,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_state_that_does_not_fit_is_told_and_the_one_before_is_kept(found: dict[str, Any]) -> None:
     assert "/state/epoch-0-step-3.pt needs 1,6" in found["state"]
     assert found["state"].startswith("disk full: ")
-    assert "the states before it are kept; make room and go on with --resume" in found["state"]
+    assert "the states before it are kept; make room and continue with --resume" in found["state"]
     assert found["kept state"] == 2
     assert found["left over"] == []
 
@@ -135,7 +135,7 @@ def test_a_run_whose_disk_fills_up_ends_in_one_line_and_goes_on(found: dict[str,
     assert error.count("\n") == 1
     assert error.startswith("convnets: error: disk full: ")
     assert {"weights": "/model/", "position": "/state/"}[place] in error
-    assert "make room and go on with --resume" in error
+    assert "make room and continue with --resume" in error
     assert again == [0, ""]
     assert (ended, epochs) == ("finished", 3)
 

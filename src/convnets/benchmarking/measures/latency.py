@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from convnets.benchmarking.loop import wait_for_device
 from convnets.core.hardware import Hardware
+from convnets.core.progress import Progress
 from convnets.errors import ConfigError
 
 __all__ = ["Latency", "measure_latencies"]
@@ -38,7 +39,7 @@ def measure_latencies(
     *,
     rounds: int = 7,
     seconds: float = 0.2,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Latency]:
     """The latency of each network in evaluation mode for one image of C×H×W, by name.
 

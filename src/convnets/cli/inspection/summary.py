@@ -115,7 +115,7 @@ def _print_sizes(given: GivenNetwork, wanted: list[int], *, json: bool) -> None:
 def _write_page(path: Path, found: NetworkSummary, depth: int | None) -> None:
     from convnets.core.storage.files import write_text
     from convnets.evaluation.report.html import page
-    from convnets.inspection.cost.summary_html import summary_html
+    from convnets.presentation.summary_html import summary_html
 
     path.parent.mkdir(parents=True, exist_ok=True)
     room = "main { max-width: 1240px; } .convnets-summary .rows { max-height: none !important; }"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ALONE",
     "World",
-    "join_world",
     "local_rank_in_environment",
     "rank_in_environment",
     "size_in_environment",
@@ -112,39 +111,6 @@ def threads_in_environment(cores: int) -> int | None:
 def local_rank_in_environment() -> int:
     """Which of its machine's processes this one is, and thereby its GPU."""
     return _number("LOCAL_RANK", 0)
-
-
-@contextlib.contextmanager
-def join_world(minutes: float, *, cuda: bool = False) -> Iterator[World]:
-    """Meet the other processes, as `torchrun`'s environment variables say, and part from them in the end.
-
-    minutes: how long a collective may take, after which the others are given up. cuda: tensors on GPUs are reduced,
-    by NCCL. Alone nothing is imported and nothing happens. Raises ConfigError for an environment that is incomplete.
-    """
-    if size_in_environment() == 1:
-        yield ALONE
-        return
-    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
-    if missing:
-        raise ConfigError(
-            f"WORLD_SIZE is {size_in_environment()} and {missing[0]} is not set; start with torchrun "
-            "--nproc-per-node=2 -m convnets train …, or unset WORLD_SIZE"
-        )
-    from convnets.core.distributed.joined_world import JoinedWorld
-
-    world = JoinedWorld(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
-    try:
-        yield world
-    except Exception as error:
-        cause = world.cause_of(error)
-        world.leave(cause)
-        if cause is error:
-            raise
-        raise cause from None
-    except BaseException as error:
-        world.leave(error)
-        raise
-    world.leave(None)
 
 
 def _number(name: str, default: int) -> int:

@@ -33,4 +33,4 @@ def disk_full_message(file: Path, needed: int | None, kept: str) -> str:
         if needed is None
         else f"needs {needed:,} bytes, has {free:,}"
     )
-    return f"disk full: {file} {lack}; {kept}; make room and go on with --resume"
+    return f"disk full: {file} {lack}; {kept}; make room and continue with --resume"

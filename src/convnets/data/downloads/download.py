@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from convnets.data.downloads.file_lock import locked
+from convnets.core.progress import Progress
+from convnets.core.storage.file_lock import locked
 from convnets.data.downloads.http_transfer import TransferFailed, forget, transfer
-from convnets.data.downloads.published_file import Progress
 from convnets.errors import DataError, DownloadError
 
 if TYPE_CHECKING:

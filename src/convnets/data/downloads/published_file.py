@@ -6,17 +6,13 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from convnets.data.images.content_kind import describe_content
 from convnets.errors import DataError
 
-__all__ = ["Progress", "PublishedFile"]
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the file's name, the bytes done, and the bytes in all (None while unknown)."""
+__all__ = ["PublishedFile"]
 
 _MAX_UNPACKED_BYTES = 1 << 30  # far above any data set with a name; a gzip bomb ends here
 

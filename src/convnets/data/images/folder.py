@@ -16,6 +16,10 @@ from convnets.errors import DataError, ImageDecodeError
 __all__ = ["FolderPictures"]
 
 
+_Stamp = tuple[int, int, int, int]
+"""Size in bytes, times of change of content and of entry in nanoseconds, inode."""
+
+
 class FolderPictures:
     """The pictures below a folder, in sorted order.
 
@@ -37,6 +41,9 @@ class FolderPictures:
         """Hidden files and folders, and those that systems leave behind; what is in such a folder is not counted."""
         self.empty_folders = tuple(empty)
         """Folders without a picture in or below them."""
+        self._digests: dict[
+            str, tuple[_Stamp, bytes]
+        ] = {}  # shared with subsets, so that folds read nothing again
 
     @classmethod
     def scan(cls, root: Path) -> FolderPictures:
@@ -84,16 +91,26 @@ class FolderPictures:
 
     def subset(self, indices: Sequence[int]) -> FolderPictures:
         """The pictures at `indices`, in that order."""
-        return FolderPictures(self.root, [self.paths[index] for index in indices])
+        part = FolderPictures(self.root, [self.paths[index] for index in indices])
+        part._digests = self._digests
+        return part
 
     def content_hash(self) -> str:
-        """Hexadecimal SHA-256 over names and content: reads every file."""
+        """Hexadecimal SHA-256 over names and content: reads every file once, and again where it was changed."""
         digest = hashlib.sha256()
         for path in self.paths:
-            digest.update(os.fsencode(path) + b"\0")
-            with (self.root / path).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(os.fsencode(path) + b"\0" + self._digest(path))
         return digest.hexdigest()
+
+    def _digest(self, path: str) -> bytes:
+        """SHA-256 of a file, kept for as long as size, time of change and place on disk stay what they were."""
+        found = (self.root / path).stat()
+        stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        kept = self._digests.get(path)
+        if kept is None or kept[0] != stamp:
+            with (self.root / path).open("rb") as file:
+                kept = self._digests[path] = (stamp, hashlib.file_digest(file, "sha256").digest())
+        return kept[1]
 
 
 def _check_size(path: Path, name: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
 
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.images.layout import split_of_folder
 from convnets.data.images.names import printable
@@ -25,7 +26,7 @@ def load_shards(
     pattern: str | Sequence[str],
     *,
     classes: Sequence[str] | None = None,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Splits:
     """The data set in WebDataset tar shards: samples `KEY.jpg` (or another picture) with `KEY.cls`, their label.
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from convnets.core.progress import Progress
 from convnets.core.storage.cache import cache_folder
 from convnets.core.storage.files import atomic_path
 from convnets.data.images.names import is_clutter, is_picture, printable, shortened
@@ -62,9 +63,6 @@ class ShardIndex:
     def shard_of(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """The shard in which each sample lies."""
         return np.searchsorted(self.starts, samples, side="right").astype(np.int64) - 1
-
-
-Progress = Callable[[str, int, int | None], None]
 
 
 def index_shards(shards: Sequence[str], *, progress: Progress | None = None) -> ShardIndex:

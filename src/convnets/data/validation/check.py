@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import Tensor
 
 from convnets.core.hardware import usable_cores
-from convnets.data.downloads.published_file import Progress
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.images.folder import FolderPictures
 from convnets.data.images.layout import arrange_pictures, likely_place

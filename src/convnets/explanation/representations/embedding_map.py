@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convnets.core.display.renderers import renderer
 from convnets.core.hardware import Hardware
 from convnets.core.storage.files import write_text
 from convnets.data.image_set import ImageSet
@@ -21,8 +22,6 @@ from convnets.evaluation.evaluate import evaluate
 from convnets.explanation.pictures.figure_file import check_picture_ending, write_figure
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.representations.embedding_vectors import embedding_vectors
-from convnets.explanation.representations.map_page import map_page
-from convnets.explanation.representations.map_picture import map_figure
 from convnets.explanation.representations.pca import principal_components
 from convnets.explanation.sample import pixels_of
 
@@ -77,7 +76,7 @@ class EmbeddingMap(Shown):
 
     def figure(self) -> Figure:
         """Points in the colours of their classes, with thumbnails."""
-        return map_figure(self)
+        return renderer(self, "figure")(self)
 
     def save(self, path: Path | str) -> Path:
         """Write a picture with thumbnails (.png, .svg), or a page where each image shows itself (.html)."""
@@ -86,7 +85,7 @@ class EmbeddingMap(Shown):
         if path.suffix.lower() != ".html":
             return write_figure(path, self.figure(), self.title)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, map_page(self))
+        write_text(path, renderer(self, "page")(self))
         return path
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from convnets.core.display.renderers import renderer
 from convnets.errors import LayerError
 from convnets.inspection.cost.layer_cost import LayerCost, layer_costs
 from convnets.inspection.cost.layer_fields import with_fields
-from convnets.inspection.cost.summary_html import summary_html
-from convnets.inspection.cost.summary_text import summary_text
 from convnets.inspection.running.failure import Failure, describe_failure
 from convnets.inspection.running.passes import Passes, run_passes
 
@@ -75,11 +74,11 @@ class NetworkSummary:
         - `depth`: 1 collapses it to the top-level parts, 2 shows one level more …; None shows everything
         - `items`: also biases, norms, pooling and element-wise operations of every layer
         """
-        return summary_text(self, depth, items=items)
+        return renderer(self, "text")(self, depth, items=items)
 
     def html(self, depth: int | None = None) -> str:
         """The table as an HTML `<div>`, with all operations of every layer; `depth` as in `text`."""
-        return summary_html(self, depth)
+        return renderer(self, "html")(self, depth)
 
     def __str__(self) -> str:
         return self.text()

@@ -10,7 +10,6 @@ from torch import nn
 
 from convnets.inspection.running.recording import Recording
 from convnets.models.contract import ImageClassifier
-from convnets.models.input_faults import describe_fault
 
 __all__ = ["Failure", "describe_failure"]
 
@@ -60,7 +59,7 @@ def _remedy(found: Recording, image: Shape | None) -> str:
     if isinstance(network, ImageClassifier) and image is not None and len(image) == 3:
         x = torch.empty(1, *image, device="meta")
         if not network._fits(x):
-            said = describe_fault(network, x).split("; ")[1:]  # the first part says what came
+            said = network.input_fault(x).split("; ")[1:]  # the first part says what came
             return "; ".join(part for part in said if not part.startswith("allowed: "))
     if "meta" in str(found.failure) and any(weight.is_meta for weight in network.parameters()):
         return "it looks at values, which the meta device has not: give it weights on the CPU"

@@ -61,7 +61,13 @@ class VGG11Quarter(ImageClassifier):
         x = self.hidden(self.features(x))  # N×4096
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.hidden(x)  # N×4096
+        x = self.classifier(x)  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.embed(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x

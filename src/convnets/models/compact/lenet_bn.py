@@ -66,7 +66,13 @@ class LeNetBatchNorm(ImageClassifier):
         x = self.hidden(self.features(x))  # N×84
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.hidden(x)  # N×84
+        x = self.classifier(x)  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.embed(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x

@@ -124,9 +124,15 @@ class DenseNet(ImageClassifier):
         x = self.flatten(self.pool(self.features(x)))  # N×1024
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.flatten(self.pool(x))  # N×1024
+        x = self.classifier(x)  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.embed(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x
 
 

@@ -56,7 +56,13 @@ class DenseNetBC100(ImageClassifier):
         x = self.flatten(self.pool(self.features(x)))  # N×342
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.flatten(self.pool(x))  # N×342
+        x = self.classifier(x)  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.embed(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x

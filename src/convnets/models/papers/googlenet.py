@@ -118,9 +118,15 @@ class GoogLeNet(ImageClassifier):
         x = self.flatten(self.pool(self.features(x)))  # N×1024
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.flatten(self.pool(x))  # N×1024
+        x = self.classifier(x)  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.embed(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x
 
     def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,7 +140,7 @@ class GoogLeNet(ImageClassifier):
         self.check_input(x)
         self._check_auxiliary_size(x, self.auxiliary_sizes)
         after_4a, after_4d, last = self._trunk(x)
-        logits = self.classifier(self.flatten(self.pool(last)))  # N×K
+        logits = self.classify(last)  # N×K
         return logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d)
 
     def _check_auxiliary_size(self, x: Tensor, sizes: InputSizes) -> None:

@@ -140,9 +140,15 @@ class GoogLeNetBatchNorm(ImageClassifier):
         x = self.flatten(self.pool(self.features(x)))  # N×1024
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.flatten(self.pool(x))  # N×1024
+        x = self.classifier(self.dropout(x))  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.classifier(self.dropout(self.embed(x)))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x
 
     def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,5 +159,5 @@ class GoogLeNetBatchNorm(ImageClassifier):
         if not self.has_auxiliary:
             raise UsageError("googlenet_bn was built without auxiliary heads; build it with auxiliary=True")
         after_4a, after_4d, last = self._trunk(x)
-        logits = self.classifier(self.dropout(self.flatten(self.pool(last))))  # N×K
+        logits = self.classify(last)  # N×K
         return logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d)

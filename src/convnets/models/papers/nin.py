@@ -63,8 +63,13 @@ class NiN(ImageClassifier):
         x = self.flatten(self.pool(self.features(x)))  # N×384
         return x
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the maps that `features` gives: N×K."""
+        x = self.class_maps(self.dropout(x))  # N×K×5×5
+        x = self.flatten(self.pool(x))  # N×K
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits: N×K."""
-        x = self.class_maps(self.dropout(self.features(x)))  # N×K×5×5
-        x = self.flatten(self.pool(x))  # N×K
+        x = self.classify(self.features(x))  # N×K
         return x

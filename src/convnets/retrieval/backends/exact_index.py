@@ -17,7 +17,7 @@ class ExactIndex(StoredIndex):
     """Finds the true nearest vectors; the default, and the quickest way up to about 10⁵ of them.
 
     `precision="bf16"` halves the memory and the time of many queries at once: vectors are stored rounded, products
-    choose candidates, and float32 compares those. docs/retrieval.md says what that finds.
+    choose candidates, and float32 compares those. docs/background/search.md says what that finds.
 
     >>> import torch
     >>> from convnets.retrieval.entries import Entries

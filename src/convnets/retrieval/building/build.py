@@ -6,13 +6,14 @@ N images.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from convnets.core.progress import Progress
 from convnets.core.thread_pace import ThreadPace
 from convnets.data.image_set import PictureFiles
 from convnets.data.images.names import printable
@@ -28,10 +29,7 @@ from convnets.retrieval.entries import Entries
 from convnets.retrieval.index import Index
 from convnets.retrieval.storage.index_folder import IndexFolder
 
-__all__ = ["Described", "Failures", "Progress", "build_into", "describe_listing", "finish"]
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, how many images are done, and how many there are."""
+__all__ = ["Described", "Failures", "build_into", "describe_listing", "finish"]
 
 Failures = tuple[tuple[str, str], ...]
 """Paths of pictures that could not be read, and why."""

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convnets.core.progress import Progress
 from convnets.errors import DataError, UnknownNameError
 from convnets.evaluation.ranking import RetrievalScores, score_retrieval
 from convnets.retrieval.backends.exact_search import nearest
 from convnets.retrieval.backends.stored_index import StoredIndex
-from convnets.retrieval.building.build import Progress, describe_listing
+from convnets.retrieval.building.build import describe_listing
 from convnets.retrieval.building.listing import Images, Listing, list_images
 from convnets.retrieval.entries import LABEL, Entries
 from convnets.retrieval.image_index import ImageIndex

@@ -20,8 +20,8 @@ import torch
 
 from convnets.checkpoints.model_config import sealed
 from convnets.core.environment import versions
+from convnets.core.storage.file_lock import locked
 from convnets.core.storage.files import write_json
-from convnets.data.downloads.file_lock import locked
 from convnets.errors import ImageIndexError
 from convnets.retrieval.storage.segments import Segment
 from convnets.retrieval.storage.vector_store import PRECISIONS, VectorStore

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import ConfigError
 from convnets.models.catalogue import model_entry
@@ -16,7 +17,6 @@ from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import check_output
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["replicate"]

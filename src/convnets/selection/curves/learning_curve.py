@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
 from convnets.core.display.text_table import aligned
+from convnets.core.progress import Progress
 from convnets.core.seeds import derive_seed
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
@@ -22,7 +23,6 @@ from convnets.selection.curves.power_law import PowerLaw, fit_power_law
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.runs.run import ENDED
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["LearningCurve", "Point", "learning_curve"]

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
+from convnets.core.progress import Progress
 from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import ConfigError, TrainingError
@@ -19,7 +20,7 @@ from convnets.evaluation.plots.drawing import BLUE, GRID, INK, ORANGE, style_axe
 from convnets.models.answers import logits_of
 from convnets.training.config import TrainConfig
 from convnets.training.optimization.optimizers import build_optimiser
-from convnets.training.task import Progress, prepare
+from convnets.training.task import prepare
 
 __all__ = ["RangeTest", "find_learning_rate", "steepest"]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel, save_model
 from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.progress import Progress
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.data.images.contact_sheet import ContactSheet, SheetRow
@@ -21,7 +22,6 @@ from convnets.selection.folds.fold_ensemble import make_ensemble
 from convnets.selection.folds.out_of_fold import OutOfFold
 from convnets.selection.folds.splitting import Fold
 from convnets.training.config import TrainConfig
-from convnets.training.task import Progress
 
 __all__ = ["conclude", "held_out_mean"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.hardware import usable_cores
+from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.shards.paths import lasting_pattern
@@ -23,7 +24,6 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run_folders import check_output
-from convnets.training.task import Progress
 
 __all__ = ["cross_validate"]
 

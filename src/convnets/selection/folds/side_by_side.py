@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convnets.core.progress import Progress
 from convnets.data.image_set import Splits
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run import ENDED, Run
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["PlannedFold", "train_fold", "train_folds"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import DataError, RunError
@@ -16,7 +17,6 @@ from convnets.selection.labels.label_errors import COLUMNS
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.runs.run import Run
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["Corrected", "apply_corrections", "images_of", "train_corrected"]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from convnets.data.downloads.file_lock import is_locked, locked
+from convnets.core.storage.file_lock import is_locked, locked
 from convnets.errors import UsageError
 
 __all__ = ["Journal", "import_optuna", "run_trials"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.display.text_table import aligned
+from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json, write_text
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
@@ -20,7 +21,6 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run_folders import check_output
-from convnets.training.task import Progress
 from convnets.training.train import train
 
 __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]

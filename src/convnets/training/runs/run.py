@@ -19,8 +19,9 @@ from torch import nn
 
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
+from convnets.core.display.renderers import renderer
+from convnets.core.storage.file_lock import is_locked, locked
 from convnets.core.storage.files import naming, remove_left_overs, write_json
-from convnets.data.downloads.file_lock import is_locked, locked
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded
@@ -224,9 +225,7 @@ class Run:
         return content
 
     def _repr_html_(self) -> str:
-        from convnets.training.runs.run_html import run_html
-
-        return run_html(self)
+        return renderer(self, "html")(self)
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def create_run(output: Path | str, name: str | None, default_name: str, settings
     except FileExistsError:
         blocked = output if not output.is_dir() else path
         what = "is a file" if blocked.is_file() else "holds another run or other files"
-        remedy = "choose another name, or go on with it by --resume"
+        remedy = "choose another name, or continue it with --resume"
         raise RunError(f"{blocked} {what}; {remedy}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}; choose another output") from None
@@ -122,7 +122,7 @@ def check_output(output: Path | str, name: str | None) -> None:
         _check_name(name)
         if (output / name).exists():
             raise RunError(
-                f"{output / name} holds another run or other files; choose another name, or go on with it by --resume"
+                f"{output / name} holds another run or other files; choose another name, or continue it with --resume"
             )
     existing = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
     if not existing.is_dir():
