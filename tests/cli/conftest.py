@@ -28,6 +28,7 @@ class Ended:
     @property
     def json(self) -> Any:
         """Standard output as one JSON document."""
+        assert self.out, self.err
         return json.loads(self.out)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import optuna
 import pytest
-from convnets.data.downloads.file_lock import locked
 
+from convnets.core.storage.file_lock import locked
 from convnets.core.storage.files import sha256_of_file
 from convnets.selection.search.journal import Journal, run_trials
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from convnets.selection.search.journal import Journal, run_trials
 
-folder = Path(sys.argv[1])
-
 
 def measure(trial: Any) -> float:
+    folder = Path(sys.argv[1])
     x = trial.suggest_float("x", 0, 1)
     time.sleep(0.02)
     with (folder / "measured.txt").open("a") as file:
@@ -22,4 +21,4 @@ def measure(trial: Any) -> float:
 
 if __name__ == "__main__":
     print("begun", flush=True)  # noqa: T201
-    run_trials(Journal(folder), measure, int(sys.argv[2]))
+    run_trials(Journal(Path(sys.argv[1])), measure, int(sys.argv[2]))
