@@ -14,6 +14,7 @@ RENDERERS = {
     ("Run", "html"): "run_html:run_html",
     ("Scatter", "picture"): "scatter_chart:write_scatter",
     ("Splits", "html"): "image_set_html:image_sets_html",
+    ("Standings", "text"): "standings_table:standings_text",
     ("TrainConfig", "html"): "config_html:config_html",
     ("TrainedModel", "html"): "model_html:model_html",
 }

@@ -26,7 +26,6 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.shards.paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
-from convnets.data.splits import split_off
 from convnets.errors import ConfigError, DataError, UsageError
 from convnets.models.catalogue import ModelEntry, create_model, model_entry
 from convnets.models.contract import ImageClassifier
@@ -34,6 +33,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
 from convnets.training.optimization.freezing import check_freezing
+from convnets.training.preparation.held_out import calibration_split, validation_split
 from convnets.training.preparation.initial_weights import fill
 from convnets.training.preparation.input_side import input_side, stored_side
 from convnets.training.preparation.network_check import bare_network, check_network, materialise
@@ -110,9 +110,7 @@ def prepare(
         network, arguments = begun.network(network, arguments)
     if network is None:
         raise UsageError("no network; give one, or start=…, whose network is then trained")
-    given = bare_network(network) if isinstance(network, nn.Module) else None
-    if given is not None and given is not network:
-        notices.append(f"{type(network).__name__} is left out; several devices train together under torchrun")
+    given = _unwrapped(network, notices) if isinstance(network, nn.Module) else None
     entry = _entry_of(network if given is None else given)
     probe = probe_pictures(splits.train)
     channels = config.channels or getattr(given, "in_channels", None) or probe.channels
@@ -134,8 +132,8 @@ def prepare(
     fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalise=config.normalise)
     data_record = _data_record(source, splits)
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
-    splits, calibration = _calibration_split(splits, config)
-    train, validation = _validation_split(splits, config, notices)
+    splits, calibration = calibration_split(splits, config)
+    train, validation = validation_split(splits, config, notices)
     if objective is not None:
         _check_company(train, validation, splits.test, config)
     validation, test = (
@@ -186,6 +184,14 @@ def _opened(data: Splits | ImageSet | str | Path, progress: Progress | None) -> 
     if len(splits.classes) < 2:
         raise DataError(f"{splits.source}: one class, {splits.classes[0]!r}; a classifier needs at least two")
     return splits
+
+
+def _unwrapped(network: nn.Module, notices: list[str]) -> nn.Module:
+    """The network inside a wrapper for several devices, which is left out and said to be."""
+    bare = bare_network(network)
+    if bare is not network:
+        notices.append(f"{type(network).__name__} is left out; several devices train together under torchrun")
+    return bare
 
 
 def _check_options(network: nn.Module, config: TrainConfig) -> None:
@@ -297,28 +303,3 @@ def _readable(
     if len(kept) < len(part):
         notices.append(f"{len(part) - len(kept)} unreadable pictures are left out of every evaluation")
     return kept
-
-
-def _calibration_split(splits: Splits, config: TrainConfig) -> tuple[Splits, ImageSet | None]:
-    """Split off first, so that no later choice can touch it."""
-    if not config.calibration:
-        return splits, None
-    rest, part = split_off(splits.train, config.calibration, seed=derive_seed(config.seed, "calibration"))
-    return replace(splits, train=rest), part
-
-
-def _validation_split(
-    splits: Splits, config: TrainConfig, notices: list[str]
-) -> tuple[ImageSet, ImageSet | None]:
-    if splits.validation is None and config.validation > 0:
-        seed = derive_seed(config.seed, "validation")
-        company = 1 if config.objective == "classification" else 2  # a query needs another image of its class
-        return split_off(
-            splits.train, config.validation, seed=seed, balanced=config.balanced_validation, company=company
-        )
-    if splits.validation is not None:
-        missing = [name for name, count in splits.validation.class_counts().items() if count == 0]
-        if missing:
-            notices.append(f"no validation images of {', '.join(missing)}: their accuracy is not looked at")
-        return splits.train, splits.validation
-    return splits.train, None

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from convnets.errors import RunError, UnknownNameError, UsageError
+from convnets.presentation.standings_table import FORMATS, format_standings
 from convnets.selection.comparing.groups import Group
 from convnets.selection.comparing.standings import stand
-from convnets.selection.comparing.tables import FORMATS, format_standings
 
 
 def groups(

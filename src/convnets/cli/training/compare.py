@@ -72,10 +72,10 @@ def _compare_runs(runs: list[Path], picture: Path | None, *, json: bool) -> None
 
 def _compare_groups(paths: list[Path], picture: Path | None, metric: str, form: str, *, json: bool) -> None:
     from convnets.explanation.pictures.figure_file import write_figure
+    from convnets.presentation.standings_table import format_standings
     from convnets.selection.comparing.bands import bands_figure
     from convnets.selection.comparing.groups import read_group, read_replicates
     from convnets.selection.comparing.standings import stand
-    from convnets.selection.comparing.tables import format_standings
 
     if json and form != "text":
         raise UsageError(f"--json and --format {form} exclude each other; give one")

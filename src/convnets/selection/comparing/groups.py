@@ -85,7 +85,8 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
         keys = ("content_hash", "folds", "repeats", "groups")
         pairing = str([found.settings[key] for key in keys] + [found.settings["options"]["seed"]])
         return Group(path.name, values, 1 / (found.settings["folds"] - 1), f"folds {pairing}")
-    runs = Replicates(path, (Run(path),)) if (path / "environment.json").exists() else read_replicates(path)
+    # whatever has a config.json is meant as one run; Run says what it lacks
+    runs = Replicates(path, (Run(path),)) if (path / "config.json").exists() else read_replicates(path)
     data = runs.runs[0].settings["data"]["content_hash"]
     return Group(path.name, runs.values(metric), None, f"{metric} {data}")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from convnets.core.display.renderers import renderer
 from convnets.errors import RunError, UsageError
 from convnets.selection.comparing.groups import Group
 from convnets.selection.statistics.holm import holm
@@ -145,9 +146,7 @@ class Standings:
         }
 
     def __str__(self) -> str:
-        from convnets.selection.comparing.tables import standings_text
-
-        return standings_text(self)
+        return str(renderer(self, "text")(self))
 
 
 def stand(groups: Sequence[Group], metric: str = "validation") -> Standings:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from convnets.core.display.text_table import aligned
 from convnets.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from convnets.selection.comparing.standings import Standings
+from convnets.selection.comparing.standings import Standings
 
 __all__ = ["FORMATS", "format_standings", "standings_text"]
 
