@@ -27,8 +27,9 @@ import torch
 from captum import attr
 from torch import Tensor, nn
 
-from convnets import TrainConfig, create_model, load_data, load_model, train
+from convnets import TrainConfig, create_model, load_data, train
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import open_model
 from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware
@@ -45,7 +46,6 @@ from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.explain import ask
 from convnets.explanation.explained import Explained
 from convnets.explanation.sample import pixels_of, spread_sample
-from convnets.training.runs.run import resolve_model_folder
 
 CUE_CLASS, CUE_SIDE = 3, 4
 Side = Callable[[], Any]
@@ -90,7 +90,7 @@ _COSTLY = ("smooth-grad", "integrated-gradients", "occlusion", "rise", "score-ca
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    model = load_model(resolve_model_folder(arguments.names[0]))
+    model = open_model(arguments.names[0])
     test = spread_sample(load_data(arguments.data).test, arguments.images)
     pixels = pixels_of(test, model.preprocess)
     given = Explained(

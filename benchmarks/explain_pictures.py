@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from convnets import explain, load_data, load_model
+from convnets import explain, load_data
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import open_model
 from convnets.data.image_set import ImageSet
 from convnets.explanation.attribution.attributions import Attributions
 from convnets.explanation.attribution.drawing import attribution_grid, overlay, strength
@@ -26,7 +27,6 @@ from convnets.explanation.explained import open_explained
 from convnets.explanation.pictures.colours import ColourScale, as_picture
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
-from convnets.training.runs.run import resolve_model_folder
 
 FAST = ("gradient", "gradient-x-input", "integrated-gradients", "guided-backpropagation", "occlusion")
 OF_MAPS = ("grad-cam", "grad-cam++", "hires-cam", "layer-cam")
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     test = load_data(arguments.data).test
-    small, large = (load_model(resolve_model_folder(run)) for run in arguments.runs)
+    small, large = (open_model(run) for run in arguments.runs)
     folder = arguments.folder
     _methods(large, test, folder / "explain_methods.png")
     explain(large, test.pixels[:3], layer="stages").save(folder / "explain_stages.png")

@@ -33,7 +33,8 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.data.splits import split_off
-from convnets.retrieval.descriptors.descriptor import Descriptor, describe
+from convnets.retrieval.descriptors.describe import describe
+from convnets.retrieval.descriptors.descriptor import Descriptor
 from convnets.retrieval.evaluation.concentration import (
     concentration_of,
     concentration_svg,

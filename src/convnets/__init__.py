@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
     from convnets.recipes.reproduce import reproduce as reproduce
+    from convnets.retrieval.descriptors.describe import describe as describe
     from convnets.retrieval.descriptors.descriptor import Descriptor as Descriptor
-    from convnets.retrieval.descriptors.descriptor import describe as describe
     from convnets.retrieval.evaluation.metrics import evaluate_retrieval as evaluate_retrieval
     from convnets.retrieval.image_index import ImageIndex as ImageIndex
     from convnets.selection.comparing.replicate import replicate as replicate
@@ -83,7 +83,7 @@ _HOME = {
     "create_model": "convnets.models.catalogue",
     "cross_validate": "convnets.selection.folds.cross_validate",
     "d2l": "convnets",
-    "describe": "convnets.retrieval.descriptors.descriptor",
+    "describe": "convnets.retrieval.descriptors.describe",
     "diff": "convnets.inspection.cost.difference",
     "draw": "convnets.inspection.drawing.draw",
     "effective_field": "convnets.inspection.receptive_field.effective_field",

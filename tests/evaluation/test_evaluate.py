@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from convnets.checkpoints.model_folder import TrainedModel, save_model
 from convnets.core.hardware import Hardware
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
@@ -21,6 +23,7 @@ from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.scores import evaluation_mode, images_at_once
 from convnets.evaluation.views import crop_views
+from convnets.models.catalogue import create_model
 
 CLASSES = ("ankle boot", "bag", "coat", "dress", "狗", "<b>x</b>", "shirt")
 
@@ -286,3 +289,22 @@ def test_text_of_a_thousand_classes_shows_the_worst() -> None:
     assert len(lines) == 4 + 30 + 1
     assert lines[4].startswith("class 7 ")
     assert lines[-1] == "(30 classes of lowest f1, of 1000)"
+
+
+def test_a_trained_model_its_folder_and_a_run_are_evaluated_as_its_network(tmp_path: Path) -> None:
+    images = _images(side=28)
+    network = create_model("lenet", num_classes=len(CLASSES), seed=1)
+    trained = TrainedModel(network, CLASSES, Preprocess(1, 28, 28, (0.3,), (0.2,)))
+    expected = evaluate(network, images, trained.preprocess).probabilities
+    folder = save_model(tmp_path / "run" / "model", trained)
+    for model in (trained, folder, str(folder), tmp_path / "run", SimpleNamespace(path=tmp_path / "run")):
+        assert torch.equal(evaluate(model, images).probabilities, expected)
+
+
+def test_a_bare_network_needs_its_preprocess_and_classes_must_be_the_models() -> None:
+    images = _images()
+    with pytest.raises(InputError, match=r"a bare Sequential does not say .* give preprocess="):
+        evaluate(_network(), images)
+    swapped = TrainedModel(_network(), (*CLASSES[1::-1], *CLASSES[2:]), Preprocess.plain(1, 14))
+    with pytest.raises(InputError, match="noise has the class 'ankle boot' where the model has 'bag'"):
+        evaluate(swapped, images)

@@ -25,8 +25,9 @@ from convnets.errors import (
     UnknownNameError,
 )
 from convnets.retrieval.building.listing import list_images
-from convnets.retrieval.descriptors.descriptor import Descriptor, describe, whitened
-from convnets.retrieval.descriptors.maker import weights_hash
+from convnets.retrieval.descriptors.describe import describe, whitened
+from convnets.retrieval.descriptors.descriptor import Descriptor
+from convnets.retrieval.descriptors.embedder import weights_hash
 from convnets.retrieval.image_index import ImageIndex
 from convnets.retrieval.storage.index_folder import MANIFEST_FILE, MODEL_FOLDER
 

@@ -81,10 +81,9 @@ def _trained(model: str, image: str | None, rebuilt: bool) -> GivenNetwork:
         raise UsageError(
             f"{model} is trained: its channels, classes and size are settled; --input changes the image alone"
         )
-    from convnets.checkpoints.model_folder import load_model
-    from convnets.training.runs.run import resolve_model_folder
+    from convnets.checkpoints.model_source import open_model
 
-    trained = load_model(resolve_model_folder(model))
+    trained = open_model(model)
     preprocess = trained.preprocess
     wanted = None if image is None else image_shape(image)
     return GivenNetwork(trained.network, model, _image(wanted, preprocess.channels, preprocess.size))

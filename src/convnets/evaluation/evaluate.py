@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.inference import for_inference
+from convnets.checkpoints.model_source import ModelSource, open_model
 from convnets.core.hardware import Hardware
 from convnets.core.thread_pace import ThreadPace
 from convnets.data.batches import Batches
@@ -30,9 +31,9 @@ __all__ = ["describe_protocol", "evaluate"]
 
 
 def evaluate(
-    network: nn.Module,
+    model: nn.Module | ModelSource,
     images: ImageSet,
-    preprocess: Preprocess,
+    preprocess: Preprocess | None = None,
     *,
     batch_size: int | None = None,
     hardware: Hardware | None = None,
@@ -40,8 +41,9 @@ def evaluate(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Ask `network` (logits N×K) for every image and measure its answers; its mode is left as found.
+    """Ask a network (logits N×K) for every image and measure its answers; its mode is left as found.
 
+    model: a run, a model folder or a `TrainedModel`; or a bare network, whose `preprocess` has to be given.
     batch_size: images per batch; None chooses by their size, so that memory stays bounded.
     hardware: where and in which precision; None is the network's own device, in float32.
     views: 1 centre crop, 2 with its mirror image, 5 centre and corners, 10 with their mirror images, 6 the two moved
@@ -49,9 +51,9 @@ def evaluate(
     workers: processes that decode images that are still files; 0 decodes in this one.
     progress: called with (images done, images in all) after each batch.
 
-    Raises ConfigError for other numbers of views, InputError when the network has another number of classes
-    than the images, DeviceError when it is elsewhere than `hardware`, TrainingError when it gives NaN or
-    infinity, and ImageDecodeError for a file that is not a picture.
+    Raises ConfigError for other numbers of views, InputError when the model has other classes than the images,
+    DeviceError when it is elsewhere than `hardware`, TrainingError when it gives NaN or infinity, and
+    ImageDecodeError for a file that is not a picture.
 
     >>> pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
     >>> images = ImageSet(pixels, torch.tensor([0, 1, 0]), ("cat", "dog"), "zeros")
@@ -59,6 +61,7 @@ def evaluate(
     >>> evaluate(network, images, Preprocess.plain(channels=1, size=8)).images
     3
     """
+    network, preprocess = _opened(model, images, preprocess, hardware)
     hardware = hardware_for(network, hardware)
     started = time.perf_counter()
     wide = preprocess_for_views(preprocess, views)
@@ -85,6 +88,28 @@ def evaluate(
         seconds=time.perf_counter() - started,
         protocol=describe_protocol(preprocess, views, hardware),
     )
+
+
+def _opened(
+    model: nn.Module | ModelSource, images: ImageSet, preprocess: Preprocess | None, hardware: Hardware | None
+) -> tuple[nn.Module, Preprocess]:
+    """The network, and how images become its input; classes of a trained model must be those of the images."""
+    if isinstance(model, nn.Module):
+        if preprocess is None:
+            raise InputError(
+                f"a bare {type(model).__name__} does not say how images become its input; give preprocess=…, "
+                "or a run, a model folder or a TrainedModel"
+            )
+        return model, preprocess
+    trained = open_model(model, "cpu" if hardware is None else hardware.device)
+    if trained.classes != images.classes and len(trained.classes) == len(images.classes):
+        own, other = next(
+            pair for pair in zip(trained.classes, images.classes, strict=True) if pair[0] != pair[1]
+        )
+        raise InputError(
+            f"{images.source} has the class {other!r} where the model has {own!r}; names and order must be equal"
+        )
+    return trained.network, trained.preprocess if preprocess is None else preprocess
 
 
 def _check_classes(scores: Tensor, images: ImageSet) -> None:

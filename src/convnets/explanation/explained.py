@@ -10,14 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import open_model
 from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
 from convnets.data.preprocess import centre_crop
 from convnets.errors import InputError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.capture.undisturbed_pass import to_network
 from convnets.training.objectives.embedding import check_classifies
-from convnets.training.runs.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run
 
 __all__ = ["Explained", "NetworkOrRun", "open_explained"]
 
@@ -44,14 +45,12 @@ def open_explained(network_or_run: NetworkOrRun, images: Any) -> Explained:
     """The network with its images, normalised. Raises what `load_model` and `open_given` raise, and InputError."""
     if isinstance(network_or_run, nn.Module):
         return _bare(plain_network(network_or_run), images)
-    if isinstance(network_or_run, TrainedModel):
-        return _trained(network_or_run, images)
-    if not isinstance(network_or_run, Run | Path | str):
+    if not isinstance(network_or_run, TrainedModel | Run | Path | str):
         raise InputError(
             f"{type(network_or_run).__name__} cannot be explained; allowed: a run, a model folder, a TrainedModel, or "
             "an nn.Module"
         )
-    return _trained(load_model(resolve_model_folder(network_or_run), "cpu"), images)
+    return _trained(open_model(network_or_run), images)
 
 
 def _trained(trained: TrainedModel, images: Any) -> Explained:

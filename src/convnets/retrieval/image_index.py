@@ -23,7 +23,7 @@ from convnets.retrieval.building.build import Failures, build_into, describe_lis
 from convnets.retrieval.building.listing import Images, Listing, list_images
 from convnets.retrieval.building.saving import begin_folder, forget_rows, read_descriptor, save_rows
 from convnets.retrieval.descriptors.descriptor import Descriptor
-from convnets.retrieval.descriptors.maker import Maker
+from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.index import Index
@@ -35,7 +35,7 @@ from convnets.training.runs.run import Run
 
 __all__ = ["ImageIndex", "Network"]
 
-Network = TrainedModel | Run | Path | str | Maker
+Network = TrainedModel | Run | Path | str | Embedder
 """What can make vectors: a trained model, a run, or the folder of either."""
 
 
@@ -55,13 +55,13 @@ class ImageIndex:
 
     def __init__(
         self,
-        maker: Maker,
+        embedder: Embedder,
         index: Index,
         folder: IndexFolder | None = None,
         listings: Sequence[Listing] = (),
         failures: Failures = (),
     ) -> None:
-        self.maker, self.index, self.folder = maker, index, folder
+        self.embedder, self.index, self.folder = embedder, index, folder
         self.failures = failures
         """Paths of pictures that could not be read, and why."""
         self.listings = list(listings)
@@ -99,19 +99,19 @@ class ImageIndex:
 
         Raises ImageIndexError when the folder holds another index, DataError when no picture can be read.
         """
-        maker = Maker.of(network.path if isinstance(network, Run) else network, descriptor, hardware)
+        embedder = Embedder.of(network.path if isinstance(network, Run) else network, descriptor, hardware)
         listing = images if isinstance(images, Listing) else list_images(images)
         if isinstance(engine, str):
-            index: Index = new_engine(engine, maker.dimension, precision)
+            index: Index = new_engine(engine, embedder.dimension, precision)
         else:
             index = engine
         opened = None
         if folder is not None:
-            opened = begin_folder(Path(folder), maker, listing, index, precision)
+            opened = begin_folder(Path(folder), embedder, listing, index, precision)
             if isinstance(index, StoredIndex):
                 index.store = opened.read()
-        failures = build_into(index, maker, listing, opened, strict=strict, progress=progress)
-        return cls(maker, index, opened, [listing], failures)
+        failures = build_into(index, embedder, listing, opened, strict=strict, progress=progress)
+        return cls(embedder, index, opened, [listing], failures)
 
     @classmethod
     def load(
@@ -132,9 +132,9 @@ class ImageIndex:
         if network is None:
             network = load_model(opened.path / MODEL_FOLDER, "cpu" if hardware is None else hardware.device)
         source = network.path if isinstance(network, Run) else network
-        maker = Maker.of(source, read_descriptor(opened), hardware)
-        maker.check(manifest.made_by, str(folder))
-        return cls(maker, open_engine(opened), opened, failures=manifest.failures)
+        embedder = Embedder.of(source, read_descriptor(opened), hardware)
+        embedder.check(manifest.made_by, str(folder))
+        return cls(embedder, open_engine(opened), opened, failures=manifest.failures)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -165,10 +165,10 @@ class ImageIndex:
             raise InputError("no pictures are given; at least one is needed")
         names = [name_of(picture, place) for place, picture in enumerate(pictures)]
         pixels = [
-            self.maker.preprocess.store(open_given(picture, name))
+            self.embedder.preprocess.store(open_given(picture, name))
             for picture, name in zip(pictures, names, strict=True)
         ]
-        vectors = [self.maker(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
+        vectors = [self.embedder(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
         return torch.cat(vectors)
 
     def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> Hits:
@@ -199,7 +199,7 @@ class ImageIndex:
     ) -> Failures:
         """Index more images, all of them or, when anything fails, none; returns those that could not be read."""
         listing = images if isinstance(images, Listing) else list_images(images)
-        parts = list(describe_listing(self.maker, listing, strict=strict, progress=progress))
+        parts = list(describe_listing(self.embedder, listing, strict=strict, progress=progress))
         failures = tuple(failure for part in parts for failure in part.failures)
         described = [part for part in parts if len(part.entries)]
         if described:
@@ -222,7 +222,7 @@ class ImageIndex:
         path = Path(folder)
         listing = Listing(torch.empty(0), Entries([]), "an index in memory", "")
         store = self.stored.store
-        opened = begin_folder(path, self.maker, listing, self.index, store.precision)
+        opened = begin_folder(path, self.embedder, listing, self.index, store.precision)
         opened.append(store, 0)
         finish(self.index, opened, self.failures)
         self.folder = opened

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from convnets.checkpoints.model_folder import save_model
+from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.errors import UsageError
@@ -22,7 +23,6 @@ from convnets.selection.calibration.decisions import CONFORMAL
 from convnets.selection.calibration.picture import risk_coverage_figure
 from convnets.selection.calibration.scores import ProbabilityScores, score_probabilities
 from convnets.serving.model_and_images import ModelAndImages, open_model_and_images
-from convnets.training.runs.run import resolve_model_folder
 
 __all__ = ["Decisions", "MeasuredCalibration", "calibrate_model", "measure_calibration"]
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.core.hardware import choose_hardware
 from convnets.core.progress import Progress
 from convnets.data.preprocess import Preprocess
@@ -19,7 +20,7 @@ from convnets.inspection.health.record import NetworkHealth
 from convnets.training.config import TrainConfig
 from convnets.training.optimization.optimizers import build_optimiser
 from convnets.training.recording.health import PROBE_IMAGES, probe_batch
-from convnets.training.runs.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run
 from convnets.training.task import prepare
 
 __all__ = ["examine_health"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
@@ -14,7 +15,7 @@ from convnets.errors import DataError, UsageError
 from convnets.selection.folds.cross_validation import RECORD
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.resuming.going_on import images_of
-from convnets.training.runs.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run
 from convnets.training.task import prepare
 
 __all__ = ["PARTS", "ModelAndImages", "open_model_and_images"]

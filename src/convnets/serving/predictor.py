@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from convnets.acceleration.inference import for_inference
-from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import open_model
 from convnets.core.hardware import Hardware
 from convnets.core.thread_pace import ThreadPace
 from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
@@ -21,7 +22,7 @@ from convnets.evaluation.views import preprocess_for_views
 from convnets.selection.calibration.calibration import Calibration
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
-from convnets.training.runs.run import Run, resolve_model_folder
+from convnets.training.runs.run import Run
 
 __all__ = ["Predictor"]
 
@@ -90,7 +91,7 @@ class Predictor:
     ) -> Predictor:
         """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
         device = "cpu" if hardware is None else hardware.device
-        trained = load_model(resolve_model_folder(folder), device)
+        trained = open_model(folder, device)
         return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage)
 
     def _calibrated(self, asked: str) -> Calibration:

@@ -18,7 +18,9 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError, ModelFolderError, UnknownNameError
 from convnets.layers.global_pooling import POOLINGS, pool
 from convnets.models.catalogue import create_model
-from convnets.retrieval.descriptors.descriptor import Describer, Descriptor, describe, descriptor_of, whitened
+from convnets.retrieval.descriptors.describe import describe, whitened
+from convnets.retrieval.descriptors.descriptor import Descriptor, descriptor_of
+from convnets.retrieval.descriptors.embedder import Embedder
 
 PREPROCESS = Preprocess(1, 28, 28, (0.3,), (0.4,))
 
@@ -63,11 +65,9 @@ def test_other_stages(network: nn.Module, pixels: Tensor, stage: str) -> None:
 
 def test_one_image_alone_and_the_set_have_the_same_vectors(network: nn.Module, pixels: Tensor) -> None:
     images = ImageSet(pixels, torch.zeros(40, dtype=torch.int64), ("a",), "x")
-    describer = Describer(network, PREPROCESS)
+    embedder = Embedder(TrainedModel(network, ("a",), PREPROCESS))
     together = describe(network, images, PREPROCESS)
-    assert torch.allclose(
-        torch.cat([describer(pixels[i : i + 1]) for i in range(5)]), together[:5], atol=1e-6
-    )
+    assert torch.allclose(torch.cat([embedder(pixels[i : i + 1]) for i in range(5)]), together[:5], atol=1e-6)
     assert not together.is_inference()
 
 

@@ -11,7 +11,7 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import DataError, UnknownNameError
 from convnets.evaluation.ranking import score_retrieval
 from convnets.retrieval.backends.exact_index import ExactIndex
-from convnets.retrieval.descriptors.descriptor import describe
+from convnets.retrieval.descriptors.describe import describe
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.evaluation.index_scores import evaluate_index, index_statistics, search_quality
 from convnets.retrieval.image_index import ImageIndex

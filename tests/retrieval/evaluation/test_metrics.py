@@ -8,7 +8,8 @@ import torch
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.models.catalogue import create_model
-from convnets.retrieval.descriptors.descriptor import Descriptor, describe
+from convnets.retrieval.descriptors.describe import describe
+from convnets.retrieval.descriptors.descriptor import Descriptor
 from convnets.retrieval.evaluation.metrics import evaluate_retrieval, score_retrieval
 
 

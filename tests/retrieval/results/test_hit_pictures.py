@@ -16,7 +16,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import DataError, ImageDecodeError, InputError
 from convnets.models.catalogue import create_model
 from convnets.retrieval.descriptors.descriptor import Descriptor
-from convnets.retrieval.descriptors.maker import Maker
+from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.image_index import ImageIndex
 from convnets.retrieval.results.hit_page import write_page
@@ -63,14 +63,14 @@ def test_a_file_that_is_no_picture(photographs: Path) -> None:
 
 
 def test_similarity_maps_are_the_best_cosine_of_each_position() -> None:
-    maker = Maker.of(_lenet())
+    embedder = Embedder.of(_lenet())
     pixels = small_set(2).pixels.repeat(1, 1, 4, 4)[:, 0, :28, :28].numpy()
     query, found = (Image.fromarray(each) for each in pixels)
-    mapper = SimilarityMapper(maker)
+    mapper = SimilarityMapper(embedder)
     similarities = mapper(query, found)
     with torch.no_grad():
         maps = [
-            maker.model.network.features(torch.from_numpy(each)[None, None] / 255).double()[0]
+            embedder.model.network.features(torch.from_numpy(each)[None, None] / 255).double()[0]
             for each in pixels
         ]
     for row in range(similarities.shape[0]):
@@ -90,8 +90,8 @@ def test_maps_of_a_network_without_feature_maps() -> None:
     picture = Image.new("L", (8, 8))
     model = TrainedModel(identity_module(), (), Preprocess.plain(1, 8))
     with pytest.raises(InputError, match=r"has no features\(\)"):
-        SimilarityMapper(Maker.of(model, Descriptor("logits")))
-    mapper = SimilarityMapper(Maker.of(model, Descriptor("1")))
+        SimilarityMapper(Embedder.of(model, Descriptor("logits")))
+    mapper = SimilarityMapper(Embedder.of(model, Descriptor("1")))
     with pytest.raises(
         InputError, match=r"gives \(5,\) for each picture; a similarity map needs feature maps"
     ):
@@ -106,7 +106,7 @@ def test_a_sheet_and_a_page(tmp_path: Path, maps: bool) -> None:
     queries = [("made up/0", pictures.open("made up/0")), ("made up/1", pictures.open("made up/1"))]
     found = index.search_many([each for _, each in queries], 3)
     found[1].append(Hit("gone.png", 1.5, {"class": "bag", "part": "test"}))
-    rows = found_rows(queries, found, pictures, SimilarityMapper(index.maker) if maps else None)
+    rows = found_rows(queries, found, pictures, SimilarityMapper(index.embedder) if maps else None)
     assert [each is None for each in rows[1].pictures] == [False] * 3 + [True]
     sheet = write_sheet(tmp_path / "new" / "sheet.png", "Similar", ["note"], rows)
     with Image.open(sheet) as drawn:

@@ -126,11 +126,10 @@ def _probes(
 
 
 def _cka(opened: ModelAndImages, other: Path | None, path: Path, *, json: bool, wanted: bool) -> None:
-    from convnets.checkpoints.model_folder import load_model
+    from convnets.checkpoints.model_source import open_model
     from convnets.explanation.representations.cka_matrix import compare_layers
-    from convnets.training.runs.run import resolve_model_folder
 
-    beside = None if other is None else load_model(resolve_model_folder(other))
+    beside = None if other is None else open_model(other)
     found = compare_layers(
         opened.model.network,
         opened.images,

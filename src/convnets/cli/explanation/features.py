@@ -120,12 +120,11 @@ def features(
 
 
 def _of_file(run: Path, picture: Path) -> tuple[TrainedModel, Tensor]:
-    from convnets.checkpoints.model_folder import load_model
+    from convnets.checkpoints.model_source import open_model
     from convnets.data.images.opening import open_picture
     from convnets.data.preprocess import centre_crop
-    from convnets.training.runs.run import resolve_model_folder
 
-    model = load_model(resolve_model_folder(run))
+    model = open_model(run)
     stored = model.preprocess.store(open_picture(picture, str(picture)))
     return model, centre_crop(stored[None], model.preprocess.size)[0]
 

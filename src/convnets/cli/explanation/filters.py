@@ -44,10 +44,9 @@ def filters(
         _film(run, layer, output, json=json)
         return
     path = picture_path(output, run, "filters")
-    from convnets.checkpoints.model_folder import load_model
-    from convnets.training.runs.run import resolve_model_folder
+    from convnets.checkpoints.model_source import open_model
 
-    network = load_model(resolve_model_folder(run)).network
+    network = open_model(run).network
     if mixing:
         _mixing(network, layer, path, json=json, wanted=output is not None)
     elif norms:

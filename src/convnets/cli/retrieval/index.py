@@ -101,9 +101,9 @@ def _engine(name: str, run: Path, output: Path, stage: str | None, pooling: str 
     if not name.startswith(("http://", "https://")):
         return name
     from convnets.retrieval.backends.qdrant_index import QdrantIndex
-    from convnets.retrieval.descriptors.maker import Maker
+    from convnets.retrieval.descriptors.embedder import Embedder
 
-    dimension = Maker.of(run, _descriptor(stage, pooling)).dimension
+    dimension = Embedder.of(run, _descriptor(stage, pooling)).dimension
     return QdrantIndex(output.name, dimension, location=name)
 
 

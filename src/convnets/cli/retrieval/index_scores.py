@@ -57,7 +57,7 @@ def stats(index: IndexPath, device: Device = "auto", json: AsJson = False) -> No
     quality = search_quality(loaded.stored) if len(loaded) else None
     engine = dict(loaded.folder.manifest.engine)["kind"] if loaded.folder is not None else "exact"
     if json:
-        made_by = loaded.maker.identity()
+        made_by = loaded.embedder.identity()
         content = {**found.to_dict(), "engine": engine, "made_by": made_by, "left_out": len(loaded.failures)}
         write_json({**content, "search": None if quality is None else vars(quality)})
         return

@@ -26,10 +26,10 @@ def load_index(index: Path, run: Path | None, device: str) -> ImageIndex:
 
 
 def facts_of(loaded: ImageIndex, name: str) -> dict[str, str]:
-    made_by = loaded.maker.identity()
+    made_by = loaded.embedder.identity()
     return {
         "index": name,
         "images": f"{len(loaded):,}",
         "network": f"{made_by['network']} ({made_by['weights_sha256'][:8]})",
-        "vectors": f"{loaded.maker.descriptor}, {loaded.index.dimension} numbers",
+        "vectors": f"{loaded.embedder.descriptor}, {loaded.index.dimension} numbers",
     }

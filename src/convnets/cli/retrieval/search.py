@@ -107,7 +107,7 @@ def _draw(
     from convnets.retrieval.results.similarity_map import SimilarityMapper
 
     html, sheet, maps = wanted
-    mapper = SimilarityMapper(loaded.maker) if maps else None
+    mapper = SimilarityMapper(loaded.embedder) if maps else None
     rows = found_rows(queries, found, IndexedPictures(loaded.listings), mapper)
     facts = facts_of(loaded, name)
     if html is not None:

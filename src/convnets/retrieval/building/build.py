@@ -24,7 +24,7 @@ from convnets.retrieval.backends.stored_index import StoredIndex
 from convnets.retrieval.building.listing import Listing
 from convnets.retrieval.building.picture_stream import PictureBatch, stream_pictures
 from convnets.retrieval.building.thread_balance import ThreadBalance
-from convnets.retrieval.descriptors.maker import Maker
+from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.index import Index
 from convnets.retrieval.storage.index_folder import IndexFolder
@@ -51,39 +51,44 @@ class Described:
 
 
 def describe_listing(
-    maker: Maker, listing: Listing, *, start: int = 0, strict: bool = False, progress: Progress | None = None
+    embedder: Embedder,
+    listing: Listing,
+    *,
+    start: int = 0,
+    strict: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Described]:
     """The listing's images from `start` on as vectors, a batch at a time; decoding runs ahead on other threads.
 
     strict: a picture that cannot be read raises its ImageDecodeError, instead of becoming a failure.
     """
-    size = images_at_once(maker.preprocess, 1, maker.hardware)
-    workers = max(1, maker.hardware.threads)
-    stream = stream_pictures(listing.images, maker.preprocess, size, start=start, workers=workers)
+    size = images_at_once(embedder.preprocess, 1, embedder.hardware)
+    workers = max(1, embedder.hardware.threads)
+    stream = stream_pictures(listing.images, embedder.preprocess, size, start=start, workers=workers)
     balance = ThreadBalance(workers if isinstance(listing.images, PictureFiles) else 1)
-    with ThreadPace(maker.hardware) as pace:
+    with ThreadPace(embedder.hardware) as pace:
         for batch in balance.waiting_for(stream):
             if strict and batch.failures:
                 raise ImageDecodeError(batch.failures[0][1])
             with balance.working() if balance.single else pace.working():
-                part = _described(maker, listing, batch)
+                part = _described(embedder, listing, batch)
             yield part
             if progress is not None:
                 progress(f"indexing {listing.source}", batch.stop, len(listing))
 
 
-def _described(maker: Maker, listing: Listing, batch: PictureBatch) -> Described:
+def _described(embedder: Embedder, listing: Listing, batch: PictureBatch) -> Described:
     failures = tuple((printable(listing.entries.paths[place]), reason) for place, reason in batch.failures)
     if not batch.rows:
         return Described(batch.stop, torch.empty(0, 0), Entries([]), failures)
     entries = listing.entries.select(batch.rows)
-    vectors = maker(batch.pixels, f"the batch that starts with {printable(entries.paths[0])}")
+    vectors = embedder(batch.pixels, f"the batch that starts with {printable(entries.paths[0])}")
     return Described(batch.stop, vectors, entries, failures)
 
 
 def build_into(
     index: Index,
-    maker: Maker,
+    embedder: Embedder,
     listing: Listing,
     folder: IndexFolder | None,
     *,
@@ -101,7 +106,7 @@ def build_into(
     failures: Failures = () if folder is None else folder.manifest.failures
     start, kept = int(plan.get("done", 0)), len(index) if isinstance(index, StoredIndex) else 0
     resumed, saved = start > 0, time.monotonic()
-    for part in describe_listing(maker, listing, start=start, strict=strict, progress=progress):
+    for part in describe_listing(embedder, listing, start=start, strict=strict, progress=progress):
         _take(index, part, resumed)
         resumed, failures = False, failures + part.failures
         late = time.monotonic() - saved > _SECONDS_BETWEEN_SAVES

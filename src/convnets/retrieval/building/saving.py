@@ -19,7 +19,7 @@ from convnets.retrieval.backends.stored_index import StoredIndex
 from convnets.retrieval.building.build import Failures
 from convnets.retrieval.building.listing import Listing
 from convnets.retrieval.descriptors.descriptor import Descriptor
-from convnets.retrieval.descriptors.maker import Maker
+from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.index import Index
 from convnets.retrieval.storage.index_folder import MODEL_FOLDER, IndexFolder, Manifest
@@ -30,19 +30,21 @@ __all__ = ["begin_folder", "forget_rows", "read_descriptor", "save_rows"]
 _WHITENING_FILE = "descriptor-whitening.safetensors"
 
 
-def begin_folder(path: Path, maker: Maker, listing: Listing, index: Index, precision: str) -> IndexFolder:
+def begin_folder(
+    path: Path, embedder: Embedder, listing: Listing, index: Index, precision: str
+) -> IndexFolder:
     """A folder in which to build, or in which this very build was begun; raises ImageIndexError for another one."""
     plan = {"source": listing.source, "fingerprint": listing.fingerprint, "images": len(listing)}
     engine = engine_settings(index)
     if not IndexFolder.exists(path):
-        return _new_folder(path, maker, index, precision, plan)
+        return _new_folder(path, embedder, index, precision, plan)
     opened = IndexFolder.open(path)
     begun = {name: opened.manifest.build.get(name) for name in plan}
     if not opened.manifest.build:
         raise ImageIndexError(
             f"{path} holds a finished index of {opened.manifest.rows:,} images; add to it, or choose another folder"
         )
-    maker.check(opened.manifest.made_by, str(path))
+    embedder.check(opened.manifest.made_by, str(path))
     if begun != plan or dict(opened.manifest.engine) != engine or opened.manifest.precision != precision:
         raise ImageIndexError(
             f"{path} holds an unfinished index of {begun['images']} images of {begun['source']}, which have changed "
@@ -52,14 +54,14 @@ def begin_folder(path: Path, maker: Maker, listing: Listing, index: Index, preci
 
 
 def _new_folder(
-    path: Path, maker: Maker, index: Index, precision: str, plan: Mapping[str, Any]
+    path: Path, embedder: Embedder, index: Index, precision: str, plan: Mapping[str, Any]
 ) -> IndexFolder:
     build = {**plan, "done": 0}
-    manifest = Manifest(index.dimension, precision, maker.identity(), engine_settings(index), build)
+    manifest = Manifest(index.dimension, precision, embedder.identity(), engine_settings(index), build)
     opened = IndexFolder.create(path, manifest)
-    save_model(path / MODEL_FOLDER, maker.model)
+    save_model(path / MODEL_FOLDER, embedder.model)
     files = {}
-    arrays = maker.descriptor.arrays()
+    arrays = embedder.descriptor.arrays()
     if arrays:
         with atomic_path(path / _WHITENING_FILE) as temporary:
             safetensors.torch.save_file(arrays, str(temporary))

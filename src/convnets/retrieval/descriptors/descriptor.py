@@ -1,31 +1,19 @@
-"""Descriptors: how an image becomes one vector, and the vectors of a set.
-
-N images, C channels, H height, W width, D numbers of a vector.
-"""
+"""Descriptor: which stage of a network is looked at, and how its answer becomes one vector."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel
-from convnets.core.hardware import Hardware
-from convnets.data.image_set import ImageSet
-from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, ModelFolderError, UnknownNameError
-from convnets.evaluation.scores import evaluation_mode, hardware_for
-from convnets.evaluation.vectors import compute_vectors
-from convnets.layers.global_pooling import POOLINGS, pool
-from convnets.models.stage import Stage, stage_of
-from convnets.retrieval.descriptors.whitening import Whitening, fit_whitening
+from convnets.layers.global_pooling import POOLINGS
+from convnets.retrieval.descriptors.whitening import Whitening
 
-__all__ = ["Describer", "Descriptor", "describe", "descriptor_of", "whitened"]
+__all__ = ["Descriptor", "descriptor_of"]
 
 
 @dataclass(frozen=True)
@@ -116,120 +104,6 @@ class Descriptor:
             else f"{self.pooling}{options.get(self.pooling, '')} of {self.stage}"
         )
         return text if self.whitening is None else f"{text}, whitened to {len(self.whitening.projection)}"
-
-
-class Describer:
-    """A network made ready once to describe many batches: used by `describe`, and for single queries.
-
-    >>> from convnets.models.papers.lenet import LeNet
-    >>> describer = Describer(LeNet(), Preprocess.plain(1, 28), Descriptor(stage="features", pooling="both"))
-    >>> describer(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape
-    torch.Size([2, 32])
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        preprocess: Preprocess,
-        descriptor: Descriptor | None = None,
-        hardware: Hardware | None = None,
-    ) -> None:
-        self.network, self.preprocess = network, preprocess
-        self.descriptor = Descriptor() if descriptor is None else descriptor
-        self.hardware = hardware_for(network, hardware)
-        stage = stage_of(network, self.descriptor.stage)
-        self._answer: nn.Module = (
-            for_inference(stage, self.hardware.dtype)
-            if isinstance(stage, Stage) and stage.stage != "pixels"
-            else stage
-        )
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """uint8 (or float in [0, 1]) N×C×H×W of any size → float32 N×D on the processor."""
-        with evaluation_mode(self.network):
-            vectors = self.vectors(self.preprocess(images.to(self.hardware.device))).cpu()
-        return vectors.clone()
-
-    def vectors(self, images: Tensor) -> Tensor:
-        """Normalised float N×C×S×S → float32 N×D; call it inside `evaluation_mode`."""
-        descriptor = self.descriptor
-        with self.hardware.autocast():
-            answer = self._answer(images.contiguous())
-        vectors = pool(
-            answer.float(),
-            descriptor.pooling,
-            p=descriptor.p,
-            grid=descriptor.grid,
-            levels=descriptor.levels,
-        )
-        if descriptor.normalise:
-            vectors = F.normalize(vectors)
-        if descriptor.whitening is not None:
-            vectors = descriptor.whitening(vectors)
-            vectors = F.normalize(vectors) if descriptor.normalise else vectors
-        return vectors
-
-
-def describe(
-    network: nn.Module,
-    images: ImageSet | Tensor,
-    preprocess: Preprocess,
-    descriptor: Descriptor | None = None,
-    *,
-    batch_size: int | None = None,
-    hardware: Hardware | None = None,
-    workers: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Tensor:
-    """The vector of every image: float32 N×D on the processor, of length 1, in the order of the images.
-
-    images: an ImageSet, or uint8 N×C×H×W. descriptor: `Descriptor()` without, the network's own embedding.
-    batch_size: images per batch; None chooses by their size. hardware: None is the network's own device in
-    float32. workers: processes that decode images that are still files. progress: (images done, in all).
-
-    Raises UnknownNameError for a stage or pooling that is not there, InputError for a pooling that the stage's
-    shape does not fit, TrainingError where a vector is not finite, ImageDecodeError for a file that is no picture.
-
-    >>> from convnets.models.catalogue import create_model
-    >>> pixels = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
-    >>> network = create_model("lenet_bn", seed=0)
-    >>> describe(network, pixels, Preprocess.plain(1, 28)).shape
-    torch.Size([3, 84])
-    """
-    if isinstance(images, Tensor):
-        images = ImageSet(images, torch.zeros(len(images), dtype=torch.int64), ("",), "given images")
-    describer = Describer(network, preprocess, descriptor, hardware)
-    return compute_vectors(
-        describer.vectors,
-        network,
-        images,
-        preprocess,
-        describer.hardware,
-        batch_size=batch_size,
-        workers=workers,
-        progress=progress,
-    )
-
-
-def whitened(
-    network: nn.Module,
-    images: ImageSet | Tensor,
-    preprocess: Preprocess,
-    descriptor: Descriptor | None = None,
-    *,
-    size: int | None = None,
-    hardware: Hardware | None = None,
-) -> Descriptor:
-    """`descriptor` with a whitening to `size` numbers, fitted on the vectors of `images`.
-
-    >>> images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8)
-    >>> fitted = whitened(nn.Identity(), images, Preprocess.plain(1, 8), Descriptor("pixels"), size=5)
-    >>> describe(nn.Identity(), images, Preprocess.plain(1, 8), fitted).shape
-    torch.Size([40, 5])
-    """
-    plain = replace(Descriptor() if descriptor is None else descriptor, whitening=None)
-    vectors = describe(network, images, preprocess, plain, hardware=hardware)
-    return replace(plain, whitening=fit_whitening(vectors, size))
 
 
 def descriptor_of(model: TrainedModel) -> Descriptor:

@@ -52,7 +52,7 @@ def evaluate_index(
     listing = queries if isinstance(queries, Listing) else list_images(queries)
     parts = [
         part
-        for part in describe_listing(index.maker, listing, strict=True, progress=progress)
+        for part in describe_listing(index.embedder, listing, strict=True, progress=progress)
         if len(part.entries)
     ]
     asked = [name for part in parts for name in _labels(part.entries, listing.source)]

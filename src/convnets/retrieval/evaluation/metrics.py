@@ -11,7 +11,8 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.evaluation.distances import Distance
 from convnets.evaluation.ranking import ClassRetrieval, RetrievalScores, score_retrieval
-from convnets.retrieval.descriptors.descriptor import Descriptor, describe
+from convnets.retrieval.descriptors.describe import describe
+from convnets.retrieval.descriptors.descriptor import Descriptor
 
 __all__ = ["ClassRetrieval", "RetrievalScores", "evaluate_retrieval", "score_retrieval"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from convnets.errors import InputError
 from convnets.evaluation.scores import evaluation_mode
 from convnets.models.stage import stage_of
-from convnets.retrieval.descriptors.maker import Maker
+from convnets.retrieval.descriptors.embedder import Embedder
 
 __all__ = ["SimilarityMapper"]
 
@@ -23,16 +23,16 @@ _OPACITY = 0.55  # of the colours over the picture
 
 
 class SimilarityMapper:
-    """Compares feature maps position by position, with the network of a maker.
+    """Compares feature maps position by position, with the network of an embedder.
 
-    The maps are those of the maker's own stage where it has maps, else of the network's last ones (`features`).
+    The maps are those of the embedder's own stage where it has maps, else of the network's last ones (`features`).
     """
 
-    def __init__(self, maker: Maker) -> None:
-        self.maker = maker
-        stage = maker.descriptor.stage
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        stage = embedder.descriptor.stage
         self._stage = stage_of(
-            maker.model.network, "features" if stage in ("pixels", "embed", "logits") else stage
+            embedder.network, "features" if stage in ("pixels", "embed", "logits") else stage
         )
 
     def __call__(self, query: Image.Image, found: Image.Image) -> Tensor:
@@ -47,10 +47,10 @@ class SimilarityMapper:
 
     def _maps(self, picture: Image.Image) -> Tensor:
         """float32 C×H×W, each position of length 1."""
-        maker = self.maker
-        stored = maker.preprocess.store(picture)[None].to(maker.hardware.device)
-        with evaluation_mode(maker.model.network):
-            maps = self._stage(maker.preprocess(stored))
+        embedder = self.embedder
+        stored = embedder.preprocess.store(picture)[None].to(embedder.hardware.device)
+        with evaluation_mode(embedder.network):
+            maps = self._stage(embedder.preprocess(stored))
         if maps.ndim != 4 or maps.shape[2:].numel() == 1:
             raise InputError(
                 f"the stage gives {tuple(maps.shape[1:])} for each picture; a similarity map needs feature maps C×H×W "
@@ -63,7 +63,7 @@ class SimilarityMapper:
 
         span: the similarities of the darkest and of the brightest colour.
         """
-        preprocess = self.maker.preprocess
+        preprocess = self.embedder.preprocess
         grey = preprocess.fit(preprocess.to_unit(preprocess.store(found)[None])).mean(1)[0].numpy()
         low, high = span
         scaled = ((similarities - low) / max(high - low, 1e-6)).clamp(0, 1)

@@ -41,7 +41,7 @@ class Manifest:
     precision: str
     """How vectors are stored: fp32 or bf16."""
     made_by: Mapping[str, Any]
-    """What made the vectors; see `Maker`."""
+    """What made the vectors; see `Embedder`."""
     engine: Mapping[str, Any]
     """How they are searched, with its settings and files."""
     build: Mapping[str, Any]

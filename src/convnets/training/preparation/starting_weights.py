@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.given_weights import GivenWeights, read_weights, weights_in_memory
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.errors import RunError, UsageError
 from convnets.models.weight_fitting import Fit, fit_weights
 from convnets.training.config import TrainConfig
-from convnets.training.runs.run import resolve_model_folder
 
 __all__ = ["Fitted", "Start", "StartRecord", "StartingWeights"]
 

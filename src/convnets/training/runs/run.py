@@ -31,7 +31,6 @@ __all__ = [
     "ENDED",
     "METRIC_COLUMNS",
     "Run",
-    "resolve_model_folder",
 ]
 
 CUT_OFF = "cut off"
@@ -235,16 +234,3 @@ def _cells(row: dict[str, Any]) -> dict[str, Any]:
         key: "" if value is None else int(value) if isinstance(value, bool) else value
         for key, value in cells.items()
     }
-
-
-def resolve_model_folder(path: Run | Path | str) -> Path:
-    """The model folder of a run or its directory, or the folder itself when it is one.
-
-    Raises RunError for a run that was cut off before it had a model.
-    """
-    path = path.path if isinstance(path, Run) else Path(path)
-    if (path / "model").is_dir():
-        return path / "model"
-    if (path / "environment.json").is_file():
-        raise RunError(f"{path} has no model: it was cut off in its first epoch; train again")
-    return path

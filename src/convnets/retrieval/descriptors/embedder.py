@@ -1,10 +1,12 @@
-"""Maker: what makes the vectors of an index, a network with its preprocess and descriptor, and how it is recognised."""
+"""Embedder: what makes vectors of images, a network with its preprocess and descriptor, and how it is recognised.
+
+N images, C channels, H height, W width, D numbers of a vector.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -12,14 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.acceleration.inference import for_inference
+from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import ModelSource, open_model
 from convnets.core.hardware import Hardware
-from convnets.errors import ImageIndexError, InputError
-from convnets.evaluation.scores import check_finite
-from convnets.retrieval.descriptors.descriptor import Describer, Descriptor, descriptor_of
-from convnets.training.runs.run import resolve_model_folder
+from convnets.errors import ImageIndexError
+from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
+from convnets.layers.global_pooling import pool
+from convnets.models.stage import Stage, stage_of
+from convnets.retrieval.descriptors.descriptor import Descriptor, descriptor_of
 
-__all__ = ["Maker", "weights_hash"]
+__all__ = ["Embedder", "weights_hash"]
 
 
 def weights_hash(network: nn.Module) -> str:
@@ -30,58 +35,85 @@ def weights_hash(network: nn.Module) -> str:
     return hashlib.sha256(safetensors.torch.save(tensors, metadata={"format": "pt"})).hexdigest()
 
 
-class Maker:
+class Embedder:
     """Makes unit vectors of pictures, and knows whether another one makes vectors that may be compared with its own.
 
     Args:
         model: network, class names and preprocess.
         descriptor: stage and pooling; None is what the model was trained for, else its embedding.
         hardware: where and in which precision; None is the network's own device, in float32.
+
+    >>> from convnets.data.preprocess import Preprocess
+    >>> from convnets.models.catalogue import create_model
+    >>> model = TrainedModel(create_model("lenet", seed=0), tuple("0123456789"), Preprocess.plain(1, 28))
+    >>> embedder = Embedder(model, Descriptor(stage="features", pooling="both"))
+    >>> embedder(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape
+    torch.Size([2, 32])
     """
 
     def __init__(
         self, model: TrainedModel, descriptor: Descriptor | None = None, hardware: Hardware | None = None
     ) -> None:
-        self.model = model
+        self.model, self.network, self.preprocess = model, model.network, model.preprocess
         self.descriptor = descriptor_of(model) if descriptor is None else descriptor
-        self.describer = Describer(model.network, model.preprocess, self.descriptor, hardware)
-        self.preprocess, self.hardware = model.preprocess, self.describer.hardware
+        self.hardware = hardware_for(self.network, hardware)
+        stage = stage_of(self.network, self.descriptor.stage)
+        self._answer: nn.Module = (
+            for_inference(stage, self.hardware.dtype)
+            if isinstance(stage, Stage) and stage.stage != "pixels"
+            else stage
+        )
 
     @classmethod
     def of(
         cls,
-        source: TrainedModel | Path | str | Maker,
+        source: ModelSource | Embedder,
         descriptor: Descriptor | None = None,
         hardware: Hardware | None = None,
-    ) -> Maker:
-        """From a model, a run or a model folder; a maker is returned as it is."""
-        if isinstance(source, Maker):
+    ) -> Embedder:
+        """From a model, a run or a model folder; an embedder is returned as it is."""
+        if isinstance(source, Embedder):
             return source
-        if isinstance(source, nn.Module):
-            raise InputError(
-                f"a bare {type(source).__name__} does not say how pictures become its input; "
-                "give TrainedModel(network, classes, preprocess), a run or a model folder"
-            )
-        if not isinstance(source, TrainedModel):
-            device = "cpu" if hardware is None else hardware.device
-            source = load_model(resolve_model_folder(source), device)
-        return cls(source, descriptor, hardware)
+        return cls(open_model(source, "cpu" if hardware is None else hardware.device), descriptor, hardware)
 
-    def __call__(self, pictures: Tensor, names: str) -> Tensor:
-        """uint8 N×C×H×W → float32 N×D of length 1; `names` says what they are when a vector is not finite."""
-        vectors = self.describer(pictures)
+    def __call__(self, pictures: Tensor, names: str = "the given pictures") -> Tensor:
+        """uint8 (or float in [0, 1]) N×C×H×W of any size → float32 N×D of length 1 on the processor.
+
+        Raises TrainingError where a vector is not finite; `names` says which pictures those are.
+        """
+        with evaluation_mode(self.network):
+            vectors = self.vectors(self.preprocess(pictures.to(self.hardware.device))).cpu().clone()
         check_finite(vectors, names)
         return F.normalize(vectors)
+
+    def vectors(self, images: Tensor) -> Tensor:
+        """Normalized float N×C×S×S → float32 N×D; call it inside `evaluation_mode`."""
+        descriptor = self.descriptor
+        with self.hardware.autocast():
+            answer = self._answer(images.contiguous())
+        vectors = pool(
+            answer.float(),
+            descriptor.pooling,
+            p=descriptor.p,
+            grid=descriptor.grid,
+            levels=descriptor.levels,
+        )
+        if descriptor.normalise:
+            vectors = F.normalize(vectors)
+        if descriptor.whitening is not None:
+            vectors = descriptor.whitening(vectors)
+            vectors = F.normalize(vectors) if descriptor.normalise else vectors
+        return vectors
 
     @property
     def dimension(self) -> int:
         """Numbers of each vector."""
         preprocess = self.preprocess
         blank = torch.zeros(1, preprocess.channels, preprocess.resize, preprocess.resize, dtype=torch.uint8)
-        return int(self.describer(blank).shape[1])
+        return int(self(blank).shape[1])
 
     def identity(self) -> dict[str, Any]:
-        """What an index remembers of it; makers of equal identity make comparable vectors."""
+        """What an index remembers of it; embedders of equal identity make comparable vectors."""
         architecture = self.model.architecture
         arrays = self.descriptor.arrays()
         return {
@@ -95,7 +127,7 @@ class Maker:
         }
 
     def check(self, made_by: Mapping[str, Any], index: str) -> None:
-        """Raise ImageIndexError unless an index that was made by `made_by` holds vectors like this maker's."""
+        """Raise ImageIndexError unless an index that was made by `made_by` holds vectors like this one's."""
         own = self.identity()
         if own["weights_sha256"] != made_by.get("weights_sha256"):
             raise ImageIndexError(
