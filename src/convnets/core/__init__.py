@@ -6,6 +6,7 @@ Order, highest first; each imports only from below:
 
 - environment
 - hardware
+- html
 - display · distributed · forks · memory · memory_layout · network_copy · seeds · shapes · storage ·
   undisturbed
 """

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from convnets.core.display.notebook_html import card, note, share, table, text
 from convnets.core.display.text import columns
+from convnets.core.html.kit import card, note, share, table
 from convnets.evaluation.metrics import (
     ClassMetrics,
     ReliabilityBin,
@@ -169,7 +169,7 @@ class Evaluation:
         head = ("class", "precision", "recall", "f1", "images")
         rows = [
             [
-                text(each.name),
+                each.name,
                 f"{each.precision:.3f}",
                 f"{each.recall:.3f}",
                 share(each.f1, f"{each.f1:.3f}"),

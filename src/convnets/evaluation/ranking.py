@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convnets.core.display.notebook_html import card, note, share, table, text
 from convnets.core.display.text import columns
+from convnets.core.html.kit import card, note, share, table
 from convnets.errors import InputError
 from convnets.evaluation.distances import Distance, check_distances, distance_function
 
@@ -92,7 +92,7 @@ class RetrievalScores:
         classes = sorted(self.per_class, key=lambda each: each.map_at_r) if self._partly else self.per_class
         rows = [
             [
-                text(each.name),
+                each.name,
                 f"{each.recall_at_1:.3f}",
                 f"{each.r_precision:.3f}",
                 share(each.map_at_r, f"{each.map_at_r:.3f}"),

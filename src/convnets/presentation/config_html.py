@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from convnets.core.display.notebook_html import card, details, paragraph, table, text
+from convnets.core.html.kit import Markup, card, details, paragraph, table
 from convnets.training.config import TrainConfig
 
 __all__ = ["chosen_options", "config_html"]
@@ -16,7 +16,7 @@ def config_html(config: TrainConfig) -> str:
     return card("TrainConfig", chosen_options(config))
 
 
-def chosen_options(config: TrainConfig) -> str:
+def chosen_options(config: TrainConfig) -> Markup:
     """A table of the options that are not what they are by default, and all of them on demand."""
     values = {field.name: (getattr(config, field.name), field.default) for field in fields(config)}
     chosen = {name: pair for name, pair in values.items() if pair[0] != pair[1]}
@@ -26,7 +26,7 @@ def chosen_options(config: TrainConfig) -> str:
 
 
 def _rows(values: dict[str, tuple[Any, Any]]) -> list[list[str]]:
-    return [[text(name), text(_shown(value)), text(_shown(usual))] for name, (value, usual) in values.items()]
+    return [[name, _shown(value), _shown(usual)] for name, (value, usual) in values.items()]
 
 
 def _shown(value: Any) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convnets.core.html.kit import Markup, note, page, render
 from convnets.data.images.thumbnail import thumbnail
-from convnets.evaluation.report.html import note, page, text
 from convnets.explanation.pictures.colours import as_picture, class_colours
 from convnets.explanation.representations.embedding_map import EmbeddingMap
 
@@ -39,26 +39,30 @@ _STYLE = """
 .key i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
 """
 
+_MAP = """<section><div class="map">{{ points|join }}</div><ul class="key">
+{%- for name, color in key %}<li><i style="background:{{ color }}"></i>{{ name }}</li>{% endfor -%}
+</ul>{{ note }}</section>"""
+_POINT = (
+    '<i tabindex="0" class="{{ kind }}" style="{{ style }}">'
+    '<span><b style="{{ tile }}"></b>{{ words }}<br>{{ sure }}</span></i>'
+)
+
 
 def map_page(found: EmbeddingMap) -> str:
     """A whole document: the map, a key of the classes, and how to read it."""
     sheet, columns, side = _sheet(found)
     colours = class_colours(len(found.classes))
-    points = "".join(
+    points = [
         _point(found, index, place, colours, columns, side)
         for index, place in enumerate(_percent(found.positions))
-    )
-    key = "".join(
-        f'<li><i style="background:{colour}"></i>{text(name)}</li>'
-        for name, colour in zip(found.classes, colours, strict=True)
-    )
-    style = f"<style>{_STYLE}.map {{ --sheet: url(data:image/png;base64,{sheet}); }}</style>"
+    ]
+    key = list(zip(found.classes, colours, strict=True))
+    style = f"{_STYLE}.map {{ --sheet: url(data:image/png;base64,{sheet}); }}"
     words = (
         f"{found.note} Point at an image, or go from one to the next with the tab key. A diamond with a dark rim "
         f"is one of the {found.mistakes} images that the network takes for another class; its colour is the true one."
     )
-    body = f'<section><div class="map">{points}</div><ul class="key">{key}</ul>{note(words)}</section>'
-    return page(found.title, f"<header><h1>{text(found.title)}</h1></header>{style}{body}")
+    return page(found.title, render(_MAP, points=points, key=key, note=note(words)), style=style)
 
 
 def _point(
@@ -68,7 +72,7 @@ def _point(
     colours: list[str],
     columns: int,
     side: tuple[int, int],
-) -> str:
+) -> Markup:
     true, predicted = int(found.labels[index]), int(found.predicted[index])
     wrong = true != predicted
     kind = " ".join(
@@ -82,10 +86,13 @@ def _point(
     sheet = f"background-size:{columns * side[0] * times:.0f}px auto"
     shift = f"background-position:-{column * side[0] * times:.0f}px -{row * side[1] * times:.0f}px"
     words = f"{found.classes[true]}" + (f", taken for {found.classes[predicted]}" if wrong else "")
-    return (
-        f'<i tabindex="0" class="{kind}" style="left:{place[0]:.2f}%;top:{place[1]:.2f}%;background:{colours[true]}">'
-        f'<span><b style="{size};{sheet};{shift}"></b>{text(words)}<br>'
-        f"{found.confidence[index]:.0%} sure, image {index}</span></i>"
+    return render(
+        _POINT,
+        kind=kind,
+        style=f"left:{place[0]:.2f}%;top:{place[1]:.2f}%;background:{colours[true]}",
+        tile=f"{size};{sheet};{shift}",
+        words=words,
+        sure=f"{found.confidence[index]:.0%} sure, image {index}",
     )
 
 

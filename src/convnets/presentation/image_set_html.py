@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 from torch import Tensor
 
-from convnets.core.display.notebook_html import card, note, paragraph, png, share, table, text
+from convnets.core.html.kit import card, note, paragraph, png, share, table
 from convnets.data.image_set import ImageSet
 from convnets.data.images.names import printable
 from convnets.data.images.thumbnail import png_bytes, thumbnail
@@ -39,7 +39,7 @@ def image_sets_html(source: str, parts: Mapping[str, ImageSet]) -> str:
     strips = _strips(first, len(classes))
     head = ["class", *(counts if len(parts) > 1 else ["images"]), ""]
     rows = [
-        [text(printable(name)), *(_count(counts[part], name) for part in parts), strip]
+        [printable(name), *(_count(counts[part], name) for part in parts), strip]
         for name, strip in zip(classes, strips, strict=True)
     ]
     left = len(first.classes) - len(classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convnets.checkpoints.model_folder import TrainedModel
-from convnets.core.display.notebook_html import card, facts
+from convnets.core.html.kit import card, facts
 
 __all__ = ["model_html"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convnets.core.display.notebook_html import card, facts, paragraph
+from convnets.core.html.kit import card, facts, paragraph
 from convnets.presentation.config_html import chosen_options
 from convnets.recipes.recipe import Recipe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convnets.core.display.notebook_html import card, details, facts, note, svg_on_any_ground, table
+from convnets.core.html.kit import card, details, facts, note, plot, table
 from convnets.training.runs.run import Run
 
 __all__ = ["run_html"]
@@ -40,7 +40,7 @@ def run_html(run: Run) -> str:
             curves_svg,  # with matplotlib: nobody else is to wait for it
         )
 
-        parts.append(details("curves", svg_on_any_ground(curves_svg(rows))))
+        parts.append(details("curves", plot(curves_svg(rows))))
     return card(f"{run.name}: {run.network_name} on {run.data_name}", *parts, note(str(run.path)))
 
 

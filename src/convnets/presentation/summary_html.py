@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convnets.core.display.notebook_html import card, note, share, text
+from convnets.core.html.kit import card, cell, note, paragraph, render, share, table
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.summary import NetworkSummary
 from convnets.inspection.shown import (
@@ -23,11 +23,6 @@ from convnets.presentation.summary_text import (
 
 __all__ = ["summary_html"]
 
-_STYLE = """
-.convnets .layers thead th { position: sticky; top: 0; opacity: 1;
-  background: var(--jp-layout-color0, var(--vscode-editor-background, transparent)); }
-.convnets .layers tr.block td { font-weight: 600; }
-"""
 _HEAD = ("layer", "kind", "output", "field", "parameters", "MACs", "FLOPs", "share", *ITEMS, "alive", "kept")
 
 
@@ -36,31 +31,30 @@ def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
 
     What a layer was built with shows where the pointer rests on its kind.
     """
-    title = f"{summary.network}, input {shown_shape(summary.input_shape)}"
-    head = "".join(f"<th>{text(name)}</th>" for name in _HEAD)
-    rows = "".join(_row(layer) for layer in chosen_layers(summary, depth))
-    below = "<br>".join(text(line) for line in totals(summary))
-    failed = "" if summary.failure is None else f"<p><b>Stops here:</b> {text(summary.failure)}</p>"
+    layers = chosen_layers(summary, depth)
+    failed = [] if summary.failure is None else [paragraph(f"Stops here: {summary.failure}")]
     return card(
-        title,
-        f'<div class="rows names2 layers"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>',
-        f"{failed}<p>{below}</p>",
+        f"{summary.network}, input {shown_shape(summary.input_shape)}",
+        table(_HEAD, map(_cells, layers), names=2, kind="layers"),
+        *failed,
+        *(paragraph(line) for line in totals(summary)),
         note(" ".join([*CONVENTION, *MEMORY_CONVENTION, *FIELD_CONVENTION])),
-        style=_STYLE,
     )
 
 
-def _row(layer: LayerCost) -> str:
-    indent = f' style="padding-left: {0.6 + 1.4 * (layer.depth - 1):.1f}em"'
+def _cells(layer: LayerCost) -> list[str]:
     output = "not called" if layer.call == 0 else shown_shape(layer.output_shape and layer.output_shape[1:])
-    cells = [
-        f"<td{indent}>{text(layer_label(layer))}</td>",
-        f'<td title="{text(layer.settings)}">{text(layer.kind)}</td>',
-        *(f"<td>{text(cell)}</td>" for cell in (output, shown_field(layer), shown_parameters(layer))),
-        f"<td>{layer.macs:,}</td><td>{layer.flops:,}</td>",
+    label = render("<b>{{ label }}</b>", label=layer_label(layer)) if layer.is_block else layer_label(layer)
+    return [
+        cell(label, style=f"padding-left: {0.6 + 1.4 * (layer.depth - 1):.1f}em"),
+        cell(layer.kind, title=layer.settings),
+        output,
+        shown_field(layer),
+        shown_parameters(layer),
+        f"{layer.macs:,}",
+        f"{layer.flops:,}",
         share(layer.share, f"{layer.share:.1%}"),
-        *(f"<td>{getattr(layer, field):,}</td>" for field in ITEMS.values()),
-        f"<td>{shown_bytes(layer.peak_bytes) if layer.call else '–'}</td><td>{shown_bytes(layer.kept_bytes)}</td>",
+        *(f"{getattr(layer, field):,}" for field in ITEMS.values()),
+        shown_bytes(layer.peak_bytes) if layer.call else "–",
+        shown_bytes(layer.kept_bytes),
     ]
-    kind = ' class="block"' if layer.is_block else ""
-    return f"<tr{kind}>{''.join(cells)}</tr>"

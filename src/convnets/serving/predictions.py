@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convnets.core.display.notebook_html import card, note, share, table, text
+from convnets.core.html.kit import card, note, share, table
 from convnets.data.images.names import printable
 
 __all__ = ["Prediction", "Predictions", "to_csv_rows"]
@@ -62,10 +62,10 @@ class Predictions(list[Prediction]):
         head = ["picture", "class", *(f"{place}." for place in range(2, places + 1))]
         rows = []
         for prediction in shown:
-            cells = [share(value, f"{name} {value:.3f}") for name, value in prediction.top]
+            cells: list[str] = [share(value, f"{name} {value:.3f}") for name, value in prediction.top]
             if prediction.error is not None:
-                cells = [text(prediction.error)]
-            rows.append([text(printable(prediction.name)), *cells, *[""] * (len(head) - 1 - len(cells))])
+                cells = [prediction.error]
+            rows.append([printable(prediction.name), *cells, *[""] * (len(head) - 1 - len(cells))])
         more = [note(f"… and {len(self) - len(shown):,} more")] if len(self) > len(shown) else []
         return card(f"{len(self):,} predictions", table(head, rows), *more)
 

@@ -113,11 +113,10 @@ def _print_sizes(given: GivenNetwork, wanted: list[int], *, json: bool) -> None:
 
 
 def _write_page(path: Path, found: NetworkSummary, depth: int | None) -> None:
+    from convnets.core.html.kit import Markup, page, section
     from convnets.core.storage.files import write_text
-    from convnets.evaluation.report.html import page
     from convnets.presentation.summary_html import summary_html
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    room = "main { max-width: 1240px; } .convnets-summary .rows { max-height: none !important; }"
-    body = f"<style>{room}</style><section>{summary_html(found, depth)}</section>"
-    write_text(path, page(f"{found.network} taken apart", body))
+    body = section("", Markup(summary_html(found, depth)))
+    write_text(path, page(f"{found.network} taken apart", body, style=".page { max-width: 1240px; }"))

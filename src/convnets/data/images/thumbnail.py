@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 
+import torch
 from PIL import Image
+from torch import Tensor
 
-from convnets.core.display.notebook_html import png
+from convnets.core.html.kit import Markup, png
 
-__all__ = ["picture_html", "png_bytes", "thumbnail"]
+__all__ = ["picture_html", "pixels_html", "png_bytes", "thumbnail"]
+
+_LARGEST, _SMALL = 160, 100  # pixels
 
 
 def thumbnail(picture: Image.Image, side: int) -> Image.Image:
@@ -34,11 +38,24 @@ def png_bytes(picture: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def picture_html(picture: Image.Image, label: str, side: int) -> str:
+def picture_html(picture: Image.Image, label: str, side: int) -> Markup:
     """An `<img>` of the picture's thumbnail.
 
-    >>> picture_html(Image.new("L", (8, 8)), "black", 16)[:40]
+    >>> str(picture_html(Image.new("L", (8, 8)), "black", 16))[:40]
     '<img width="16" height="16" alt="black" '
     """
     small = thumbnail(picture, side)
     return png(png_bytes(small), label, *small.size)
+
+
+def pixels_html(pixels: Tensor, label: str) -> Markup:
+    """uint8 C×H×W as an `<img>`: reduced to 160 pixels where it is larger, and marked `small` up to 100."""
+    assert pixels.dtype == torch.uint8, pixels.dtype
+    assert pixels.ndim == 3, pixels.shape
+    array = pixels.permute(1, 2, 0).contiguous().cpu().numpy()
+    image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+    kind = "small" if max(image.size) <= _SMALL else ""
+    image.thumbnail((_LARGEST, _LARGEST))
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return png(content.getvalue(), label, kind=kind)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from convnets.core.display.notebook_html import card, note, paragraph, table, text
+from convnets.core.html.kit import bullets, card, note, paragraph, table
 from convnets.data.images.names import printable
 from convnets.data.validation.image_facts import PictureFacts
 
@@ -68,15 +68,15 @@ class DataCheck:
     def _repr_html_(self) -> str:
         classes = list(dict.fromkeys(name for counts in self.counts.values() for name in counts))
         rows = [
-            [text(printable(name)), *(f"{counts.get(name, 0):,}" for counts in self.counts.values())]
+            [printable(name), *(f"{counts.get(name, 0):,}" for counts in self.counts.values())]
             for name in classes[:_CLASSES_SHOWN]
         ]
         left = len(classes) - len(rows)
         lines = [("problem", self.problems), ("note", self.notes)]
-        found = "".join(f"<li>{kind}: {text(line)}</li>" for kind, all_ in lines for line in all_)
+        found = bullets(f"{kind}: {line}" for kind, all_ in lines for line in all_)
         return card(
             f"{printable(self.source)}: {self.pictures:,} pictures",
-            f"<ul>{found}</ul>" if found else paragraph("nothing is wrong"),
+            found or paragraph("nothing is wrong"),
             table(["class", *map(printable, self.counts)], rows) if rows else "",
             *([note(f"… and {left:,} classes more")] if left else []),
         )

@@ -9,21 +9,24 @@ from typing import Any
 
 from torch import Tensor
 
-from convnets.core.storage.files import write_text
-from convnets.evaluation.evaluation import Evaluation, Mistake
-from convnets.evaluation.report.html import (
+from convnets.core.html.kit import (
+    bullets,
     details,
     facts,
+    figure,
     figures,
     note,
     page,
-    picture,
+    plot,
+    render,
     section,
     settings_table,
+    share,
     table,
-    text,
-    themed,
 )
+from convnets.core.storage.files import write_text
+from convnets.data.images.thumbnail import pixels_html
+from convnets.evaluation.evaluation import Evaluation, Mistake
 
 __all__ = ["Report", "write_report"]
 
@@ -71,30 +74,28 @@ class Report:
 
     def html(self) -> str:
         """The whole page."""
-        parts = [
-            self._head(),
-            self._warnings(),
+        subtitle = (
+            "" if self.evaluation is None else f"{self.evaluated_on} images · {self.evaluation.protocol}"
+        )
+        folded = {"Configuration": self.config, "Environment": self.environment}
+        return page(
+            self.title,
+            figures(self.evaluation.headline()) if self.evaluation is not None else "",
+            section("Summary", facts(self.summary)) if self.summary else "",
+            section("Warnings", bullets(self.warnings), kind="warning") if self.warnings else "",
             self._curves(),
-            *(section(heading, themed(svg)) for heading, svg in self.drawings.items()),
+            *(section(heading, plot(svg)) for heading, svg in self.drawings.items()),
             self._classes(),
             self._matrix_and_reliability(),
             self._mistakes(),
             self._commands(),
-            details("Configuration", settings_table(self.config)) if self.config else "",
-            details("Environment", settings_table(self.environment)) if self.environment else "",
-        ]
-        return page(self.title, "\n".join(part for part in parts if part))
-
-    def _head(self) -> str:
-        head = f"<header><h1>{text(self.title)}</h1>"
-        if self.evaluation is not None:
-            head += f"<p>{text(self.evaluated_on)} images · {text(self.evaluation.protocol)}</p>"
-            head += figures(self.evaluation.headline())
-        return head + "</header>" + (section("Summary", facts(self.summary)) if self.summary else "")
-
-    def _warnings(self) -> str:
-        items = "".join(f"<li>{text(warning)}</li>" for warning in self.warnings)
-        return section("Warnings", f"<ul>{items}</ul>", "warning") if items else ""
+            *(
+                section("", details(name, settings_table(values)))
+                for name, values in folded.items()
+                if values
+            ),
+            subtitle=subtitle,
+        )
 
     def _curves(self) -> str:
         from convnets.evaluation.plots.figures import (
@@ -108,8 +109,9 @@ class Report:
             for measure in ("loss", "accuracy", "learning_rate")
             if any(row.get(name) is not None for row in self.rows for name in row if name.endswith(measure))
         ]
-        plots = "".join(f"<div>{themed(curve_svg(self.rows, measure))}</div>" for measure in measures)
-        return section("Training", f'<div class="curves">{plots}</div>')
+        plots = [plot(curve_svg(self.rows, measure)) for measure in measures]
+        curves = '<div class="curves">{% for plot in plots %}<div>{{ plot }}</div>{% endfor %}</div>'
+        return section("Training", render(curves, plots=plots))
 
     def _classes(self) -> str:
         if self.evaluation is None:
@@ -117,10 +119,10 @@ class Report:
         shown = self.evaluation.shown_classes()
         rows = [
             (
-                text(each.name),
+                each.name,
                 f"{each.precision:.3f}",
                 f"{each.recall:.3f}",
-                _bar(each.f1),
+                share(each.f1, f"{each.f1:.3f}"),
                 f"{each.support:,}",
             )
             for each in shown
@@ -130,7 +132,7 @@ class Report:
         partly = (
             f" The {len(shown)} classes of lowest F1 are shown, of {total}." if len(shown) < total else ""
         )
-        return section("Classes", body + note(_MEASURES_EXPLAINED + partly))
+        return section("Classes", body, note(_MEASURES_EXPLAINED + partly))
 
     def _matrix_and_reliability(self) -> str:
         from convnets.evaluation.plots.figures import CELLS, confusion_svg, reliability_svg
@@ -138,29 +140,34 @@ class Report:
         if self.evaluation is None:
             return ""
         shared = _CELLS_EXPLAINED if len(self.evaluation.classes) > CELLS else ""
-        matrix = themed(confusion_svg(self.evaluation)) + note(_MATRIX_EXPLAINED + shared)
-        matrix += _confused_pairs(self.evaluation)
+        matrix = section(
+            "Confusion matrix",
+            plot(confusion_svg(self.evaluation)),
+            note(_MATRIX_EXPLAINED + shared),
+            _confused_pairs(self.evaluation),
+        )
         error = f"{self.evaluation.calibration_error:.4f}."
-        reliability = themed(reliability_svg(self.evaluation)) + note(_RELIABILITY_EXPLAINED + error)
-        return f'<div class="pair">{section("Confusion matrix", matrix)}{section("Reliability", reliability)}</div>'
+        reliability = section(
+            "Reliability", plot(reliability_svg(self.evaluation)), note(_RELIABILITY_EXPLAINED + error)
+        )
+        return render(
+            '<div class="pair">{{ matrix }}{{ reliability }}</div>', matrix=matrix, reliability=reliability
+        )
 
     def _mistakes(self) -> str:
         if self.evaluation is None or not self.pictures:
             return ""
         mistakes = self.evaluation.mistakes(len(self.pictures))
-        shown = "".join(
-            _mistake(mistake, pixels) for mistake, pixels in zip(mistakes, self.pictures, strict=True)
-        )
+        shown = [_mistake(mistake, pixels) for mistake, pixels in zip(mistakes, self.pictures, strict=True)]
         explained = note(
             "What the network was surest of and yet wrong about: predicted and true class, with probabilities."
         )
-        return section("Most confident mistakes", f'<div class="mistakes">{shown}</div>{explained}')
+        gallery = render('<div class="gallery">{{ shown|join }}</div>', shown=shown)
+        return section("Most confident mistakes", gallery, explained)
 
     def _commands(self) -> str:
-        lines = "".join(
-            f"<h3>{text(what)}</h3><pre>{text(line)}</pre>" for what, line in self.commands.items()
-        )
-        return section("Commands", lines) if lines else ""
+        lines = "{% for what, line in commands.items() %}<h3>{{ what }}</h3><pre>{{ line }}</pre>{% endfor %}"
+        return section("Commands", render(lines, commands=self.commands)) if self.commands else ""
 
 
 def write_report(path: Path, report: Report) -> Path:
@@ -169,17 +176,14 @@ def write_report(path: Path, report: Report) -> Path:
     return Path(path)
 
 
-def _bar(share: float) -> str:
-    return f'<span class="bar"><i style="width:{share:.1%}"></i></span>{share:.3f}'
+_CAPTION = """<b>{{ mistake.predicted }}</b> {{ "%.1f%%"|format(100 * mistake.confidence) }}
+<br><span>true:</span> {{ mistake.true }} {{ "%.1f%%"|format(100 * mistake.true_probability) }}
+<br><span>image {{ mistake.index }}</span>"""
 
 
 def _mistake(mistake: Mistake, pixels: Tensor) -> str:
-    image = picture(pixels, f"{mistake.true} taken for {mistake.predicted}")
-    return (
-        f"<figure>{image}<figcaption><b>{text(mistake.predicted)}</b> {mistake.confidence:.1%}"
-        f"<br><span>true:</span> {text(mistake.true)} {mistake.true_probability:.1%}"
-        f"<br><span>image {mistake.index}</span></figcaption></figure>"
-    )
+    image = pixels_html(pixels, f"{mistake.true} taken for {mistake.predicted}")
+    return figure([image], render(_CAPTION, mistake=mistake))
 
 
 def _confused_pairs(evaluation: Evaluation, count: int = 5) -> str:

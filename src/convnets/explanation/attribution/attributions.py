@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from convnets.core.display.notebook_html import card, note
+from convnets.core.html.kit import card, note, white
 from convnets.errors import InputError
 from convnets.evaluation.plots.drawing import svg_text
 from convnets.explanation.attribution.attribution import Attribution
@@ -47,7 +47,7 @@ class Attributions(list[Attribution]):
             return card("no attributions")
         more = [note(f"… and {len(self) - _SHOWN:,} more")] if len(self) > _SHOWN else []
         svg = svg_text(self.figure(), f"{len(self)} attributions")
-        return card("", f'<div style="background:#fff;padding:8px">{svg}</div>', *more)
+        return card("", white(svg), *more)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

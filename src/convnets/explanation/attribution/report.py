@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from convnets.core.html.kit import Markup, facts, note, page, paragraph, section, white
 from convnets.core.storage.files import write_text
 from convnets.evaluation.plots.drawing import svg_text
-from convnets.evaluation.report.html import facts, note, page, section, text
 from convnets.explanation.attribution.drawing import DrawnMap, attribution_grid
 
 __all__ = ["write_report", "write_reports"]
@@ -33,14 +33,14 @@ def write_report(path: Path | str, attributions: Sequence[DrawnMap]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     questions = dict.fromkeys(each.question for each in attributions)
     title = f"Why {next(iter(questions))}?" if len(questions) == 1 else "Why these classes?"
-    body = "".join(_section(each) for each in attributions) or note("No pictures were given.")
+    parts = [_section(each) for each in attributions] or [note("No pictures were given.")]
     if len(attributions) > 1:
-        body = section("All maps", _white(svg_text(attribution_grid(attributions).figure(), title))) + body
-    write_text(path, page(title, f"<header><h1>{text(title)}</h1></header>{body}"))
+        parts.insert(0, section("All maps", white(svg_text(attribution_grid(attributions).figure(), title))))
+    write_text(path, page(title, *parts))
     return path
 
 
-def _section(found: DrawnMap) -> str:
+def _section(found: DrawnMap) -> Markup:
     values = {
         "picture": found.name,
         "asked about": f"{found.question} (probability of {found.target_name} {found.probability:.3f})",
@@ -51,11 +51,7 @@ def _section(found: DrawnMap) -> str:
     }
     if found.residual is not None and found.total is not None:
         values["sum"] = f"{found.total + found.residual:.4g} of {found.total:.4g}"
-    said = "".join(f"<p>{text(verdict.words)}</p>" for verdict in found.verdicts)
+    said = [paragraph(verdict.words) for verdict in found.verdicts]
     figure = svg_text(attribution_grid([found]).figure(), found.words)
     where = f" at {found.layer}" if found.layer else ""
-    return section(f"{found.method}{where}", facts(values) + _white(figure) + said)
-
-
-def _white(svg: str) -> str:
-    return f'<div style="background:#fff;padding:12px;border-radius:8px">{svg}</div>'
+    return section(f"{found.method}{where}", facts(values), white(figure), *said)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from convnets.core.html.kit import Markup, note, page, render, section, white
 from convnets.core.storage.files import atomic_path, write_text
 from convnets.errors import UsageError
 from convnets.evaluation.plots.drawing import svg_text
-from convnets.evaluation.report.html import note, page, text
 
 __all__ = ["ENDINGS", "check_picture_ending", "write_figure"]
 
@@ -39,16 +39,13 @@ def write_figure(path: Path | str, figure: Figure, title: str, words: str = "") 
         return path
     svg = svg_text(figure, title)
     if kind == ".html":  # on white: pictures and their scales do not change with light and dark
-        white = f'<div style="background:#fff;padding:12px;border-radius:8px">{svg}</div>'
-        write_text(
-            path, page(title, f"<h1>{text(title)}</h1>" + f"<section>{white}{_below(words)}</section>")
-        )
+        write_text(path, page(title, section("", white(svg), _below(words))))
     else:
         write_text(path, svg)
     return path
 
 
-def _below(words: str) -> str:
+def _below(words: str) -> Markup:
     if not words:
-        return ""
-    return f"<pre>{text(words)}</pre>" if "\n" in words else note(words)
+        return Markup()
+    return render("<pre>{{ words }}</pre>", words=words) if "\n" in words else note(words)

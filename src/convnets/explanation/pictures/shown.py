@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from matplotlib.figure import Figure
 
+from convnets.core.html.kit import card, white
 from convnets.evaluation.plots.drawing import svg_text
 
 __all__ = ["Shown"]
@@ -20,4 +21,4 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         svg = svg_text(self.figure(), f"{type(self).__name__} of a network")
-        return f'<div class="convnets" style="background:#fff;padding:8px">{svg}</div>'
+        return card("", white(svg))

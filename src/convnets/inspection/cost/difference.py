@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby, takewhile
 from typing import Any
 
-from convnets.core.display.notebook_html import card, note, paragraph, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import card, note, paragraph, table
 from convnets.inspection.cost.alignment import align
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.summary import NetworkSummary
@@ -83,14 +83,13 @@ class NetworkDiff:
         return "\n".join([*lines, *CONVENTION, *MEMORY_CONVENTION])
 
     def _repr_html_(self) -> str:
-        changes = [[text(cell) for cell in row] for row in self._shown()]
+        changes = self._shown()
         head, rows = self._totals()
-        totals = [[text(cell) for cell in row] for row in rows]
         return card(
             f"{self.before.network} → {self.after.network}",
             table(_HEAD, changes, names=3, words=True) if changes else "",
             paragraph(self._same()),
-            table(head, totals),
+            table(head, rows),
             note(" ".join([*CONVENTION, *MEMORY_CONVENTION])),
         )
 

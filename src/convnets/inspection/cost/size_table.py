@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from convnets.core.display.notebook_html import card, note, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import card, note, table
 from convnets.errors import InputError, LayerError
 from convnets.inspection.cost.summary import NetworkSummary, inspect
 from convnets.inspection.shown import CONVENTION, shown_bytes, shown_shape
@@ -56,7 +56,7 @@ class SizeTable:
         return "\n".join([self._title(), aligned(_HEAD, rows, right=range(1, 6)), "", *CONVENTION])
 
     def _repr_html_(self) -> str:
-        rows = [[text(cell) for cell in _cells(row)] for row in self.rows]
+        rows = [_cells(row) for row in self.rows]
         return card(self._title(), table(_HEAD, rows, words=True), note(" ".join(CONVENTION)))
 
     def _title(self) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from statistics import quantiles
 from typing import Any
 
-from convnets.core.display.notebook_html import card, note, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import bullets, card, note, paragraph, table
 
 __all__ = ["BatchNormHealth", "LayerHealth", "NetworkHealth", "spread_of"]
 
@@ -134,12 +134,11 @@ class NetworkHealth:
 
     def _repr_html_(self) -> str:
         title, *_ = str(self).splitlines()
-        tables = [table(_HEAD, _escaped(_cells(layer) for layer in self.layers), names=3)]
+        tables = [table(_HEAD, map(_cells, self.layers), names=3)]
         if self.batch_norms:
-            tables.append(table(_SCALES, _escaped(_scales(each) for each in self.batch_norms)))
-        warnings = "".join(f"<li>{text(each)}</li>" for each in self.warnings)
-        found = f"<p><b>warnings</b></p><ul>{warnings}</ul>" if warnings else ""
-        return card(title, *tables, note(" ".join(_LEGEND)), found)
+            tables.append(table(_SCALES, map(_scales, self.batch_norms)))
+        found = [paragraph("warnings:"), bullets(self.warnings)] if self.warnings else []
+        return card(title, *tables, note(" ".join(_LEGEND)), *found)
 
 
 def spread_of(values: tuple[float, ...]) -> tuple[float, float, float, float, float] | None:
@@ -201,10 +200,6 @@ def _scales(norm: BatchNormHealth) -> tuple[str, ...]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
-
-
-def _escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:
-    return [[text(cell) for cell in row] for row in rows]
 
 
 def _known(kind: type[LayerHealth | NetworkHealth], plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from convnets.core.display.notebook_html import card, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import card, table
 from convnets.core.storage.files import json_text, write_text
 from convnets.errors import UnknownNameError, UsageError
 
@@ -109,7 +109,7 @@ class ParameterListing:
         return f"ParameterListing({self.network}: {self._total()})"
 
     def _repr_html_(self) -> str:
-        rows = [[text(cell) for cell in _cells(each)] for each in self.parameters]
+        rows = [_cells(each) for each in self.parameters]
         head = ("parameter", "layer", "shape", "count", "norm", "remark")
         return card(f"{self.network}, {self._total()}", table(head, rows, names=2, words=True))
 

@@ -7,53 +7,54 @@ from pathlib import Path
 
 from torch import Tensor
 
+from convnets.core.html.kit import Markup, facts, figure, note, page, render, section
 from convnets.core.storage.files import write_text
 from convnets.data.images.names import printable
-from convnets.evaluation.report.html import facts, note, page, picture, section, text
+from convnets.data.images.thumbnail import pixels_html
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.results.hit_pictures import FoundRow
 
 __all__ = ["write_page"]
 
+_CAPTION = """{{ hit.label or "" }} <b>{{ "%.3f"|format(hit.distance) }}</b>
+{%- for line in lines %}<br><span>{{ line }}</span>{% endfor %}"""
+
 
 def write_page(path: Path, title: str, summary: Mapping[str, str], rows: Sequence[FoundRow]) -> Path:
     """Write the page, whole or not at all; it fetches nothing. Returns the path."""
-    head = f"<header><h1>{text(title)}</h1></header>{section('Index', facts(summary))}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(title, head + "".join(_row(row) for row in rows)))
+    write_text(path, page(title, section("Index", facts(summary)), *map(_row, rows)))
     return path
 
 
-def _row(row: FoundRow) -> str:
-    figures = [_figure(row.query, "query", "<b>query</b>")]
+def _row(row: FoundRow) -> Markup:
+    shown = [_figure(row.query, "query", Markup("<b>query</b>"))]
     for place, (hit, pixels) in enumerate(zip(row.hits, row.pictures, strict=True)):
         mapped = row.maps[place] if row.maps else None
-        figures.append(_hit(hit, pixels, mapped))
+        shown.append(_hit(hit, pixels, mapped))
     words = (
         f"{len(row.hits)} images, the nearest first; Euclidean distance of unit vectors, from 0 (equal) to 2."
     )
     if row.maps:
         words += (
-            " Colours over a picture: how much each patch is like the patch of the query that is most like it, "
+            " Colors over a picture: how much each patch is like the patch of the query that is most like it, "
             f"cosine {row.span[0]:.2f} (dark) to {row.span[1]:.2f} (bright)."
         )
-    return section(row.name, f'<div class="mistakes">{"".join(figures)}</div>{note(words)}')
+    return section(row.name, render('<div class="gallery">{{ shown|join }}</div>', shown=shown), note(words))
 
 
-def _hit(hit: Hit, pixels: Tensor | None, mapped: Tensor | None) -> str:
+def _hit(hit: Hit, pixels: Tensor | None, mapped: Tensor | None) -> Markup:
     others = ", ".join(f"{name} {value}" for name, value in hit.metadata.items() if name != "class")
     lines = [
-        f"{text(hit.label or '')} <b>{hit.distance:.3f}</b>",
-        f"<span>{text(printable(hit.path))}</span>",
-        *([f"<span>{text(others)}</span>"] if others else []),
+        printable(hit.path),
+        *([others] if others else []),
+        *(["no longer there"] if pixels is None else []),
     ]
-    if pixels is None:
-        lines.append("<span>no longer there</span>")
-    return _figure(pixels, hit.path, "<br>".join(lines), mapped)
+    return _figure(pixels, hit.path, render(_CAPTION, hit=hit, lines=lines), mapped)
 
 
-def _figure(pixels: Tensor | None, name: str, caption: str, mapped: Tensor | None = None) -> str:
-    images = "" if pixels is None else picture(pixels, printable(name))
+def _figure(pixels: Tensor | None, name: str, caption: Markup, mapped: Tensor | None = None) -> Markup:
+    images = [] if pixels is None else [pixels_html(pixels, printable(name))]
     if mapped is not None:
-        images += picture(mapped, f"similarity map of {printable(name)}")
-    return f"<figure>{images}<figcaption>{caption}</figcaption></figure>"
+        images.append(pixels_html(mapped, f"similarity map of {printable(name)}"))
+    return figure(images, caption)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from convnets.core.display.notebook_html import card, text
+from convnets.core.html.kit import Markup, card, figure, render
 from convnets.data.images.names import printable
 from convnets.data.images.thumbnail import picture_html
 from convnets.retrieval.hit import Hit
@@ -16,10 +16,6 @@ __all__ = ["Hits"]
 
 _SHOWN = 24
 _SIDE = 84
-_STYLE = """
-.convnets .hits { display: flex; flex-wrap: wrap; gap: 10px; }
-.convnets .hits > div { width: 96px; font-size: 12px; line-height: 1.3; overflow-wrap: anywhere; }
-"""
 
 
 class Hits(list[Hit]):
@@ -33,16 +29,18 @@ class Hits(list[Hit]):
         self._query, self._pictures = query, pictures
 
     def _repr_html_(self) -> str:
-        tiles = [] if self._query is None else [_tile(self._query, "query", "<b>query</b>")]
+        tiles = [] if self._query is None else [_tile(self._query, "query", "query")]
         for hit in self[:_SHOWN]:
             name = printable(hit.path)
-            words = f"{text(hit.label or name)}<br>{hit.distance:.3f}"
-            tiles.append(_tile(self._pictures.try_open(hit.path), name, words))
+            tiles.append(
+                _tile(self._pictures.try_open(hit.path), name, hit.label or name, f"{hit.distance:.3f}")
+            )
         left = len(self) - _SHOWN
         title = f"{len(self)} hits, the nearest first" + (f"; the first {_SHOWN}" if left > 0 else "")
-        return card(title, f'<div class="hits">{"".join(tiles)}</div>', style=_STYLE)
+        return card(title, render('<div class="gallery">{{ tiles|join }}</div>', tiles=tiles))
 
 
-def _tile(picture: Image.Image | None, name: str, words: str) -> str:
+def _tile(picture: Image.Image | None, name: str, *words: str) -> Markup:
     shown = "no longer there" if picture is None else picture_html(picture, name, _SIDE)
-    return f'<div title="{text(name)}">{shown}<br>{words}</div>'
+    lines = '<span title="{{ name }}">{% for each in words %}{{ each }}<br>{% endfor %}</span>'
+    return figure([shown], render(lines, name=name, words=words))

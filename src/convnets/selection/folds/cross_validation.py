@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convnets.core.display.notebook_html import card, note, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import card, note, table
 from convnets.errors import RunError
 from convnets.selection.folds.out_of_fold import OutOfFold, read_out_of_fold
 from convnets.selection.statistics.intervals import Interval, corrected_interval
@@ -127,7 +127,7 @@ class CrossValidation:
         return f"{self.headline()}\n\n{aligned(head, self._rows(), right=(1, 2, 3, 4))}"
 
     def _repr_html_(self) -> str:
-        rows = [[text(cell) for cell in row] for row in self._rows()]
+        rows = self._rows()
         head = ("fold", "images", "accuracy", "loss", "epoch", "status")
         return card(
             f"Cross-validation of {self.settings['network']}", note(self.headline()), table(head, rows)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convnets.core.display.notebook_html import card, note, table, text
 from convnets.core.display.text_table import aligned
+from convnets.core.html.kit import card, note, table
 from convnets.core.storage.files import atomic_path
 from convnets.selection.folds.out_of_fold import OutOfFold
 from convnets.selection.labels.confident_learning import (
@@ -120,8 +120,7 @@ class LabelErrors:
 
     def _repr_html_(self) -> str:
         rows = [
-            [text(each.index), text(each.given), text(each.suggested), f"{each.margin:.3f}"]
-            for each in self.errors[:_SHOWN]
+            [each.index, each.given, each.suggested, f"{each.margin:.3f}"] for each in self.errors[:_SHOWN]
         ]
         return card(
             "Label errors", note(self.headline()), table(("image", "given", "probably", "margin"), rows)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from convnets.core.html.kit import note, page, section, table
 from convnets.core.storage.files import atomic_path, write_text
 from convnets.data.image_set import ImageSet
 from convnets.data.images.contact_sheet import ContactSheet, SheetRow
+from convnets.data.images.thumbnail import pixels_html
 from convnets.data.preprocess import Preprocess
 from convnets.errors import InputError
-from convnets.evaluation.report.html import note, page, picture, section, table, text
 from convnets.selection.labels.label_errors import LabelErrors
 
 __all__ = ["write_label_page", "write_label_sheet"]
@@ -44,30 +45,30 @@ def write_label_page(path: Path, errors: LabelErrors, images: ImageSet) -> Path:
     """Write an HTML page that needs no other file: rates by class, and the 400 surest; returns the path."""
     _check(errors, images)
     classes = [
-        [text(each.name), f"{each.images:,}", f"{each.found:,}", f"{each.noise_rate:.2%}"]
+        [each.name, f"{each.images:,}", f"{each.found:,}", f"{each.noise_rate:.2%}"]
         for each in errors.classes
     ]
     rows = [
         [
-            picture(pixels_of(images, each.index), f"image {each.index}"),
-            text(each.index),
-            text(each.given),
-            text(each.suggested),
+            pixels_html(pixels_of(images, each.index), f"image {each.index}"),
+            str(each.index),
+            each.given,
+            each.suggested,
             f"{each.margin:.3f}",
-            text(each.name),
+            each.name,
         ]
         for each in errors.errors[:_ON_PAGE]
     ]
     more = len(errors.errors) - len(rows)
-    body = f"<h1>Label errors of {text(images.source)}</h1>" + note(errors.headline())
-    body += section("By class", table(("label", "images", "found", "estimated rate"), classes))
-    body += section(
-        "The surest first", table(("picture", "image", "given", "probably", "margin", "name"), rows)
+    found = page(
+        f"Label errors of {images.source}",
+        note(errors.headline()),
+        section("By class", table(("label", "images", "found", "estimated rate"), classes)),
+        section("The surest first", table(("picture", "image", "given", "probably", "margin", "name"), rows)),
+        note(f"… and {more:,} more in the CSV file") if more > 0 else "",
     )
-    if more > 0:
-        body += note(f"… and {more:,} more in the CSV file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(f"Label errors of {images.source}", body))
+    write_text(path, found)
     return path
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convnets.core.display.notebook_html import card, svg_on_any_ground, table, text
+from convnets.core.html.kit import card, plot, table
 from convnets.core.storage.files import write_text
 from convnets.training.runs.run import Run
 
@@ -44,8 +44,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         head, rows = self.table()
-        cells = [[text(cell) for cell in row] for row in rows]
-        return card("Runs side by side", table(head, cells), svg_on_any_ground(self._curves()))
+        return card("Runs side by side", table(head, rows), plot(self._curves()))
 
     def draw(self, path: Path) -> Path:
         """Write their validation (or else training) accuracy over the epochs as SVG; returns the path."""
