@@ -80,23 +80,23 @@ def card(title: str, *parts: str, style: str = "") -> str:
     ...     '<div class="title">x &lt; y</div><p class="note">a note</p></div>')
     True
     """
-    return str(_piece("card", title, parts, _style("kit.css", extra=style)))
+    return str(_piece("card", title, _texts(parts), _style("kit.css", extra=style)))
 
 
 def page(title: str, *parts: str, heading: str | None = None, subtitle: str = "", style: str = "") -> str:
     """A whole document that needs no other file; scripts and fetches are forbidden by its policy."""
     everything = _style("kit.css", "page.css", extra=style)
-    return str(_piece("page", title, heading or title, subtitle, parts, everything))
+    return str(_piece("page", title, heading or title, subtitle, _texts(parts), everything))
 
 
 def section(title: str, *parts: str, kind: str = "") -> Markup:
     """A box of a page, with a heading unless the title is empty."""
-    return _piece("section", title, parts, kind)
+    return _piece("section", title, _texts(parts), kind)
 
 
 def details(title: str, *parts: str) -> Markup:
     """What is there when it is asked for."""
-    return _piece("details", title, parts)
+    return _piece("details", title, _texts(parts))
 
 
 def paragraph(words: str, kind: str = "") -> Markup:
@@ -169,7 +169,7 @@ def png(content: bytes, label: str, width: int = 0, height: int = 0, kind: str =
 
 def figure(images: Sequence[str], caption: str) -> Markup:
     """Pictures with words below."""
-    return _piece("figure", images, caption)
+    return _piece("figure", _texts(images), caption)
 
 
 def plot(svg: str) -> Markup:
@@ -211,6 +211,10 @@ def _pieces() -> Any:
 def _piece(name: str, *arguments: object) -> Markup:
     found: Markup = getattr(_pieces(), name)(*arguments)
     return found
+
+
+def _texts(parts: Iterable[str]) -> list[Markup]:
+    return [text(part) for part in parts]
 
 
 @cache
