@@ -113,7 +113,7 @@ def main() -> None:
     config = TrainConfig(
         epochs=arguments.epochs,
         batch_size=128,
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=0.2,
         schedule="one-cycle",
         augment=("flip",),

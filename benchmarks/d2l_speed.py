@@ -106,7 +106,7 @@ def books(seed: int, epochs: int) -> tuple[float, float, float, float]:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
-    optimiser = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
     criterion = nn.CrossEntropyLoss()
     training, seen, test = 0.0, 0, 0.0
     for _ in range(epochs):
@@ -114,11 +114,11 @@ def books(seed: int, epochs: int) -> tuple[float, float, float, float]:
         network.train()
         for X, y in loaders[0]:
             started = time.perf_counter()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             scores = network(X)
             loss = criterion(scores, y)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             with torch.no_grad():
                 more = (float(loss * len(y)), hits(scores, y), float(len(y)))
             sums = [total + value for total, value in zip(sums, more, strict=True)]

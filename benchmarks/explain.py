@@ -1,7 +1,7 @@
 """What attribution methods are worth on trained networks, and what they cost beside captum and torch-cam.
 
 Usage: python benchmarks/explain.py table runs/lenet_bn --images 500 --json lenet_bn.json
-       python benchmarks/explain.py table runs/resnet20 --data cifar10-images.zip --images 500 --randomised 100 \
+       python benchmarks/explain.py table runs/resnet20 --data cifar10-images.zip --images 500 --randomized 100 \
            --json resnet20.json
        python benchmarks/explain.py cue fashion-mnist --json cue.json
        python benchmarks/explain.py speed resnet18_small --batch 64 --rounds 7 --json speed.json
@@ -40,7 +40,7 @@ from convnets.explanation.attribution.gradients import integrated_gradients
 from convnets.explanation.attribution.methods import METHODS
 from convnets.explanation.attribution.question import Answer, Question
 from convnets.explanation.belief.judge import judge_controls, judge_method
-from convnets.explanation.belief.localisation import box_mask
+from convnets.explanation.belief.localization import box_mask
 from convnets.explanation.capture.calls import find_calls
 from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.explain import ask
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument(
-        "--randomised", type=int, help="images for randomisation and sensitivity; all by default"
+        "--randomized", type=int, help="images for randomization and sensitivity; all by default"
     )
     parser.add_argument("--costly", type=int, help="the same for methods of many passes (rise, score-cam …)")
     parser.add_argument("--methods", default=",".join(METHODS))
@@ -121,13 +121,13 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def _judge(given: Explained, name: str, content: dict[str, Any], arguments: argparse.Namespace) -> None:
-    randomised = arguments.randomised
+    randomized = arguments.randomized
     if name in _COSTLY and arguments.costly is not None:
-        randomised = arguments.costly
+        randomized = arguments.costly
     try:
         question, _ = ask(given, METHODS[name])
         began = time.perf_counter()
-        row = judge_method(question, name, randomised=randomised)
+        row = judge_method(question, name, randomized=randomized)
     except InputError as error:
         content["refused"][name] = str(error)
         return
@@ -167,7 +167,7 @@ def _cue(arguments: argparse.Namespace) -> None:
     for name in METHODS:
         try:
             question, _ = ask(given, METHODS[name], CUE_CLASS)
-            row = judge_method(question, name, randomised=0, masks=mask)
+            row = judge_method(question, name, randomized=0, masks=mask)
         except InputError as error:
             content["refused"][name] = str(error)
         else:

@@ -24,7 +24,7 @@ from convnets.explanation.belief.importance import pixel_maps
 from convnets.explanation.belief.shuffling import layers_with_weights, shuffled_networks
 from convnets.explanation.explain import ask
 from convnets.explanation.explained import open_explained
-from convnets.explanation.pictures.colours import ColourScale, as_picture
+from convnets.explanation.pictures.colors import ColorScale, as_picture
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 
@@ -54,7 +54,7 @@ def main() -> None:
     )
     explain(small, test.pixels[1], method="rise", check=True).save(folder / "explain_check_rise.png")
     _curves(small, test, folder / "explain_curves.svg")
-    _randomised(large, test, folder / "explain_randomised.png")
+    _randomized(large, test, folder / "explain_randomized.png")
     _signs(small, test, folder / "explain_signs.png")
 
 
@@ -94,7 +94,7 @@ def _curves(model: TrainedModel, test: ImageSet, path: Path) -> None:
     write_figure(path, curve_figure(curves), "Deletion and insertion curves of four methods and two controls")
 
 
-def _randomised(model: TrainedModel, test: ImageSet, path: Path) -> None:
+def _randomized(model: TrainedModel, test: ImageSet, path: Path) -> None:
     """What is left of maps while layers are shuffled from the logits on."""
     rows = []
     for name in ("gradient", "guided-backpropagation", "integrated-gradients", "grad-cam"):
@@ -120,7 +120,7 @@ def _randomised(model: TrainedModel, test: ImageSet, path: Path) -> None:
 def _map(values: object, caption: str) -> Tile:
     high = strength(values)  # type: ignore[arg-type]
     signed = bool((values < 0).any())  # type: ignore[operator]
-    return Tile(ColourScale(-high if signed else 0.0, high).colour(values), [caption])  # type: ignore[arg-type]
+    return Tile(ColorScale(-high if signed else 0.0, high).color(values), [caption])  # type: ignore[arg-type]
 
 
 def _signs(model: TrainedModel, test: ImageSet, path: Path) -> None:

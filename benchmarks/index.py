@@ -181,11 +181,11 @@ def build_from_zip(hardware: Hardware, count: int) -> dict[str, Any]:
 
 
 def million(count: int, kinds: Sequence[str], dimension: int = 128) -> dict[str, Any]:
-    """Vectors around 10,000 centres; queries are drawn in the same manner."""
-    centres = torch.randn(10_000, dimension, generator=torch.Generator().manual_seed(0))
+    """Vectors around 10,000 centers; queries are drawn in the same manner."""
+    centers = torch.randn(10_000, dimension, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
-    chosen = torch.randint(len(centres), (count,), generator=generator)
-    vectors = F.normalize(centres[chosen] + 0.5 * torch.randn(count, dimension, generator=generator))
+    chosen = torch.randint(len(centers), (count,), generator=generator)
+    vectors = F.normalize(centers[chosen] + 0.5 * torch.randn(count, dimension, generator=generator))
     entries = [str(row) for row in range(count)]
     measured: dict[str, Any] = {"vectors": count, "fp32 vectors, MB": vectors.nbytes / 1e6}
     for kind in kinds:

@@ -22,7 +22,7 @@ from convnets.core.hardware import processor_name
 from convnets.core.memory import keep_freed_memory
 from convnets.core.storage.files import write_json
 from convnets.kernels.compiled import compiled_kernels, why_not_compiled
-from convnets.kernels.pointwise import normalise_activate_pool, plain
+from convnets.kernels.pointwise import normalize_activate_pool, plain
 from convnets.kernels.pooling import Pooling
 
 STEM_POOL = Pooling("max", 3, 2, 1)
@@ -132,7 +132,7 @@ def pass_of(place: Place, function: Callable[..., Tensor]) -> Callable[[], None]
 
 def measure(place: Place, repeats: int) -> dict[str, float | str]:
     """Medians in milliseconds of both ways, in turns."""
-    runs = {"torch": pass_of(place, plain), "native": pass_of(place, normalise_activate_pool)}
+    runs = {"torch": pass_of(place, plain), "native": pass_of(place, normalize_activate_pool)}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats + 2):
         for name, run in runs.items():

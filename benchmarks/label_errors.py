@@ -31,7 +31,7 @@ def main() -> None:
     clean = load_data("fashion-mnist")
     labels, places = flip_labels(clean.train.labels, len(clean.classes), asked.flipped, seed=asked.seed)
     config = TrainConfig(
-        epochs=asked.epochs, learning_rate=0.03, initialiser="xavier-uniform", threads=asked.threads
+        epochs=asked.epochs, learning_rate=0.03, initializer="xavier-uniform", threads=asked.threads
     )
     data = Splits(replace(clean.train, labels=labels))
     name = f"flipped-{asked.flipped}-{asked.epochs}"

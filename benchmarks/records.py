@@ -54,7 +54,7 @@ class Variant:
 
 ABLATIONS = {
     "the recipe": Variant(),
-    "SGD (0.2, momentum 0.9) for Muon": Variant({"optimiser": "sgd", "learning_rate": 0.2, "momentum": 0.9}),
+    "SGD (0.2, momentum 0.9) for Muon": Variant({"optimizer": "sgd", "learning_rate": 0.2, "momentum": 0.9}),
     "biases at the rate of weights": Variant({"bias_rate": 1.0}),
     "random first filters, fixed as the computed ones are": Variant(network=drawn_filters),
     "random first filters, learned": Variant(network=learned_filters),
@@ -63,7 +63,7 @@ ABLATIONS = {
     "one-cycle for the straight schedule": Variant({"schedule": "one-cycle"}),
     "constant rate": Variant({"schedule": "constant"}),
     "PyTorch's own layers (fast off)": Variant({"fast": False}),
-    "with identity initialisation": Variant(network=identity_filters),
+    "with identity initialization": Variant(network=identity_filters),
     "with lookahead": Variant(learner=Lookahead),
     "with growing images": Variant(learner=GrowingImages),
 }

@@ -35,9 +35,9 @@ from convnets.data.sources import load_data
 from convnets.data.splits import split_off
 from convnets.retrieval.descriptors.describe import describe
 from convnets.retrieval.descriptors.descriptor import Descriptor
-from convnets.retrieval.evaluation.concentration import (
-    concentration_of,
+from convnets.retrieval.evaluation.distance_concentration import (
     concentration_svg,
+    distance_concentration,
     random_concentration,
 )
 from convnets.retrieval.evaluation.metrics import evaluate_retrieval
@@ -222,7 +222,7 @@ def _draw_concentration(splits: Splits, arguments: argparse.Namespace) -> None:
         "triplet embedding": describe(vectors[0], sample, vectors[1]),
     }
     random = random_concentration([2**power for power in range(1, 13)])
-    points = {name: concentration_of(each) for name, each in measured.items()}
+    points = {name: distance_concentration(each) for name, each in measured.items()}
     for name, each in points.items():
         print(f"{name}: {each}")
     for each in random:

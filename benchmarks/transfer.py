@@ -166,14 +166,14 @@ def draw_figure(found: dict[str, list[tuple[int, float, float]]], rows: list[Row
     figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for place, (way, cells) in enumerate(found.items()):
         shots, means, spreads = zip(*cells, strict=True)
-        colour = ("#7a7a7a", "#0b6e99")[place]
-        axis.errorbar(shots, means, yerr=spreads, marker="o", capsize=4, color=colour, label=way)
+        color = ("#7a7a7a", "#0b6e99")[place]
+        axis.errorbar(shots, means, yerr=spreads, marker="o", capsize=4, color=color, label=way)
         runs = [row for row in rows if row["way"] == way]
         axis.scatter(
             [row["shots"] for row in runs],
             [row["accuracy"] for row in runs],
             s=12,
-            color=colour,
+            color=color,
             alpha=0.4,
             zorder=3,
         )

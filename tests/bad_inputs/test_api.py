@@ -14,7 +14,7 @@ from convnets.data.batches import Batches
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConvnetsError, DataError, InputError, UsageError
 
-GREY = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+GRAY = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 0, 1])
 
 
@@ -31,7 +31,7 @@ def _evaluate_with_nan() -> Any:
     network = create_model("softmax", num_classes=2)
     with torch.no_grad():
         network.classifier.weight.fill_(float("nan"))  # type: ignore[union-attr, operator]
-    images = ImageSet(GREY, LABELS, ("a", "b"), "mine")
+    images = ImageSet(GRAY, LABELS, ("a", "b"), "mine")
     return evaluate(network, images, Preprocess.plain(1, 28))
 
 
@@ -44,9 +44,9 @@ CALLS: dict[str, tuple[Callable[[], Any], type[ConvnetsError], list[str]]] = {
         lambda: ImageSet(torch.zeros(4, 8, 8, 3, dtype=torch.uint8), LABELS, ("a", "b"), "x"),
         InputError, ["(4, 8, 8, 3)", "permute(0, 3, 1, 2)"],
     ),
-    "uint8 where floats belong": (lambda: _network(GREY), InputError, ["uint8", "allowed: floating point", "/ 255"]),
+    "uint8 where floats belong": (lambda: _network(GRAY), InputError, ["uint8", "allowed: floating point", "/ 255"]),
     "floats where uint8 belongs": (
-        lambda: ImageSet(GREY.float(), LABELS, ("a", "b"), "x"), InputError, ["float32", "allowed: uint8", "* 255"],
+        lambda: ImageSet(GRAY.float(), LABELS, ("a", "b"), "x"), InputError, ["float32", "allowed: uint8", "* 255"],
     ),
     "1 channel into 3": (
         lambda: _network(torch.zeros(2, 1, 224, 224), "resnet18"),
@@ -59,10 +59,10 @@ CALLS: dict[str, tuple[Callable[[], Any], type[ConvnetsError], list[str]]] = {
         lambda: create_model("lenet", input_size=5), UsageError, ["input_size is 5", "at least 12 pixels"],
     ),
     "label beyond the classes": (
-        lambda: ImageSet(GREY, torch.tensor([0, 1, 2, 0]), ("a", "b"), "x"), InputError, ["label 2", "allowed: 0 to 1"],
+        lambda: ImageSet(GRAY, torch.tensor([0, 1, 2, 0]), ("a", "b"), "x"), InputError, ["label 2", "allowed: 0 to 1"],
     ),
     "label below 0": (
-        lambda: ImageSet(GREY, torch.tensor([0, 1, -1, 0]), ("a", "b"), "x"),
+        lambda: ImageSet(GRAY, torch.tensor([0, 1, -1, 0]), ("a", "b"), "x"),
         InputError, ["label -1", "allowed: 0 to 1"],
     ),
     "NaN in a picture": (
@@ -70,14 +70,14 @@ CALLS: dict[str, tuple[Callable[[], Any], type[ConvnetsError], list[str]]] = {
     ),
     "NaN in the answers": (_evaluate_with_nan, ConvnetsError, ["nan for image 0 of mine", "finite"]),
     "no images": (
-        lambda: ImageSet(GREY[:0], LABELS[:0], ("a", "b"), "mine"), DataError, ["mine: no images", "at least one"],
+        lambda: ImageSet(GRAY[:0], LABELS[:0], ("a", "b"), "mine"), DataError, ["mine: no images", "at least one"],
     ),
     "batch of 1 with batch norm in training": (
         lambda: _network(torch.zeros(1, 1, 28, 28), "lenet_bn", training=True),
         InputError, ["1×1×28×28", "a batch of 2 or more", "network.eval()", "drop_last"],
     ),
     "batch size 0": (
-        lambda: Batches(ImageSet(GREY, LABELS, ("a", "b"), "x"), Preprocess.plain(1, 28), 0),
+        lambda: Batches(ImageSet(GRAY, LABELS, ("a", "b"), "x"), Preprocess.plain(1, 28), 0),
         UsageError, ["batch size is 0", "allowed: 1 or more"],
     ),
     "epochs nan": (lambda: TrainConfig(epochs=float("nan")), UsageError, ["epochs is nan", "a whole number"]),  # type: ignore[arg-type]
@@ -87,11 +87,11 @@ CALLS: dict[str, tuple[Callable[[], Any], type[ConvnetsError], list[str]]] = {
     "unknown network": (lambda: create_model("resnet81"), UsageError, ["'resnet81'", "nearest: resnet"]),
     "unknown data set": (lambda: load_data("fashion-mnits"), UsageError, ["nearest: fashion-mnist"]),
     "one class to learn": (
-        lambda: train("softmax", ImageSet(GREY, LABELS * 0, ("a",), "mine"), TrainConfig(epochs=1), listeners=()),
+        lambda: train("softmax", ImageSet(GRAY, LABELS * 0, ("a",), "mine"), TrainConfig(epochs=1), listeners=()),
         DataError, ["mine: one class, 'a'", "at least two"],
     ),
     "another number of classes": (
-        lambda: train(create_model("softmax"), ImageSet(GREY, LABELS, ("a", "b"), "mine"), listeners=()),
+        lambda: train(create_model("softmax"), ImageSet(GRAY, LABELS, ("a", "b"), "mine"), listeners=()),
         UsageError, ["the network has 10 classes and mine has 2", "num_classes=2"],
     ),
 }  # fmt: skip

@@ -143,14 +143,14 @@ CONVERTED = {
 
 @pytest.mark.parametrize("case", CONVERTED)
 def test_unusual_pictures_are_converted(case: str, tmp_path: Path) -> None:
-    content, colour = CONVERTED[case]
+    content, color = CONVERTED[case]
     root = make(tmp_path / "set", {"cat/1.jpg": JPEG, "dog/1.png": content})
     pixel = decode_images(load_data(root).train, Preprocess.plain(3, 8)).pixels[1, :, 0, 0]
-    assert np.abs(np.array(pixel.tolist()) - colour).max() <= 3
+    assert np.abs(np.array(pixel.tolist()) - color).max() <= 3
 
 
 def test_of_an_animation_the_first_frame_is_taken_and_that_is_said(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     moving = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     root = make(tmp_path / "set", {"cat/1.png": encode(frames[1]), "dog/1.gif": moving})
     command = [sys.executable, "-m", "convnets", "data", "show", str(root), "-o", "x.png"]

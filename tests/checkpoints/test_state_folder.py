@@ -25,7 +25,7 @@ from convnets.errors import RunError
 def learner(steps: int = 7) -> dict[str, Any]:
     return {
         "network": {"w": torch.arange(40.0) * steps},
-        "optimiser": {"state": {0: {"step": 3}}},
+        "optimizer": {"state": {0: {"step": 3}}},
         "steps": steps,
     }
 

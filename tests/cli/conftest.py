@@ -92,12 +92,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pictures, dark and light, of mixed sizes, in train/ and test/; not to be changed."""
     root = tmp_path_factory.mktemp("pictures")
     for part, count in (("train", 20), ("test", 4)):
-        for name, grey in (("dark", 40), ("light", 220)):
+        for name, gray in (("dark", 40), ("light", 220)):
             folder = root / part / name
             folder.mkdir(parents=True)
             for index in range(count):
                 size = (20 + index, 40 - index)
-                picture = Image.new("RGB", size, (grey + index % 5, grey, grey - index % 3))
+                picture = Image.new("RGB", size, (gray + index % 5, gray, gray - index % 3))
                 picture.save(folder / f"{index}.{'png' if index % 2 else 'jpg'}")
     return root
 

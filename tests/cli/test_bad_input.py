@@ -27,7 +27,7 @@ TRAIN = [
     (2, ("mlp", "--learning-rate", "inf"), "learning_rate is inf; allowed: 0 to"),
     (2, ("mlp", "--learning-rate", "nan"), "learning_rate is nan; allowed: 0 to"),
     (2, ("mlp", "--learning-rate", "fast"), "'--learning-rate' / '--lr': 'fast'; allowed: a number"),
-    (2, ("mlp", "--optimiser", "adam"), "unknown optimiser 'adam'; nearest: adamw"),
+    (2, ("mlp", "--optimizer", "adam"), "unknown optimizer 'adam'; nearest: adamw"),
     (2, ("mlp", "--augment", "flip,crp"), "unknown augmentation 'crp'; nearest: crop"),
     (2, ("mlp", "--step-epochs", "3,x"), "step_epochs is '3,x'; allowed: whole numbers with commas"),
     (2, ("mlp", "--epoch", "3"), "No such option: --epoch (Possible options: --epochs"),

@@ -98,7 +98,7 @@ def test_data_show(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out = convnets("data", "show", "digits", "--augment", "flip,crop:1", "--count", 4).out
-    assert out.startswith("digits: grey, 8×8\n")
+    assert out.startswith("digits: gray, 8×8\n")
     assert out.endswith("picture: digits.png\n")
     with Image.open("digits.png") as picture:
         assert picture.width > 100

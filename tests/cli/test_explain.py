@@ -1,4 +1,4 @@
-"""`convnets explain`: words, picture, pages, JSON, and colours where a terminal has them."""
+"""`convnets explain`: words, picture, pages, JSON, and colors where a terminal has them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_words_and_picture(convnets: Command, run: Path, pictures: list[Path], t
     assert "why 3 and not 8" in second
     assert last == f"picture: {tmp_path / 'new' / 'why.png'}"
     assert (tmp_path / "new" / "why.png").read_bytes()[:4] == b"\x89PNG"
-    assert "\x1b" not in ended.out  # a pipe has no colours
+    assert "\x1b" not in ended.out  # a pipe has no colors
 
 
 def test_a_page_of_each_picture_with_verdicts(
@@ -56,13 +56,13 @@ def test_a_page_of_each_picture_with_verdicts(
 ) -> None:
     ended = convnets("explain", run, *pictures, "--check", "--layer", "stages", "-o", tmp_path / "why.html")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.count("when the network's weights are randomised (rank correlation") == ended.out.count(
+    assert ended.out.count("when the network's weights are randomized (rank correlation") == ended.out.count(
         "grad-cam at"
     )
     for number in (1, 2):
         page = (tmp_path / f"why-{number}.html").read_text()
         assert page.startswith("<!doctype html>")
-        assert "weights are randomised" in page
+        assert "weights are randomized" in page
 
 
 def test_json(
@@ -76,7 +76,7 @@ def test_json(
     assert convnets("explain", run, pictures[0]).out.endswith("picture: bn-explain.png\n")
 
 
-def test_a_terminal_with_colours_shows_the_map(
+def test_a_terminal_with_colors_shows_the_map(
     convnets: Command, run: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -87,15 +87,15 @@ def test_a_terminal_with_colours_shows_the_map(
     assert "\x1b[38;2;" in ended.out
 
 
-def test_a_heat_map_is_coarse_and_has_the_pictures_colours() -> None:
+def test_a_heat_map_is_coarse_and_has_the_pictures_colors() -> None:
     pixels = np.zeros((64, 128, 3), dtype=np.uint8)
     pixels[:32, :64] = (255, 0, 10)
     text = heat_map(pixels, columns=16)
     lines = text.plain.splitlines()
     assert [len(line) for line in lines] == [16] * 4
-    colours = [str(span.style.color.name) for span in text.spans]
-    assert colours[0] == "#ff000a"
-    assert colours[-1] == "#000000"
+    colors = [str(span.style.color.name) for span in text.spans]
+    assert colors[0] == "#ff000a"
+    assert colors[-1] == "#000000"
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,17 @@ def test_help_shows_the_panels_in_order_and_the_common_ones_within_two_screens(
     assert max(map(len, lines)) <= 80
     headings = [line.removesuffix(":") for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == list(PANELS)
-    common = ["Network", "Data", "Optimisation", "Regularisation", "Hardware", "Run"]
+    common = ["Network", "Data", "Optimization", "Regularization", "Hardware", "Run"]
     assert headings[:6] == common
     assert all(heading.startswith("Rare: ") for heading in headings[6:])
     assert lines.index("Rare: network:") <= 2 * 40  # lines of a screen
     text = "\n".join(lines)
     for shown in ("--from, --pretrained RUN|FILE", "--learning-rate, --lr X", "--batch-size, --batch N",
-                  "--optimiser, --opt NAME", "--weight-decay, --wd X", "-o, --output, --out FOLDER",
+                  "--optimizer, --opt NAME", "--weight-decay, --wd X", "-o, --output, --out FOLDER",
                   "--amp/--no-amp"):  # fmt: skip
         assert shown in text
     for field in fields(TrainConfig):
-        if field.name not in ("start", "normalise"):
+        if field.name not in ("start", "normalize"):
             assert f"--{field.name.replace('_', '-')}" in text
     assert "-h, --help" in text
 
@@ -51,14 +51,14 @@ def test_help_shows_the_panels_in_order_and_the_common_ones_within_two_screens(
     ("spelling", "option", "value"),
     [
         (("--lr", "0.25"), "learning_rate", 0.25),
-        (("--opt", "sgd"), "optimiser", "sgd"),
-        (("--optimizer", "sgd"), "optimiser", "sgd"),
+        (("--opt", "sgd"), "optimizer", "sgd"),
+        (("--optimizer", "sgd"), "optimizer", "sgd"),
         (("--batch", "7"), "batch_size", 7),
         (("--wd", "0.5"), "weight_decay", 0.5),
         (("--amp",), "precision", "bf16"),
         (("--no-amp",), "precision", "fp32"),
-        (("--no-normalize",), "normalise", False),
-        (("--initializer", "xavier-uniform"), "initialiser", "xavier-uniform"),
+        (("--no-normalize",), "normalize", False),
+        (("--initializer", "xavier-uniform"), "initializer", "xavier-uniform"),
         (("--pretrained", "w.pth", "--data", "digits"), "start", "w.pth"),
         (("--from", "w.pth", "--data", "digits"), "start", "w.pth"),
     ],
@@ -88,7 +88,7 @@ def test_options_are_written_as_they_are_given() -> None:
         "fast": False,
         "augment": ("flip", "crop:2"),
         "start": "a b",
-        "normalise": False,
+        "normalize": False,
     }
     written = as_given(values)
     assert written == [
@@ -96,5 +96,5 @@ def test_options_are_written_as_they_are_given() -> None:
         "--no-fast",
         "--augment flip,crop:2",
         "--from 'a b'",
-        "--no-normalise",
+        "--no-normalize",
     ]

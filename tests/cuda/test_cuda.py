@@ -91,7 +91,7 @@ def test_one_step_is_the_step_in_float64(
     network = create_model(name, in_channels=1, num_classes=10, input_size=side, seed=0)
     exact = copy.deepcopy(network).double().train()
     config = TrainConfig(
-        optimiser="sgd", learning_rate=1.0, momentum=0.0, weight_decay=0.0, schedule="constant", fast=False
+        optimizer="sgd", learning_rate=1.0, momentum=0.0, weight_decay=0.0, schedule="constant", fast=False
     )
     before = {key: value.detach().double().clone() for key, value in network.named_parameters()}
     learner = Learner(network, config, choose_hardware("cuda", precision))
@@ -127,7 +127,7 @@ def test_a_deterministic_run_goes_on_to_the_bit(digits: Any, tmp_path: Path) -> 
 
 def test_nothing_that_is_not_finite_reaches_the_weights(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    learner = Learner(network, replace(CONFIG, optimiser="sgd"), choose_hardware("cuda", "fp32"))
+    learner = Learner(network, replace(CONFIG, optimizer="sgd"), choose_hardware("cuda", "fp32"))
     before = copy.deepcopy(network.state_dict())
     images = torch.rand(8, 1, 8, 8, device="cuda")
     images[3, 0, 2, 2] = torch.nan
@@ -166,10 +166,10 @@ def test_vectors_are_learned(objective: str, digits: Any, tmp_path: Path) -> Non
     assert run.metrics[-1]["validation_accuracy"] > 0.5
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw", "muon"])
-def test_every_optimiser_learns(optimiser: str, digits: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_every_optimizer_learns(optimizer: str, digits: Any, tmp_path: Path) -> None:
     run = train(
-        "lenet_bn", digits, replace(CONFIG, optimiser=optimiser, mixup=0.1), output=tmp_path, listeners=()
+        "lenet_bn", digits, replace(CONFIG, optimizer=optimizer, mixup=0.1), output=tmp_path, listeners=()
     )
     assert run.metrics[-1]["validation_accuracy"] > 0.5
 

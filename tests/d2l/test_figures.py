@@ -1,4 +1,4 @@
-"""Pictures side by side: their colours and titles."""
+"""Pictures side by side: their colors and titles."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from matplotlib import rcParams
 
 from convnets import d2l
 
-GREY = torch.arange(20.0).reshape(4, 5)
+GRAY = torch.arange(20.0).reshape(4, 5)
 
 
-@pytest.mark.parametrize("picture", [GREY, GREY.numpy(), GREY.tolist()])
-def test_two_axes_of_numbers_have_matplotlibs_colours(picture: Any) -> None:
+@pytest.mark.parametrize("picture", [GRAY, GRAY.numpy(), GRAY.tolist()])
+def test_two_axes_of_numbers_have_matplotlibs_colors(picture: Any) -> None:
     shown = d2l.show_images([picture], 1, 1)[0].get_images()[0]
     assert shown.get_cmap().name == rcParams["image.cmap"] != "gray"
-    assert numpy.array_equal(shown.get_array(), GREY)
+    assert numpy.array_equal(shown.get_array(), GRAY)
     assert d2l.show_images([picture], 1, 1, cmap="gray")[0].get_images()[0].get_cmap().name == "gray"
 
 
-@pytest.mark.parametrize("picture", [GREY[None], GREY[:, :, None].numpy()])
-def test_a_picture_with_an_axis_for_its_one_channel_is_grey(picture: Any) -> None:
+@pytest.mark.parametrize("picture", [GRAY[None], GRAY[:, :, None].numpy()])
+def test_a_picture_with_an_axis_for_its_one_channel_is_gray(picture: Any) -> None:
     shown = d2l.show_images([picture], 1, 1)[0].get_images()[0]
     assert shown.get_cmap().name == "gray"
-    assert numpy.array_equal(shown.get_array(), GREY)
+    assert numpy.array_equal(shown.get_array(), GRAY)
 
 
 @pytest.mark.parametrize("picture", [torch.rand(3, 4, 5), numpy.random.default_rng(0).random((3, 4, 5))])

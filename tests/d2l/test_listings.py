@@ -176,7 +176,7 @@ def test_softmax_regression_from_scratch_by_train_ch3() -> None:
     assert len(d2l.plt.gcf().axes) == 6
 
 
-def test_train_epoch_ch3_takes_an_optimiser_and_every_kind_of_loss() -> None:
+def test_train_epoch_ch3_takes_an_optimizer_and_every_kind_of_loss() -> None:
     train_iter, _ = d2l.load_data_fashion_mnist(100)
     for reduction in ("mean", "none"):
         torch.manual_seed(1)

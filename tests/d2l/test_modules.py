@@ -1,4 +1,4 @@
-"""Module and Trainer in the hands of readers: optimisers of their own, and none."""
+"""Module and Trainer in the hands of readers: optimizers of their own, and none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def data() -> d2l.SyntheticRegressionData:
 
 
 @pytest.mark.parametrize("clip", [0, 0.5])
-def test_an_optimiser_of_ones_own_trains_as_pytorchs_default_does(clip: float) -> None:
+def test_an_optimizer_of_ones_own_trains_as_pytorchs_default_does(clip: float) -> None:
     weights = []
     for kind in (OwnLine, Line):
         torch.manual_seed(4)

@@ -217,7 +217,7 @@ def test_the_documents_table_holds_every_name() -> None:
     assert [name for name in d2l.__all__ if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize(("mode", "is_grey"), [("L", True), ("RGB", False)])
-def test_grey_pictures_of_pillow_are_shown_grey(mode: str, is_grey: bool) -> None:
+@pytest.mark.parametrize(("mode", "is_gray"), [("L", True), ("RGB", False)])
+def test_gray_pictures_of_pillow_are_shown_gray(mode: str, is_gray: bool) -> None:
     axes = d2l.show_images([d2l.Image.new(mode, (4, 4))], 1, 1)
-    assert (axes[0].get_images()[0].get_cmap().name == "gray") is is_grey
+    assert (axes[0].get_images()[0].get_cmap().name == "gray") is is_gray

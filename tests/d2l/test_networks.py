@@ -210,7 +210,7 @@ HEAD = (nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
 
 
 class Chain(d2l.Classifier):
-    """A chapter's network from its parts, initialised before its lazy layers know their shapes, as the book does."""
+    """A chapter's network from its parts, initialized before its lazy layers know their shapes, as the book does."""
 
     def __init__(self, parts: Sequence[nn.Module], lr: float = 0.01, num_classes: int = 10) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ def densenet() -> list[nn.Module]:
 
 
 @pytest.mark.parametrize("parts", [alexnet, vgg, nin, googlenet, resnet, regnet, densenet])
-def test_networks_of_lazy_layers_are_summarised_and_trained(
+def test_networks_of_lazy_layers_are_summarized_and_trained(
     parts: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     side = 64 if parts in (alexnet, nin) else 32

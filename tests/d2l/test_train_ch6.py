@@ -27,7 +27,7 @@ def close_figures() -> Iterator[None]:
 
 
 def batches(count: int) -> Batches:
-    """Pictures whose brighter half tells their class, but for every tenth, which is labelled wrong."""
+    """Pictures whose brighter half tells their class, but for every tenth, which is labeled wrong."""
     generator = generator_for(1, "halves")
     found = []
     for _ in range(count):
@@ -90,7 +90,7 @@ class Viewing(nn.Module):
         return self.l(maps.view(x.shape[0], -1))
 
 
-def coloured(count: int) -> Batches:
+def colored(count: int) -> Batches:
     torch.manual_seed(2)
     return [(torch.rand(6, 3, 8, 8), torch.randint(2, (6,))) for _ in range(count)]
 
@@ -98,7 +98,7 @@ def coloured(count: int) -> Batches:
 def test_a_network_sees_and_keeps_plain_memory() -> None:
     """Pictures, weights and maps, in training and in evaluation, and the weights and gradients that stay."""
     net = Viewing()
-    d2l.train_ch6(net, coloured(2), coloured(1), 2, 0.1, "cpu")
+    d2l.train_ch6(net, colored(2), colored(1), 2, 0.1, "cpu")
     assert net.strides
     assert set(net.strides) == {(True, True, True)}
     assert net.c.weight.view(4, -1).shape == (4, 27)
@@ -109,12 +109,12 @@ def test_a_network_sees_and_keeps_plain_memory() -> None:
 def test_a_network_of_layers_keeps_plain_weights(tmp_path: Path) -> None:
     """Through the faster twin, too; and what is saved is plain as well."""
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
-    d2l.train_ch6(net, coloured(2), coloured(1), 1, 0.1, "cpu")
+    d2l.train_ch6(net, colored(2), colored(1), 1, 0.1, "cpu")
     assert net[0].weight.view(4, -1).shape == (4, 27)
     torch.save(net.state_dict(), tmp_path / "net.params")
     saved = torch.load(tmp_path / "net.params", weights_only=True)
     assert all(value.is_contiguous() for value in saved.values())
-    assert net(coloured(1)[0][0]).shape == (6, 2)
+    assert net(colored(1)[0][0]).shape == (6, 2)
 
 
 def test_hooks_see_plain_pictures() -> None:
@@ -126,7 +126,7 @@ def test_hooks_see_plain_pictures() -> None:
         seen.extend((given[0].is_contiguous(), answer.is_contiguous()))
 
     net[0].register_forward_hook(watch)
-    d2l.train_ch6(net, coloured(1), coloured(1), 1, 0.1, "cpu")
+    d2l.train_ch6(net, colored(1), colored(1), 1, 0.1, "cpu")
     assert seen
     assert all(seen)
 

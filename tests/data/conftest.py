@@ -108,16 +108,16 @@ def serve() -> Callable[..., Any]:
     return _serve
 
 
-def _jpeg(colour: Any = (200, 30, 40), size: tuple[int, int] = (12, 8), **options: Any) -> bytes:
+def _jpeg(color: Any = (200, 30, 40), size: tuple[int, int] = (12, 8), **options: Any) -> bytes:
     mode = options.pop("mode", "RGB")
     file = io.BytesIO()
-    Image.new(mode, size, colour).save(file, options.pop("format", "JPEG"), **options)
+    Image.new(mode, size, color).save(file, options.pop("format", "JPEG"), **options)
     return file.getvalue()
 
 
 @pytest.fixture
 def picture() -> Callable[..., bytes]:
-    """`picture(colour, size, mode=…, format=…, **save options)`: the bytes of a picture file of one colour."""
+    """`picture(color, size, mode=…, format=…, **save options)`: the bytes of a picture file of one color."""
     return _jpeg
 
 

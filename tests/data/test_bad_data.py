@@ -107,7 +107,7 @@ def test_bad_pictures(case: str, kind: str, make_tree: Make) -> None:
 
 
 def unusual_pictures() -> dict[str, tuple[bytes, tuple[int, int, int]]]:
-    """Name → file, and the colour that its top left corner has when it is shown as meant."""
+    """Name → file, and the color that its top left corner has when it is shown as meant."""
     turned = Image.new("RGB", (8, 16), "blue")
     turned.paste(
         "red", (4, 0, 8, 8)
@@ -116,7 +116,7 @@ def unusual_pictures() -> dict[str, tuple[bytes, tuple[int, int, int]]]:
     exif[0x0112] = 8
     palette = Image.new("P", (8, 8), 0)
     palette.putpalette([255, 0, 0, 0, 0, 255])
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     deep = Image.fromarray(np.full((8, 8), 200 * 257, dtype=np.uint16))
     return {
         "EXIF-rotated": (encode(turned, "PNG", exif=exif), (255, 0, 0)),
@@ -124,17 +124,17 @@ def unusual_pictures() -> dict[str, tuple[bytes, tuple[int, int, int]]]:
         "16-bit": (encode(deep), (200, 200, 200)),
         "palette with alpha": (encode(palette, transparency=bytes([0, 255])), (255, 255, 255)),
         "animated": (encode(frames[0], "GIF", save_all=True, append_images=frames[1:]), (255, 0, 0)),
-        "grey with alpha": (encode(Image.new("LA", (8, 8), (0, 0))), (255, 255, 255)),
+        "gray with alpha": (encode(Image.new("LA", (8, 8), (0, 0))), (255, 255, 255)),
     }
 
 
 @pytest.mark.parametrize("case", unusual_pictures())
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_unusual_pictures_are_converted(case: str, kind: str, make_tree: Make) -> None:
-    content, colour = unusual_pictures()[case]
+    content, color = unusual_pictures()[case]
     images = load_data(make_tree({"cat/1.jpg": None, "dog/1.png": content}, kind)).train
     pixel = decode_images(images, Preprocess.plain(3, 8)).pixels[1, :, 0, 0]
-    assert np.abs(np.array(pixel.tolist()) - colour).max() <= 3
+    assert np.abs(np.array(pixel.tolist()) - color).max() <= 3
 
 
 IDX_CASES = {

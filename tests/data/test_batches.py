@@ -124,8 +124,8 @@ def test_mixed_targets_are_shares_of_classes() -> None:
 
 
 def test_images_are_contiguous() -> None:
-    colour = ImageSet(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4).long(), ("a",), "x")
-    batch = next(Batches(colour, Preprocess.plain(3, 8), 4).epoch())
+    color = ImageSet(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4).long(), ("a",), "x")
+    batch = next(Batches(color, Preprocess.plain(3, 8), 4).epoch())
     assert batch.images.is_contiguous()
 
 

@@ -131,11 +131,11 @@ def test_negative_numbers_are_refused(mixed: ImageSet, options: dict[str, int]) 
 class TestProbe:
     """What a sample of the pictures looks like."""
 
-    def test_grey_of_one_size(self, make_tree: Make) -> None:
+    def test_gray_of_one_size(self, make_tree: Make) -> None:
         files = {f"{c}/{n}.png": noise(n, 5, 7, "L") for n in range(4) for c in "ab"}
         assert probe_pictures(load_data(make_tree(files)).train) == PictureProbe(1, (7, 5))
 
-    def test_one_colour_picture_makes_it_colour(self, make_tree: Make) -> None:
+    def test_one_color_picture_makes_it_color(self, make_tree: Make) -> None:
         files = {"a/1.png": noise(1, 5, 5, "L"), "b/1.png": noise(1, 5, 6)}
         assert probe_pictures(load_data(make_tree(files)).train) == PictureProbe(3, None)
 

@@ -1,4 +1,4 @@
-"""ImageSet refuses what is not labelled images, and keeps images, labels and names together."""
+"""ImageSet refuses what is not labeled images, and keeps images, labels and names together."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_the_batch_route_equals_pillows_resize_and_crop(
     theirs = preprocess.store(picture)
     assert ours.shape == (1, channels, size, size)
     difference = (ours[0] - theirs.float() / 255).abs()
-    # Pillow rounds to whole grey values after each of its two passes
+    # Pillow rounds to whole gray values after each of its two passes
     assert difference.max() <= 1.6 / 255
 
 
@@ -60,7 +60,7 @@ def test_resizing_up_is_the_bilinear_formula() -> None:
     np.testing.assert_allclose(ours.numpy(), expected, atol=1e-6)
 
 
-def test_normalising_subtracts_and_divides_per_channel() -> None:
+def test_normalizing_subtracts_and_divides_per_channel() -> None:
     images = random_images(2, 3, 6, 6)
     preprocess = Preprocess(3, 6, 6, (0.1, 0.2, 0.3), (0.5, 0.25, 2.0))
     out = preprocess(images)
@@ -83,11 +83,11 @@ def test_crop_takes_the_middle() -> None:
 
 
 def test_channels_are_repeated_or_weighted_by_luma() -> None:
-    grey = torch.rand(2, 1, 3, 3)
-    assert torch.equal(convert_channels(grey, 3)[:, 2], grey[:, 0])
-    colour = random_images(1, 3, 9, 9)
-    luma = np.array(Image.fromarray(colour[0].permute(1, 2, 0).numpy()).convert("L"))
-    ours = convert_channels(colour.float(), 1)[0, 0]
+    gray = torch.rand(2, 1, 3, 3)
+    assert torch.equal(convert_channels(gray, 3)[:, 2], gray[:, 0])
+    color = random_images(1, 3, 9, 9)
+    luma = np.array(Image.fromarray(color[0].permute(1, 2, 0).numpy()).convert("L"))
+    ours = convert_channels(color.float(), 1)[0, 0]
     assert (ours - torch.from_numpy(luma.astype(np.float32))).abs().max() <= 1
 
 
@@ -103,7 +103,7 @@ def test_statistics_equal_float64(channels: int, seed: int) -> None:
     torch.testing.assert_close(torch.tensor(std), values.std((0, 2, 3), correction=0).float())
 
 
-def test_a_constant_channel_can_be_normalised() -> None:
+def test_a_constant_channel_can_be_normalized() -> None:
     assert channel_statistics(torch.full((2, 1, 2, 2), 7, dtype=torch.uint8), 1)[1] == (1.0,)
 
 

@@ -102,7 +102,7 @@ def test_six_views_count_the_unmoved_ones_double() -> None:
     expected = (2 * each[0] + each[1] + each[2] + 2 * each[3] + each[4] + each[5]) / 8
     evaluation = evaluate(network, images, preprocess, views=6, batch_size=16)
     torch.testing.assert_close(evaluation.probabilities, expected, rtol=1e-4, atol=1e-6)
-    assert evaluation.protocol.startswith("6 views (centre, moved by a pixel, mirrored), 14 px")
+    assert evaluation.protocol.startswith("6 views (center, moved by a pixel, mirrored), 14 px")
 
 
 def test_every_part_keeps_its_mode_and_its_buffers() -> None:
@@ -147,7 +147,7 @@ def test_bf16_is_used_when_asked_and_said() -> None:
     network[6].register_forward_hook(lambda module, args, output: seen.append(output.dtype))  # type: ignore[union-attr]
     evaluation = evaluate(network, _images(), PREPROCESS, hardware=hardware)
     assert set(seen) == {torch.bfloat16}
-    assert evaluation.protocol == "single centre crop, 14 px of short side 14, bf16"
+    assert evaluation.protocol == "single center crop, 14 px of short side 14, bf16"
     assert evaluation.probabilities.dtype is torch.float32
     torch.testing.assert_close(evaluation.probabilities.sum(1), torch.ones(50), rtol=1e-5, atol=1e-5)
 
@@ -259,7 +259,7 @@ def test_dictionary_is_json_and_complete(tmp_path: Path) -> None:
     assert values["confusion"] == evaluation.confusion.tolist()
     assert values["per_class"][0]["name"] == CLASSES[0]
     assert len(values["reliability"]) == 15
-    assert values["protocol"] == "single centre crop, 14 px of short side 14, fp32"
+    assert values["protocol"] == "single center crop, 14 px of short side 14, fp32"
 
 
 def test_top5_is_none_with_five_classes() -> None:

@@ -19,8 +19,8 @@ def vectors_of(seed: int, count: int, classes: int = 5) -> tuple[Tensor, Tensor]
     """Classes that overlap, so that every measure is well between 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, classes, (count,), generator=generator)
-    centres = torch.randn(classes, 4, generator=torch.Generator().manual_seed(classes))
-    return centres[labels] + torch.randn(count, 4, generator=generator), labels
+    centers = torch.randn(classes, 4, generator=torch.Generator().manual_seed(classes))
+    return centers[labels] + torch.randn(count, 4, generator=generator), labels
 
 
 def loop(
@@ -118,7 +118,7 @@ def test_of_equal_distances_the_first_image_is_the_nearer() -> None:
     assert scores.recall[1] == pytest.approx(mean(rows, "recall1"))
 
 
-def test_near_neighbours_far_from_the_origin() -> None:
+def test_near_neighbors_far_from_the_origin() -> None:
     """‖a‖² + ‖b‖² − 2 a·b alone would lose these distances: 1e-3 beside squares of 1e8."""
     generator = torch.Generator().manual_seed(0)
     steps = torch.randperm(40, generator=generator)[:, None].float()

@@ -133,7 +133,7 @@ EXPECTED: dict[str, Shown] = {
         (
             "taken for a dress because of the square",
             "in the square",
-            "when the network's weights are randomised (rank correlation",
+            "when the network's weights are randomized (rank correlation",
             "integrated-gradients: why Dress",
         ),
     ),

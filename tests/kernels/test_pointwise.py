@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convnets.errors import UnknownNameError
 from convnets.kernels.compiled import compiled_kernels
-from convnets.kernels.pointwise import is_supported, normalise_activate_pool, plain
+from convnets.kernels.pointwise import is_supported, normalize_activate_pool, plain
 from convnets.kernels.pointwise_call import ACTIVATIONS
 from convnets.kernels.pooling import Pooling
 
@@ -94,7 +94,7 @@ def check(
     if residual is not None:
         inputs.append(residual.requires_grad_())
         inputs64.append(residual64)
-    y = normalise_activate_pool(x, norm, residual, activation, pooling)
+    y = normalize_activate_pool(x, norm, residual, activation, pooling)
     assert y.dtype == x.dtype
     assert x64 is not None
     y64 = plain(x64, None if norm64 is None else norm64.double(), residual64, activation, pooling)
@@ -162,7 +162,7 @@ def test_large_maps_on_more_threads_give_the_same() -> None:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
             leaf, norm = x.clone().requires_grad_(), copy.deepcopy(initial)
-            y = normalise_activate_pool(leaf, norm, None, "relu", Pooling("max", 3, 2, 1))
+            y = normalize_activate_pool(leaf, norm, None, "relu", Pooling("max", 3, 2, 1))
             inputs = [leaf, norm.weight, norm.bias]
             found.append([y, *torch.autograd.grad(y, inputs, torch.ones_like(y)), *norm.buffers()])
     finally:
@@ -197,7 +197,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient(pooling: Pooling) -> None:
     torch.manual_seed(6)
     x = torch.randint(0, 2, (2, 17, 9, 9)).float().to(memory_format=torch.channels_last)
     gradients = []
-    for function in (normalise_activate_pool, plain):
+    for function in (normalize_activate_pool, plain):
         leaf = x.clone().requires_grad_()
         y = function(leaf, None, None, None, pooling)
         y.backward(torch.arange(y.numel()).reshape(y.shape).float())
@@ -207,7 +207,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient(pooling: Pooling) -> None:
 
 def test_relu_at_zero_has_no_gradient() -> None:
     x = torch.zeros(2, 6, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
-    normalise_activate_pool(x, None, torch.zeros_like(x), "relu", None).sum().backward()
+    normalize_activate_pool(x, None, torch.zeros_like(x), "relu", None).sum().backward()
     assert x.grad is not None
     assert not x.grad.any()
 
@@ -222,7 +222,7 @@ def test_what_is_not_finite_goes_on_as_in_pytorch(
     for norm in (None, norm_of(6)):
         x = maps(2, 6, 8, 8)
         x[1, 2, 3, 4] = value
-        y = normalise_activate_pool(x, copy.deepcopy(norm), None, activation, pooling)
+        y = normalize_activate_pool(x, copy.deepcopy(norm), None, activation, pooling)
         torch.testing.assert_close(y, plain(x, norm, None, activation, pooling), equal_nan=True)
 
 
@@ -241,7 +241,7 @@ def test_extreme_values_keep_the_relative_error_of_the_activations() -> None:
         visible = expected.abs() > 1e-30
         if name == "gelu":  # x² in the exponent: rounding alone costs more in the tail
             visible &= x64 > -5
-        found = normalise_activate_pool(x, None, torch.zeros_like(x), name, None).double()
+        found = normalize_activate_pool(x, None, torch.zeros_like(x), name, None).double()
         assert float(((found - expected) / expected)[visible].abs().max()) < 1.5e-6, name
 
 
@@ -254,7 +254,7 @@ def test_other_layouts_are_right_too() -> None:
     ):
         check(x.detach(), norm_of(6), None, "relu", Pooling("max", 2))
     x = torch.randn(2, 6, 8, 8, requires_grad=True)
-    y = normalise_activate_pool(x, None, None, "relu", Pooling("max", 2))
+    y = normalize_activate_pool(x, None, None, "relu", Pooling("max", 2))
     y.sum().backward()  # a gradient expanded from one number
 
 
@@ -264,7 +264,7 @@ def test_only_the_gradients_that_are_needed() -> None:
         norm = norm_of(6)
         norm.weight.requires_grad_(False)
         x, residual = maps(2, 6, 6, 6), maps(2, 6, 6, 6).requires_grad_() if has_residual else None
-        y = normalise_activate_pool(x, norm, residual, "sigmoid", None)
+        y = normalize_activate_pool(x, norm, residual, "sigmoid", None)
         y.sum().backward()
         assert x.grad is None
         assert norm.weight.grad is None
@@ -287,7 +287,7 @@ def test_running_statistics_over_several_steps() -> None:
     norm, reference = nn.BatchNorm2d(17, momentum=0.3), nn.BatchNorm2d(17, momentum=0.3)
     for _ in range(5):
         x = maps(2, 17, 3, 5, mean=2.0)
-        normalise_activate_pool(x, norm, None, "relu", None)
+        normalize_activate_pool(x, norm, None, "relu", None)
         reference(x)
     assert int(norm.num_batches_tracked) == 5  # type: ignore[arg-type]
     torch.testing.assert_close(norm.running_mean, reference.running_mean)
@@ -300,7 +300,7 @@ def test_under_autocast_as_pytorch(activation: str) -> None:
     x = maps(2, 16, 6, 6, dtype=torch.bfloat16)
     norm = norm_of(16)
     with torch.autocast("cpu", torch.bfloat16):
-        y = normalise_activate_pool(x, copy.deepcopy(norm), None, activation, None)
+        y = normalize_activate_pool(x, copy.deepcopy(norm), None, activation, None)
         expected = plain(x, norm, None, activation, None)
     assert y.dtype == expected.dtype == torch.bfloat16
     assert error(y, expected.double()) < 1e-2
@@ -317,7 +317,7 @@ def test_what_is_not_supported_goes_the_plain_way() -> None:
         assert not is_supported(x, norm)
     for norm in (evaluated, untracked, cumulative):
         torch.testing.assert_close(
-            normalise_activate_pool(x, copy.deepcopy(norm), None, "relu", None),
+            normalize_activate_pool(x, copy.deepcopy(norm), None, "relu", None),
             plain(x, copy.deepcopy(norm), None, "relu", None),
         )
     assert not is_supported(x.double())
@@ -326,23 +326,23 @@ def test_what_is_not_supported_goes_the_plain_way() -> None:
     assert not is_supported(x, None, x[:, :, :3])
     assert not is_supported(x, None, None, Pooling("max", 17))
     assert not is_supported(x.to("meta"))
-    assert normalise_activate_pool(x.double(), None, None, "relu", Pooling("max", 2)).dtype == torch.float64
+    assert normalize_activate_pool(x.double(), None, None, "relu", Pooling("max", 2)).dtype == torch.float64
 
 
 def test_a_single_value_per_channel_is_refused_as_in_pytorch() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        normalise_activate_pool(torch.randn(1, 3, 1, 1), nn.BatchNorm2d(3), None, None, None)
+        normalize_activate_pool(torch.randn(1, 3, 1, 1), nn.BatchNorm2d(3), None, None, None)
 
 
 def test_unknown_activations_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="relux"):
-        normalise_activate_pool(torch.randn(1, 3), None, None, "relux", None)
+        normalize_activate_pool(torch.randn(1, 3), None, None, "relux", None)
 
 
 @of_native_kernels
 def test_differentiable_only_once() -> None:
     x = maps(2, 3, 4, 4).requires_grad_()
-    y = normalise_activate_pool(x, None, torch.zeros_like(x), "tanh", None)
+    y = normalize_activate_pool(x, None, torch.zeros_like(x), "tanh", None)
     (grad,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()

@@ -26,5 +26,5 @@ def test_sizes_of_the_maps_and_of_the_result() -> None:
     )
     assert (call.images, call.channels, call.height, call.width) == (2, 6, 9, 11)
     assert (call.pooled_height, call.pooled_width, call.kernel_height, call.kernel_width) == (5, 5, 3, 2)
-    assert (call.is_bfloat16, call.activation, call.pooling, call.normalised) == (1, 4, 2, 0)
+    assert (call.is_bfloat16, call.activation, call.pooling, call.normalized) == (1, 4, 2, 0)
     assert not call.x

@@ -74,13 +74,13 @@ def test_a_network_of_written_out_operations_learns_step_for_step_as_one_of_pyto
     labels = torch.randint(3, (12,), generator=generator)
     losses: list[list[float]] = []
     for network, loss_of in ((own, cross_entropy), (builtin, F.cross_entropy)):
-        optimiser = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9)
         losses.append([])
         for _ in range(20):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = loss_of(network(images), labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             losses[-1].append(loss.item())
     torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-8, atol=1e-8)
     assert losses[0][-1] < losses[0][0] / 3

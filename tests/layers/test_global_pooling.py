@@ -11,8 +11,8 @@ from torch import Tensor
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.layers.global_pooling import (
     POOLINGS,
-    GeneralisedMean,
-    generalised_mean,
+    GeneralizedMean,
+    generalized_mean,
     pool,
     region_maximum,
     regions,
@@ -40,29 +40,29 @@ def test_average_maximum_both_and_flatten(maps: Tensor) -> None:
 
 
 @pytest.mark.parametrize("p", [0.5, 1.0, 3.0, 20.0])
-def test_generalised_mean_is_its_formula(maps: Tensor, p: float) -> None:
+def test_generalized_mean_is_its_formula(maps: Tensor, p: float) -> None:
     expected = [[(sum(x**p for x in cells(maps, n, c)) / 35) ** (1 / p) for c in range(3)] for n in range(2)]
-    assert torch.allclose(generalised_mean(maps, p), maps.new_tensor(expected))
+    assert torch.allclose(generalized_mean(maps, p), maps.new_tensor(expected))
 
 
-def test_generalised_mean_from_average_to_maximum(maps: Tensor) -> None:
-    assert torch.allclose(generalised_mean(maps, 1.0), pool(maps, "average"))
-    large = generalised_mean(1e20 * maps.float(), 500.0)  # x^500 would not fit into a float
+def test_generalized_mean_from_average_to_maximum(maps: Tensor) -> None:
+    assert torch.allclose(generalized_mean(maps, 1.0), pool(maps, "average"))
+    large = generalized_mean(1e20 * maps.float(), 500.0)  # x^500 would not fit into a float
     assert torch.allclose(large, pool(1e20 * maps.float(), "maximum"), rtol=0.01)
 
 
-def test_gradients_of_the_generalised_mean(maps: Tensor) -> None:
+def test_gradients_of_the_generalized_mean(maps: Tensor) -> None:
     p = torch.tensor(2.5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(generalised_mean, (maps.requires_grad_(), p))
+    assert torch.autograd.gradcheck(generalized_mean, (maps.requires_grad_(), p))
 
 
 def test_a_learned_exponent_goes_to_the_maximum_when_that_is_wanted(maps: Tensor) -> None:
-    module, wanted = GeneralisedMean(), pool(maps, "maximum").float()
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.5)
+    module, wanted = GeneralizedMean(), pool(maps, "maximum").float()
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.5)
     for _ in range(50):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (module(maps.float()) - wanted).square().sum().backward()
-        optimiser.step()
+        optimizer.step()
     assert module.p.item() > 10
 
 
@@ -128,9 +128,9 @@ def test_what_is_not_allowed(maps: Tensor) -> None:
     with pytest.raises(InputError, match="use flatten for vectors"):
         pool(torch.zeros(2, 3), "average")
     with pytest.raises(ConfigError, match="p is 0"):
-        generalised_mean(maps, 0)
+        generalized_mean(maps, 0)
     with pytest.raises(ConfigError, match="p is -1"):
-        GeneralisedMean(-1)
+        GeneralizedMean(-1)
     with pytest.raises(ConfigError, match="grid is 0"):
         pool(maps, "grid", grid=0)
     with pytest.raises(ConfigError, match="levels is 0"):

@@ -107,7 +107,7 @@ def test_from_builtin_takes_the_very_tensors_and_the_mode() -> None:
         BatchNorm.from_builtin(nn.LayerNorm(3))
 
 
-def test_half_precision_is_normalised_in_float32() -> None:
+def test_half_precision_is_normalized_in_float32() -> None:
     x = (normal(64, 3, 8, 8) * 5 + 200).bfloat16()
     own, builtin = BatchNorm(3), nn.BatchNorm2d(3)
     assert own(x).dtype == torch.bfloat16

@@ -39,9 +39,9 @@ class Weights:
         """Batch norm in training, written out: (x − mean) / √(variance + ε) · γ + β for each channel."""
         scale, shift = self.left.pop(0), self.left.pop(0)
         axes = [a for a in range(x.ndim) if a != 1]
-        centred = x - x.mean(axes, keepdim=True)
+        centered = x - x.mean(axes, keepdim=True)
         shape = [1, -1] + [1] * (x.ndim - 2)
-        unit = centred / (centred.square().mean(axes, keepdim=True) + 1e-5).sqrt()
+        unit = centered / (centered.square().mean(axes, keepdim=True) + 1e-5).sqrt()
         return unit * scale.view(shape) + shift.view(shape)
 
 

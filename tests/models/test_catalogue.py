@@ -196,7 +196,7 @@ def test_without_a_seed_the_weights_come_from_the_callers_random_numbers() -> No
 
 
 def test_deep_networks_start_with_signals_that_live() -> None:
-    """He's initialisation keeps the spread of the images through 19 layers without batch norm."""
+    """He's initialization keeps the spread of the images through 19 layers without batch norm."""
     network = create_model("vgg19", num_classes=10, seed=0).eval()
     x = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

@@ -152,7 +152,7 @@ BAD_INPUTS: dict[str, tuple[str, Any, str]] = {
     "int64": ("lenet", torch.zeros(2, 1, 28, 28, dtype=torch.int64), r"int64.*use x.float\(\)"),
     "float64": ("lenet", torch.zeros(2, 1, 28, 28, dtype=torch.float64), r"float64.*use x.float\(\)"),
     "1 channel into 3": ("resnet20", torch.rand(2, 1, 32, 32), r"2×1×32×32.*N×3×H×W.*expand.*in_channels=1"),
-    "3 channels into 1": ("lenet", torch.rand(2, 3, 28, 28), "N×1×H×W.*grey.*in_channels=3"),
+    "3 channels into 1": ("lenet", torch.rand(2, 3, 28, 28), "N×1×H×W.*gray.*in_channels=3"),
     "4 channels into 3": ("resnet20", torch.rand(2, 4, 32, 32), "in_channels=4"),
     "too small": ("densenet121", torch.rand(2, 3, 28, 28), "densenet121 takes is 29 pixels"),
     "one side too small": ("densenet121", torch.rand(2, 3, 28, 200), "29 pixels"),

@@ -28,18 +28,18 @@ def test_channels_as_a_slow_loop_has_them(given: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet20", "mlp"])
-def test_grey_pictures_get_the_same_logits_from_summed_filters_as_repeated_from_the_first(name: str) -> None:
+def test_gray_pictures_get_the_same_logits_from_summed_filters_as_repeated_from_the_first(name: str) -> None:
     rgb = create_model(name, in_channels=3, num_classes=4, input_size=16, seed=1).eval()
-    grey = create_model(name, in_channels=1, num_classes=4, input_size=16, seed=2).eval()
-    fit = fit_weights(grey, rgb.state_dict(), "x", keep_classes=True, given_channels=3)
-    fit.load_into(grey)
+    gray = create_model(name, in_channels=1, num_classes=4, input_size=16, seed=2).eval()
+    fit = fit_weights(gray, rgb.state_dict(), "x", keep_classes=True, given_channels=3)
+    fit.load_into(gray)
     assert (fit.channels, fit.new) == ((3, 1), ())
     images = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        torch.testing.assert_close(grey(images), rgb(images.expand(-1, 3, -1, -1)))
+        torch.testing.assert_close(gray(images), rgb(images.expand(-1, 3, -1, -1)))
         back = create_model(name, in_channels=3, num_classes=4, input_size=16, seed=3).eval()
-        fit_weights(back, grey.state_dict(), "x", keep_classes=True, given_channels=1).load_into(back)
-        torch.testing.assert_close(back(images.expand(-1, 3, -1, -1)), grey(images))
+        fit_weights(back, gray.state_dict(), "x", keep_classes=True, given_channels=1).load_into(back)
+        torch.testing.assert_close(back(images.expand(-1, 3, -1, -1)), gray(images))
 
 
 def test_the_last_layer_is_new_where_classes_differ_and_nothing_else_is() -> None:
@@ -78,7 +78,7 @@ def torchvision_names(network: nn.Module) -> dict[str, Tensor]:
     return renamed
 
 
-def test_torchvision_s_names_other_classes_and_grey_pictures_at_once() -> None:
+def test_torchvision_s_names_other_classes_and_gray_pictures_at_once() -> None:
     published = create_model("resnet18", num_classes=6, seed=1)
     own = create_model("resnet18", in_channels=1, num_classes=3, seed=2)
     fit = fit_weights(own, torchvision_names(published), "resnet18.pth", keep_classes=True)

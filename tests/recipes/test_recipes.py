@@ -36,8 +36,8 @@ def test_a_run_of_the_notes(network: str, size: int, batch_size: int, rate: floa
         rate,
         10,
     )
-    assert (config.optimiser, config.momentum, config.decay, config.schedule) == ("sgd", 0.0, 0.0, "constant")
-    assert (config.initialiser, config.normalise, config.validation) == ("xavier-uniform", False, 0.0)
+    assert (config.optimizer, config.momentum, config.decay, config.schedule) == ("sgd", 0.0, 0.0, "constant")
+    assert (config.initializer, config.normalize, config.validation) == ("xavier-uniform", False, 0.0)
     assert config.augment == ()
     assert config.label_smoothing == config.mixup == config.cutmix == 0.0
 

@@ -24,7 +24,7 @@ CLASSES = ("bag", "coat")
 
 
 def small_model(seed: int = 0) -> TrainedModel:
-    """A network of the catalogue for 8×8 grey pictures."""
+    """A network of the catalogue for 8×8 gray pictures."""
     return TrainedModel(
         create_model("mlp", seed=seed, input_size=8, num_classes=2), CLASSES, Preprocess.plain(1, 8)
     )
@@ -46,10 +46,10 @@ def model() -> TrainedModel:
 def photographs(tmp_path: Path) -> Path:
     """A folder of pictures of mixed sizes in class folders, two of them broken."""
     root = tmp_path / "photographs"
-    for label, grey in (("dark", 40), ("light", 220)):
+    for label, gray in (("dark", 40), ("light", 220)):
         (root / label).mkdir(parents=True)
         for number in range(6):
-            picture = Image.new("L", (20 + number, 30 - number), grey + number)
+            picture = Image.new("L", (20 + number, 30 - number), gray + number)
             picture.putpixel((number, 3), 128)
             picture.save(root / label / f"{number}.png")
     (root / "dark" / "empty.jpg").write_bytes(b"")

@@ -7,7 +7,7 @@ import pytest
 from convnets.errors import InputError, UnknownNameError, UsageError
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
-from convnets.retrieval.where import Where
+from convnets.retrieval.metadata_filter import MetadataFilter
 
 ENTRIES = Entries(
     ["a", "b", "c", "d"],
@@ -28,27 +28,27 @@ ENTRIES = Entries(
     ],
 )
 def test_filters(texts: list[str], expected: str) -> None:
-    where = Where.parse(texts)
+    where = MetadataFilter.parse(texts)
     assert where is not None
     mask = where.mask(ENTRIES).tolist()
     assert "".join(p for p, there in zip(ENTRIES.paths, mask, strict=True) if there) == expected
 
 
 def test_filters_from_python() -> None:
-    where = Where.of({"class": ["Bag", "Coat"], "size": 2})
+    where = MetadataFilter.of({"class": ["Bag", "Coat"], "size": 2})
     assert where is not None
     assert where.mask(ENTRIES).tolist() == [False, True, False, False]
-    missing = Where.of({"class": None})
+    missing = MetadataFilter.of({"class": None})
     assert missing is not None
     assert missing.mask(ENTRIES).tolist() == [False, False, False, True]
-    assert Where.of(None) is None
-    assert Where.parse([]) is None
+    assert MetadataFilter.of(None) is None
+    assert MetadataFilter.parse([]) is None
 
 
 @pytest.mark.parametrize("text", ["Bag", "=Bag", "", " =x"])
 def test_a_filter_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"allowed: COLUMN=VALUE or COLUMN!=VALUE"):
-        Where.parse([text])
+        MetadataFilter.parse([text])
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_filter_of_another_form_is_refused(text: str) -> None:
     ],
 )
 def test_names_that_nothing_has_are_refused_with_the_nearest(text: str, message: str) -> None:
-    where = Where.parse([text])
+    where = MetadataFilter.parse([text])
     assert where is not None
     with pytest.raises(UnknownNameError, match=message):
         where.mask(ENTRIES)

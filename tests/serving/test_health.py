@@ -17,7 +17,7 @@ from convnets.training.train import train
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = TrainConfig(
-        epochs=1, threads=1, device="cpu", precision="fp32", health=True, validation=0, optimiser="sgd"
+        epochs=1, threads=1, device="cpu", precision="fp32", health=True, validation=0, optimizer="sgd"
     )
     return train("lenet_bn", "digits", config, output=tmp_path_factory.mktemp("runs"), listeners=())
 
@@ -33,12 +33,12 @@ def test_a_name_is_measured_as_training_starts_it(run: Run) -> None:
     assert found.step == "AdamW, learning rate 0.002"
 
 
-def test_a_run_is_measured_with_its_own_data_and_optimiser(run: Run) -> None:
+def test_a_run_is_measured_with_its_own_data_and_optimizer(run: Run) -> None:
     found = examine_health(run.path)
     ended = health_by_epoch(run)[1]
     assert found.loss == pytest.approx(ended.loss, rel=1e-4)
     assert found.step == "SGD, learning rate 0.1"
-    assert examine_health(run.path, options={"optimiser": "adamw"}).step == "AdamW, learning rate 0.002"
+    assert examine_health(run.path, options={"optimizer": "adamw"}).step == "AdamW, learning rate 0.002"
     with_data = examine_health(run.model_folder, "digits")
     assert with_data.layers[0].weight == pytest.approx(found.layers[0].weight)
 

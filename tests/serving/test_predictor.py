@@ -110,7 +110,7 @@ def test_files_of_mixed_sizes_are_named_as_evaluate_names_them(tmp_path: Path, v
         )
 
 
-def test_any_size_goes_by_short_side_and_centre_as_pillow_does_it() -> None:
+def test_any_size_goes_by_short_side_and_center_as_pillow_does_it() -> None:
     trained, picture = _trained(3, size=14, resize=16), _pillow(_pixels(1, 3, 60, 90)[0])
     middle = picture.resize((24, 16), Image.Resampling.BILINEAR).crop((5, 1, 19, 15))
     x = (torch.from_numpy(np.array(middle)).permute(2, 0, 1)[None].float() / 255 - 0.45) / 0.25

@@ -161,23 +161,23 @@ def _encoded(image: Image.Image, format: str, **options: Any) -> bytes:
 def sound_pictures() -> list[bytes]:
     """Small pictures in every format and most of the ways to store them."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 32, 4), dtype=np.uint8)
-    rgb, rgba, grey = (Image.fromarray(a) for a in (noise[..., :3].copy(), noise, noise[..., 0].copy()))
+    rgb, rgba, gray = (Image.fromarray(a) for a in (noise[..., :3].copy(), noise, noise[..., 0].copy()))
     smooth = Image.linear_gradient("L").resize((32, 24)).convert("RGB")
     deep = Image.fromarray(noise[..., 0].astype(np.uint16) * 257)
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a picture"
     moving: dict[str, Any] = {"save_all": True, "append_images": [smooth, rgb]}
     return [
-        _encoded(rgb, "JPEG", exif=exif), _encoded(smooth, "JPEG", progressive=True), _encoded(grey, "JPEG"),
+        _encoded(rgb, "JPEG", exif=exif), _encoded(smooth, "JPEG", progressive=True), _encoded(gray, "JPEG"),
         _encoded(rgb.convert("CMYK"), "JPEG"), _encoded(rgb, "PNG"), _encoded(rgba, "PNG", exif=exif),
-        _encoded(deep, "PNG"), _encoded(rgb.quantize(16), "PNG", transparency=3), _encoded(grey.convert("1"), "PNG"),
+        _encoded(deep, "PNG"), _encoded(rgb.quantize(16), "PNG", transparency=3), _encoded(gray.convert("1"), "PNG"),
         _encoded(rgb, "PNG", **moving), _encoded(rgb, "GIF"), _encoded(rgb, "GIF", **moving), _encoded(rgb, "BMP"),
         _encoded(rgb.quantize(16), "BMP"), _encoded(rgb, "TIFF"), _encoded(deep, "TIFF"),
         _encoded(rgb, "TIFF", compression="tiff_lzw"), _encoded(rgb, "TIFF", compression="jpeg"),
         _encoded(rgb, "TIFF", compression="tiff_adobe_deflate"),
-        _encoded(grey.convert("1"), "TIFF", compression="group4"),
+        _encoded(gray.convert("1"), "TIFF", compression="group4"),
         _encoded(rgb, "WEBP"), _encoded(rgba, "WEBP", lossless=True), _encoded(rgb, "WEBP", **moving),
-        _encoded(rgb, "PPM"), _encoded(grey, "PPM"), _encoded(rgb, "DIB"),
+        _encoded(rgb, "PPM"), _encoded(gray, "PPM"), _encoded(rgb, "DIB"),
     ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_values_out_of_range_are_refused(option: str, value: object, message: st
 
 @pytest.mark.parametrize(
     ("option", "value", "nearest"),
-    [("optimiser", "adam", "adamw"), ("schedule", "cos", "cosine"), ("precision", "bf61", "bf16")],
+    [("optimizer", "adam", "adamw"), ("schedule", "cos", "cosine"), ("precision", "bf61", "bf16")],
 )
 def test_names_are_refused_with_the_nearest(option: str, value: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"{value!r}; nearest: {nearest}"):
@@ -84,11 +84,11 @@ def test_every_option_is_described() -> None:
     assert all(text.endswith(".") for text in descriptions.values())
 
 
-def test_rate_and_decay_follow_the_optimiser_unless_given() -> None:
-    assert (TrainConfig(optimiser="sgd").peak_learning_rate, TrainConfig(optimiser="sgd").decay) == (
+def test_rate_and_decay_follow_the_optimizer_unless_given() -> None:
+    assert (TrainConfig(optimizer="sgd").peak_learning_rate, TrainConfig(optimizer="sgd").decay) == (
         0.1,
         5e-4,
     )
     assert (TrainConfig().peak_learning_rate, TrainConfig().decay) == (0.002, 0.05)
-    given = TrainConfig(optimiser="sgd", learning_rate=0.0, weight_decay=0.0)
+    given = TrainConfig(optimizer="sgd", learning_rate=0.0, weight_decay=0.0)
     assert (given.peak_learning_rate, given.decay) == (0.0, 0.0)

@@ -16,7 +16,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 
 PLAIN = {
-    "optimiser": "sgd",
+    "optimizer": "sgd",
     "momentum": 0.0,
     "weight_decay": 0.0,
     "schedule": "constant",
@@ -180,7 +180,7 @@ def test_bf16_stays_near_float32_and_weights_stay_float32() -> None:
 
 
 def test_state_goes_on_exactly() -> None:
-    options = {"optimiser": "adamw", "momentum": 0.9, "learning_rate": 0.01, "ema_decay": 0.8}
+    options = {"optimizer": "adamw", "momentum": 0.9, "learning_rate": 0.01, "ema_decay": 0.8}
     whole = learner(network(0.3), **options)
     for step in range(3):
         whole.step(batch(seed=step), 0, step, 0.0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from convnets.core.distributed.world import ALONE, World
+from convnets.core.distributed.process_group import ALONE, ProcessGroup
 from convnets.core.hardware import Hardware
 from convnets.data.batches import Batch
 from convnets.training.config import TrainConfig
@@ -40,12 +40,12 @@ class Several:
         (replace(LEFT_OPEN, paced=False), TrainConfig(), ALONE, False),
         (replace(LEFT_OPEN, threads=1), TrainConfig(), ALONE, False),
         (LEFT_OPEN, TrainConfig(deterministic=True), ALONE, False),
-        (LEFT_OPEN, TrainConfig(), cast("World", Several()), False),
+        (LEFT_OPEN, TrainConfig(), cast("ProcessGroup", Several()), False),
     ],
     ids=["left open", "given", "one core", "deterministic", "several processes"],
 )
 def test_only_a_number_that_was_left_open_is_chosen(
-    hardware: Hardware, config: TrainConfig, world: World, expected: bool
+    hardware: Hardware, config: TrainConfig, world: ProcessGroup, expected: bool
 ) -> None:
     assert choose_pace(hardware, config, world, lambda _: None).is_on is expected
 
@@ -64,7 +64,7 @@ def test_what_is_said_names_both_numbers_and_how_to_keep_one() -> None:
 def made_learner() -> Learner:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
-    return Learner(network, TrainConfig(optimiser="sgd", learning_rate=0.1), LEFT_OPEN)
+    return Learner(network, TrainConfig(optimizer="sgd", learning_rate=0.1), LEFT_OPEN)
 
 
 def take_steps(learner: Learner, numbers: list[int]) -> None:

@@ -138,34 +138,34 @@ def test_the_loop_is_the_plain_loop_of_a_text_book(tmp_path: Path) -> None:
     config = TrainConfig(
         epochs=2,
         batch_size=256,
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=0.5,
         momentum=0.0,
         weight_decay=0.0,
         schedule="constant",
         validation=0.0,
-        normalise=False,
+        normalize=False,
         precision="fp32",
-        initialiser="xavier-uniform",
+        initializer="xavier-uniform",
     )
     rows = quick("lenet_bn", config=config, output=tmp_path).metrics
 
     from convnets.core.seeds import derive_seed
-    from convnets.layers.initialization.initialize import initialise
+    from convnets.layers.initialization.initialize import initialize
 
     digits = load_data("digits").train
     net = create_model("lenet_bn", seed=derive_seed(0, "network"))
-    initialise(net, "xavier-uniform", seed=derive_seed(0, "weights"))
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.5)
+    initialize(net, "xavier-uniform", seed=derive_seed(0, "weights"))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
     images = F.interpolate(digits.pixels.float() / 255, size=28, mode="bilinear")
     for epoch, row in enumerate(rows):
         order = torch.randperm(1437, generator=torch.Generator().manual_seed(derive_seed(0, "order", epoch)))
         total = 0.0
         for indices in order.split(256):
             loss = F.cross_entropy(net(images[indices]), digits.labels[indices])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total += loss.item() * len(indices)
         assert row["train_loss"] == pytest.approx(total / 1437, rel=1e-4)
 
@@ -342,7 +342,7 @@ def test_the_budget_holds_even_where_the_first_epoch_does_not_fit(
 
 
 def test_the_loss_going_to_nan_ends_the_run_and_says_so(tmp_path: Path) -> None:
-    config = replace(QUICK, optimiser="sgd", learning_rate=1e6, momentum=0.0, schedule="constant")
+    config = replace(QUICK, optimizer="sgd", learning_rate=1e6, momentum=0.0, schedule="constant")
     with pytest.raises(TrainingError, match="try a lower one"):
         quick("lenet", config=replace(config, l2_penalty=1.0), output=tmp_path)
     assert Run(tmp_path / "lenet-digits-1").status.startswith("failed: the ")
@@ -421,7 +421,7 @@ def test_balanced_validation_has_equal_classes(tmp_path: Path) -> None:
         ("lenet", "digits", {"size": 4}, ConfigError, "size is 4; lenet needs at least"),
         ("lenet", "digits", {"augment": ("flp",)}, UsageError, "unknown augmentation 'flp'; nearest: flip"),
         ("lenet", "digits", {"device": "cuda:77"}, ConvnetsError, "not on this machine"),
-        ("lenet", "digits", {"initialiser": "xavir"}, UsageError, "nearest: xavier"),
+        ("lenet", "digits", {"initializer": "xavir"}, UsageError, "nearest: xavier"),
         ("lenet", "digits", {"auxiliary_weight": 0.3}, ConfigError, "no auxiliary heads"),
         ("lenet", "digits", {"validation": 0.001}, ConvnetsError, "allowed"),
     ],
@@ -446,7 +446,7 @@ def test_a_network_that_does_not_fit_the_data_is_refused(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_colour_network_takes_grey_images(tmp_path: Path) -> None:
+def test_a_color_network_takes_gray_images(tmp_path: Path) -> None:
     net = create_model("mlp", in_channels=3, input_size=8)
     assert quick(net, config=replace(QUICK, epochs=1), output=tmp_path).load().preprocess.channels == 3
 

@@ -102,7 +102,7 @@ def _fold_batch_norm(graph: fx.GraphModule) -> None:
         modules = modules_of(graph)
         layer, norm = modules[str(node.target)], modules[str(following.target)]
         calls = sum(each.target == node.target for each in graph.graph.nodes)
-        if calls > 1:  # shared by another call, whose result is not normalised by this norm
+        if calls > 1:  # shared by another call, whose result is not normalized by this norm
             continue
         folded: nn.Module
         if type(layer) is nn.Conv2d and type(norm) is nn.BatchNorm2d and norm.track_running_stats:

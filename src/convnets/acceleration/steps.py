@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from convnets.acceleration.chains import Chain
 from convnets.kernels.convolutions.convolution import ConvolutionPlan, ConvolutionShape, convolution
-from convnets.kernels.pointwise import normalise_activate_pool
+from convnets.kernels.pointwise import normalize_activate_pool
 
 __all__ = ["ConvolutionStep", "PlanFor", "PointwiseStep"]
 
@@ -27,7 +27,7 @@ class PointwiseStep(nn.Module):
         self.norm, self.activation, self.pooling = chain.norm, chain.activation, chain.pooling
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        return normalise_activate_pool(x, self.norm, residual, self.activation, self.pooling)
+        return normalize_activate_pool(x, self.norm, residual, self.activation, self.pooling)
 
 
 class ConvolutionStep(nn.Module):

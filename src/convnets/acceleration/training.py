@@ -36,7 +36,7 @@ class Acceleration:
 def accelerate(network: nn.Module, plan_for: PlanFor, images: Tensor | None = None) -> Acceleration:
     """Give `network` a twin that computes the same from the same weights, buffers and modes, and faster.
 
-    The network itself is left as it is: its modules, state dict, optimisers and copies know nothing of the twin.
+    The network itself is left as it is: its modules, state dict, optimizers and copies know nothing of the twin.
     `plan_for` is asked once for each shape of a convolution, when it is first met.
 
     Only networks whose path through their layers cannot change from batch to batch are traced: those of the

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from convnets.benchmarking.result import OWN, BenchResult, Comparison, in_figures, times
-from convnets.evaluation.plots.drawing import BLUE, INK, LINE_COLOURS, ORANGE, style_axes, svg_text
+from convnets.evaluation.plots.drawing import BLUE, INK, LINE_COLORS, ORANGE, style_axes, svg_text
 
 __all__ = ["bench_figure", "bench_svg"]
 
-_COLOURS = {OWN: BLUE, "hand-tuned": LINE_COLOURS[2], "standard": ORANGE}
+_COLORS = {OWN: BLUE, "hand-tuned": LINE_COLORS[2], "standard": ORANGE}
 _NAMES = {OWN: "convnets", "hand-tuned": "hand-tuned PyTorch", "standard": "the standard loop"}
 _BARS = {1: 0.5, 2: 0.36, 3: 0.26}  # thickness by the number of sides, in distances between two networks
 
@@ -56,7 +56,7 @@ def _draw_kind(axes: Axes, result: BenchResult, kind: str, bar: float) -> None:
             y = place + (index - (len(sides) - 1) / 2) * bar
             label = _NAMES[side.name] if side.name not in named else None
             named.add(side.name)
-            axes.barh(y, side.images_per_second, bar * 0.9, color=_COLOURS[side.name], label=label)
+            axes.barh(y, side.images_per_second, bar * 0.9, color=_COLORS[side.name], label=label)
             axes.text(
                 side.images_per_second * 1.08,
                 y,

@@ -19,7 +19,7 @@ from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.errors import ConfigError
 from convnets.inspection.cost.summary import inspect
-from convnets.inspection.shown import shown_shape
+from convnets.inspection.formatting import format_shape
 
 __all__ = ["Scatter", "ScatterPoint", "scatter"]
 
@@ -110,7 +110,7 @@ def _cells(point: ScatterPoint) -> list[str]:
     latency = point.latency
     return [
         point.network,
-        shown_shape(point.input_shape),
+        format_shape(point.input_shape),
         f"{point.parameters:,}",
         f"{point.macs:,}",
         in_figures(1000 * latency.seconds),

@@ -15,14 +15,14 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.catalogue import create_model
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 
 __all__ = ["Workload", "build_network", "load_images", "plain_hardware"]
 
-_INITIALISER = "xavier-uniform"  # as the book draws its weights
+_INITIALIZER = "xavier-uniform"  # as the book draws its weights
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ class Workload:
         return TrainConfig(
             epochs=1,
             batch_size=self.batch_size,
-            optimiser="sgd",
+            optimizer="sgd",
             learning_rate=self.learning_rate,
             momentum=0.0,
             nesterov=False,
             weight_decay=0.0,
             schedule="constant",
-            initialiser=_INITIALISER,
+            initializer=_INITIALIZER,
             validation=0.0,
             size=self.size,
-            normalise=False,
+            normalize=False,
             precision=self.precision,
             device=self.device,
             threads=self.threads,
@@ -119,5 +119,5 @@ def build_network(workload: Workload, images: ImageSet) -> ImageClassifier:
         input_size=workload.size,
         seed=derive_seed(workload.seed, "network"),
     )
-    initialise(network, _INITIALISER, seed=derive_seed(workload.seed, "weights"))
+    initialize(network, _INITIALIZER, seed=derive_seed(workload.seed, "weights"))
     return network

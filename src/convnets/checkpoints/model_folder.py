@@ -21,6 +21,7 @@ from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_co
 from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.display.renderers import renderer
 from convnets.core.environment import versions
+from convnets.core.former_names import current_names
 from convnets.core.storage.disk_space import disk_full_message, is_disk_full
 from convnets.core.storage.files import atomic_path, remove_left_overs, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
@@ -244,7 +245,7 @@ def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn
     try:
         build = create_ensemble if name == ENSEMBLE else functools.partial(create_model, name)
         with torch.device("meta"):
-            plan = build(**arguments)
+            plan = build(**(arguments := current_names(arguments)))
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  PyTorch answers sizes beyond any machine with this or that

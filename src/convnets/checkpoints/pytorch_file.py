@@ -14,7 +14,7 @@ from convnets.errors import ModelFolderError
 __all__ = ["read_state_dict"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-"""Keys under which training scripts keep the state dict, beside epoch and optimiser."""
+"""Keys under which training scripts keep the state dict, beside epoch and optimizer."""
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before each name."""
 

@@ -1,4 +1,4 @@
-"""Heat: a small picture in a terminal that has colours, two pixels in each letter."""
+"""Heat: a small picture in a terminal that has colors, two pixels in each letter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = 32
 
 
 def print_heat_map(pixels: NDArray[np.uint8]) -> bool:
-    """Write uint8 H×W×3 to standard output where that is a terminal with colours; whether it was written."""
+    """Write uint8 H×W×3 to standard output where that is a terminal with colors; whether it was written."""
     from rich.console import Console
 
     console = Console()
@@ -41,7 +41,7 @@ def heat_map(pixels: NDArray[np.uint8], columns: int = _COLUMNS) -> Any:
     wide = min(width, columns)
     high = max(2, round(height * wide / width))
     small = Image.fromarray(pixels).resize((wide, high + high % 2), Image.Resampling.BOX)
-    rows = [[_colour(small.getpixel((x, y))) for x in range(wide)] for y in range(small.height)]
+    rows = [[_color(small.getpixel((x, y))) for x in range(wide)] for y in range(small.height)]
     text = Text(no_wrap=True)
     for upper, lower in zip(rows[::2], rows[1::2], strict=True):
         for above, below in zip(upper, lower, strict=True):
@@ -50,6 +50,6 @@ def heat_map(pixels: NDArray[np.uint8], columns: int = _COLUMNS) -> Any:
     return text
 
 
-def _colour(pixel: Any) -> str:
+def _color(pixel: Any) -> str:
     red, green, blue = pixel
     return f"#{red:02x}{green:02x}{blue:02x}"

@@ -12,11 +12,11 @@ __all__ = ["PANELS", "PanelCommand", "panel_of"]
 PANELS: dict[str, tuple[str, ...]] = {
     "Network": ("model", "start", "recipe", "freeze", "freeze_epochs", "backbone_rate"),
     "Data": ("data", "augment", "size", "validation"),
-    "Optimisation": ("epochs", "batch_size", "optimiser", "learning_rate", "schedule"),
-    "Regularisation": ("weight_decay", "label_smoothing"),
+    "Optimization": ("epochs", "batch_size", "optimizer", "learning_rate", "schedule"),
+    "Regularization": ("weight_decay", "label_smoothing"),
     "Hardware": ("device", "precision", "amp"),
     "Run": ("name", "output", "resume", "config", "seed", "json", "quiet", "help"),
-    "Rare: network": ("initialiser", "auxiliary_weight", "channels"),
+    "Rare: network": ("initializer", "auxiliary_weight", "channels"),
     "Rare: vectors in place of classes": (
         "objective",
         "margin",
@@ -31,12 +31,12 @@ PANELS: dict[str, tuple[str, ...]] = {
         "cutmix",
         "balanced_validation",
         "calibration",
-        "normalise",
+        "normalize",
         "memory_limit",
         "workers",
         "skip_corrupt",
     ),
-    "Rare: optimisation": (
+    "Rare: optimization": (
         "momentum",
         "nesterov",
         "bias_rate",
@@ -49,13 +49,13 @@ PANELS: dict[str, tuple[str, ...]] = {
         "max_minutes",
         "non_finite",
     ),
-    "Rare: regularisation": ("l1_penalty", "l2_penalty", "max_norm", "ema_decay"),
+    "Rare: regularization": ("l1_penalty", "l2_penalty", "max_norm", "ema_decay"),
     "Rare: hardware": ("threads", "fast", "deterministic", "sync_bn", "rank_timeout"),
     "Rare: run": ("save_every", "save_epochs", "keep_states", "health"),
 }
 """Every argument and option of `convnets train`, where the help shows it."""
 
-_UNSHOWN = ("--optimizer", "--initializer", "--normalize", "--no-normalize")
+_UNSHOWN = ("--optimiser", "--initialiser", "--normalise", "--no-normalise")
 _WIDTH = 27  # of the column of names; longer ones get a line of their own
 
 

@@ -3,7 +3,7 @@
 `from convnets import d2l` stands in place of `from d2l import torch as d2l`. Both generations are here: the functions
 of version 0.17 (`train_ch3`, `train_ch6`, `load_data_fashion_mnist`, `Animator` …) and the classes of 1.0 (`Module`,
 `DataModule`, `Trainer` …), for the chapters on linear networks, multilayer perceptrons, convolutional networks, modern
-ones, training's optimisation, image augmentation and hyper-parameter search.
+ones, training's optimization, image augmentation and hyper-parameter search.
 """
 
 from __future__ import annotations

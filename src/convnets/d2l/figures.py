@@ -104,14 +104,14 @@ def show_images(
 ) -> Any:
     """Pictures (tensors H×W, H×W×C or C×H×W, arrays or PIL) in rows; returns the axes as a flat array.
 
-    Two axes of numbers have matplotlib's colours, as in the book, or those of `cmap`, such as "gray"; a picture that
-    says that it has one channel (1×H×W, or Pillow's) is grey. Where there are fewer titles than pictures, the others
+    Two axes of numbers have matplotlib's colors, as in the book, or those of `cmap`, such as "gray"; a picture that
+    says that it has one channel (1×H×W, or Pillow's) is gray. Where there are fewer titles than pictures, the others
     have none.
     """
     _, axes = plt.subplots(num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False)
     flat = axes.flatten()
     for ax, image in zip(flat, imgs, strict=False):
-        ax.imshow(_picture(image), cmap=cmap or ("gray" if _is_grey(image) else None))
+        ax.imshow(_picture(image), cmap=cmap or ("gray" if _is_gray(image) else None))
     for ax, title in zip(flat, () if titles is None else titles, strict=False):
         ax.set_title(title)
     for ax in flat:
@@ -135,7 +135,7 @@ def _repeated(styles: Sequence[str], count: int) -> list[str]:
     return [styles[index % len(styles)] for index in range(count)]
 
 
-def _is_grey(image: Any) -> bool:
+def _is_gray(image: Any) -> bool:
     """Whether it says so: a picture of Pillow's, or one with an axis for its one channel."""
     if isinstance(image, PictureOfPillow):
         return image.mode in ("1", "L", "I", "I;16", "F")

@@ -158,8 +158,8 @@ class ProgressBoard(HyperParameters):
         axes = self.axes or self.fig.gca()
         if label not in self._lines:
             place = len(self._lines)
-            style, colour = self.ls[place % len(self.ls)], self.colors[place % len(self.colors)]
-            (self._lines[label],) = axes.plot([], [], linestyle=style, color=colour, label=label)
+            style, color = self.ls[place % len(self.ls)], self.colors[place % len(self.colors)]
+            (self._lines[label],) = axes.plot([], [], linestyle=style, color=color, label=label)
             x_name = self.xlabel or "x"
             set_axes(axes, x_name, self.ylabel, self.xlim, self.ylim, self.xscale, self.yscale, None)
             axes.legend()

@@ -19,10 +19,10 @@ _INSTEAD = {
     "RNN": "recurrent networks are not covered",
     "MultiHeadAttention": "attention is not covered",
     "bbox_to_rect": "object detection is not covered",
-    "train_2d": "the chapter on optimisation algorithms is not covered",
+    "train_2d": "the chapter on optimization algorithms is not covered",
     "multibox_prior": "object detection is not covered",
     "Benchmark": "use d2l.Timer",
-    "train_ch11": "the chapter on optimisation algorithms is not covered",
+    "train_ch11": "the chapter on optimization algorithms is not covered",
 }
 
 

@@ -1,4 +1,4 @@
-"""The later editions' Module and Trainer: a network with its loss and optimiser, and the loop around it."""
+"""The later editions' Module and Trainer: a network with its loss and optimizer, and the loop around it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Module", "Trainer"]
 
 
 class Module(nn.Module, HyperParameters):
-    """A network with its loss and its optimiser: what a Trainer trains."""
+    """A network with its loss and its optimizer: what a Trainer trains."""
 
     plot_train_per_epoch: int
     plot_valid_per_epoch: int
@@ -79,7 +79,7 @@ class Module(nn.Module, HyperParameters):
         return torch.optim.SGD(self.parameters(), lr=self.lr)
 
     def apply_init(self, inputs: Sequence[Any], init: Callable[[nn.Module], None] | None = None) -> None:
-        """Run once, so that lazy layers know their shapes, then initialise every layer by `init`."""
+        """Run once, so that lazy layers know their shapes, then initialize every layer by `init`."""
         self.forward(*inputs)
         if init is not None:
             net: Any = self.net
@@ -132,7 +132,7 @@ class Trainer(HyperParameters):
         for batch in some(self.train_dataloader, "train_dataloader()"):
             loss = self.model.training_step(self.prepare_batch(batch))
             self.optim.zero_grad()
-            with torch.no_grad():  # so that an optimiser of one's own may change parameters in place
+            with torch.no_grad():  # so that an optimizer of one's own may change parameters in place
                 loss.backward()
                 if self.gradient_clip_val > 0:
                     self.clip_gradients(self.gradient_clip_val, self.model)

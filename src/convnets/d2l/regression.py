@@ -64,7 +64,7 @@ class SGD(HyperParameters):
 
 
 class LinearRegressionScratch(Module):
-    """Linear regression with its own weights, loss and optimiser."""
+    """Linear regression with its own weights, loss and optimizer."""
 
     def __init__(self, num_inputs: int, lr: float, sigma: float = 0.01) -> None:
         super().__init__()

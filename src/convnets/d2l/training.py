@@ -56,7 +56,7 @@ def train_epoch_ch3(
     loss: Callable[[Tensor, Tensor], Tensor],
     updater: Any,
 ) -> tuple[float, float]:
-    """One pass; `updater` is an optimiser of PyTorch or a function of the batch's size. Returns mean loss, accuracy."""
+    """One pass; `updater` is an optimizer of PyTorch or a function of the batch's size. Returns mean loss, accuracy."""
     if isinstance(net, nn.Module):
         net.train()
     metric = Accumulator(3)
@@ -168,7 +168,7 @@ def _learner(
     net.apply(init_cnn)
     config = TrainConfig(
         epochs=max(1, epochs),
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=lr,
         momentum=0.0,
         weight_decay=0.0,
@@ -234,7 +234,7 @@ def train_ch13(
     num_epochs: int,
     devices: Devices | None = None,
 ) -> None:
-    """Train with any loss (one number per example) and optimiser, on `devices` (one or several).
+    """Train with any loss (one number per example) and optimizer, on `devices` (one or several).
 
     None: all graphics cards, or the processor.
     """

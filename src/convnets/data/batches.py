@@ -31,7 +31,7 @@ class Batch:
     """What the network sees in one step."""
 
     images: Tensor
-    """float32 N×C×S×S, normalised, contiguous."""
+    """float32 N×C×S×S, normalized, contiguous."""
     targets: Tensor
     """int64 N class indices; float N×K shares of the classes when images were mixed."""
     indices: Tensor
@@ -43,7 +43,7 @@ class Batch:
 class Batches:
     """An ImageSet as batches, epoch by epoch.
 
-    A single image left over at the end joins the batch before it, because batch normalisation cannot learn
+    A single image left over at the end joins the batch before it, because batch normalization cannot learn
     from one image; any other remainder is a smaller last batch. Where n = `share[1]` processes share each batch,
     rank r takes every n-th image of the batch from image r on, and a remainder of less than two images each joins.
 
@@ -151,7 +151,7 @@ class Batches:
             own = ("rank", self.rank) if self.ranks > 1 else ()  # no two processes draw the same
             generator = generator_for(self.seed, "augment", epoch, step, *own, device=self.device)
             images = augment_images(images, self.augment, generator)
-        images = self.preprocess.normalise(self.preprocess.fit(images))
+        images = self.preprocess.normalize(self.preprocess.fit(images))
         if self.mixing:
             images, targets = self.mixing(images, one_hot(targets, len(self.image_set.classes)), generator)
         return Batch(images.contiguous(), targets, indices)

@@ -26,14 +26,14 @@ class DataEntry:
     classes: tuple[str, ...]
     """Class names; the index is the label."""
     channels: int
-    """1 (grey) or 3 (RGB)."""
+    """1 (gray) or 3 (RGB)."""
     size: int
     """Side of the square images, in pixels."""
     mean: tuple[float, ...]
     """Mean of the training pixels in [0, 1], per channel."""
     std: tuple[float, ...]
     """Population standard deviation of the training pixels in [0, 1], per channel."""
-    licence: str
+    license: str
     home: str
     """Where the data set is described."""
     files: tuple[PublishedFile, ...] = ()
@@ -70,7 +70,7 @@ _FASHION_MNIST = DataEntry(
     size=28,
     mean=(0.2860,),
     std=(0.3530,),
-    licence="MIT (Zalando SE)",
+    license="MIT (Zalando SE)",
     home="https://github.com/zalandoresearch/fashion-mnist",
     files=_idx_files(
         (
@@ -100,7 +100,7 @@ _MNIST = DataEntry(
     size=28,
     mean=(0.1307,),
     std=(0.3081,),
-    licence="CC BY-SA 3.0",
+    license="CC BY-SA 3.0",
     home="http://yann.lecun.com/exdb/mnist/",
     files=_idx_files(
         ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
@@ -127,7 +127,7 @@ _KMNIST = DataEntry(
     size=28,
     mean=(0.1918,),
     std=(0.3483,),
-    licence="CC BY-SA 4.0 (CODH)",
+    license="CC BY-SA 4.0 (CODH)",
     home="https://github.com/rois-codh/kmnist",
     files=_idx_files(
         ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
@@ -142,7 +142,7 @@ _KMNIST = DataEntry(
 
 _CIFAR10 = DataEntry(
     name="cifar10",
-    title="ten kinds of animals and vehicles in colour (Krizhevsky 2009)",
+    title="ten kinds of animals and vehicles in color (Krizhevsky 2009)",
     train_images=50_000,
     test_images=10_000,
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -150,7 +150,7 @@ _CIFAR10 = DataEntry(
     size=32,
     mean=(0.4914, 0.4822, 0.4465),
     std=(0.2470, 0.2435, 0.2616),
-    licence="none stated; cite Krizhevsky 2009",
+    license="none stated; cite Krizhevsky 2009",
     home="https://www.cs.toronto.edu/~kriz/cifar.html",
     files=(
         PublishedFile(
@@ -175,7 +175,7 @@ _SCIKIT_DIGITS = DataEntry(
     size=8,
     mean=(0.3054,),
     std=(0.3760,),
-    licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    license="CC BY 4.0 (UCI Machine Learning Repository)",
     home="https://archive.ics.uci.edu/dataset/80",
 )
 

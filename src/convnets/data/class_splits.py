@@ -15,7 +15,7 @@ __all__ = ["choose_held_out", "keep_classes", "without_classes"]
 
 
 def keep_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
-    """The images of the classes `names` alone, labelled 0 … len(names) − 1 in that order.
+    """The images of the classes `names` alone, labeled 0 … len(names) − 1 in that order.
 
     Raises UnknownNameError for a class that is not there, ConfigError for no class or one named twice.
 

@@ -34,7 +34,7 @@ class PictureProbe:
     """What a sample of the pictures looks like, before any preprocessing."""
 
     channels: int
-    """1 when every picture of the sample is grey, otherwise 3."""
+    """1 when every picture of the sample is gray, otherwise 3."""
     uniform_size: tuple[int, int] | None
     """(height, width) in pixels when all of the sample share it, otherwise None."""
 
@@ -95,7 +95,7 @@ def decode_images(
 ) -> ImageSet:
     """The same set with its images in memory: uint8 N×C×R×R, C = `preprocess.channels`, R = `preprocess.resize`.
 
-    The short side is scaled to R and the centre kept. Images that are in memory already are returned as they are.
+    The short side is scaled to R and the center kept. Images that are in memory already are returned as they are.
     `threads=0` takes the cores that this process may use. A picture that cannot be decoded raises its
     ImageDecodeError; up to `skip_corrupt` of them are left out instead, each reported to `on_skip` (default: a
     logged warning), and one more than that raises DataError. `progress` is called with (done, all).

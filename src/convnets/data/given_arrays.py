@@ -17,13 +17,13 @@ from convnets.errors import InputError
 
 __all__ = ["as_class_names", "as_labels", "as_pixels"]
 
-_COLOURS = (1, 3)
+_COLORS = (1, 3)
 
 
 def as_pixels(images: Any) -> Tensor:
     """uint8 N×C×H×W from a tensor, an array, or a list of equally large arrays or PIL pictures.
 
-    Without an axis of channels (N×H×W) the images are grey. Of arrays that are not tensors, N×H×W×C is understood as
+    Without an axis of channels (N×H×W) the images are gray. Of arrays that are not tensors, N×H×W×C is understood as
     well. Whole numbers of any type are taken where they are 0 to 255. Raises InputError for any other type or shape,
     and where the axis of channels could be either of two.
 
@@ -119,9 +119,9 @@ def _stacked(images: Any) -> np.ndarray[Any, Any]:
 
 
 def _channels_first(array: np.ndarray[Any, Any]) -> Tensor:
-    """The array as a tensor, N×C×H×W where it is N×H×W×C; colours are the axis of 1 or 3."""
+    """The array as a tensor, N×C×H×W where it is N×H×W×C; colors are the axis of 1 or 3."""
     if array.ndim == 4:
-        first, last = array.shape[1] in _COLOURS, array.shape[3] in (*_COLOURS, 4)
+        first, last = array.shape[1] in _COLORS, array.shape[3] in (*_COLORS, 4)
         if first and last:
             raise InputError(
                 f"images have shape {array.shape}, which could be N×C×H×W or N×H×W×C; give a tensor "
@@ -139,9 +139,9 @@ def _channels_first(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] not in _COLOURS:
+    if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] not in _COLORS:
         raise InputError(
             f"images have shape {shape}, which looks like N×H×W×C; use images.permute(0, 3, 1, 2)"
         )
-    if len(shape) != 4 or shape[1] not in _COLOURS:
+    if len(shape) != 4 or shape[1] not in _COLORS:
         raise InputError(f"images have shape {shape}; allowed: N×H×W, or N×C×H×W with C = 1 or 3")

@@ -1,6 +1,6 @@
-"""ImageSet: labelled images, the one noun that all data becomes before anything else happens to it.
+"""ImageSet: labeled images, the one noun that all data becomes before anything else happens to it.
 
-N images, C channels (1 grey, 3 RGB), H height, W width, K classes.
+N images, C channels (1 gray, 3 RGB), H height, W width, K classes.
 """
 
 from __future__ import annotations

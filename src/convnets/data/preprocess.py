@@ -1,7 +1,7 @@
 """Preprocess: how any picture becomes the network's input. It travels inside the model folder.
 
 One route for every picture, in training, evaluation and prediction:
-uint8 → [0, 1] → short side to `resize` → centre crop of `size` × `size` → (x − mean) / std.
+uint8 → [0, 1] → short side to `resize` → center crop of `size` × `size` → (x − mean) / std.
 N images, C channels, H height, W width.
 """
 
@@ -17,15 +17,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from convnets.core.former_names import takes_former_names
 from convnets.errors import ConfigError, InputError
 
-__all__ = ["Preprocess", "centre_crop", "channel_statistics", "convert_channels", "resize_short_side"]
+__all__ = ["Preprocess", "center_crop", "channel_statistics", "convert_channels", "resize_short_side"]
 
 # ITU-R BT.601 luma, the weights behind Pillow's own conversion from RGB to L
 _LUMA = (0.299, 0.587, 0.114)
 _MAX_SIDE = 8192  # 67 megapixels, as many as a picture that is read may have
 
 
+@takes_former_names
 @dataclass(frozen=True)
 class Preprocess:
     """Channels, sizes in pixels, and mean and spread of the pixels in [0, 1].
@@ -36,7 +38,7 @@ class Preprocess:
     """
 
     channels: int
-    """1 (grey) or 3 (RGB)."""
+    """1 (gray) or 3 (RGB)."""
     size: int
     """Side of the network's square input, in pixels."""
     resize: int
@@ -66,7 +68,7 @@ class Preprocess:
 
     @classmethod
     def plain(cls, channels: int, size: int, resize: int | None = None) -> Preprocess:
-        """Pixels in [0, 1] without normalisation, as the book's loaders give them."""
+        """Pixels in [0, 1] without normalization, as the book's loaders give them."""
         return cls(channels, size, resize or size, (0.0,) * channels, (1.0,) * channels)
 
     @classmethod
@@ -86,8 +88,8 @@ class Preprocess:
         return asdict(self)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 (or float in [0, 1]) N×C×H×W of any size → float32 N×`channels`×`size`×`size`, normalised."""
-        return self.normalise(self.fit(self.to_unit(images)))
+        """uint8 (or float in [0, 1]) N×C×H×W of any size → float32 N×`channels`×`size`×`size`, normalized."""
+        return self.normalize(self.fit(self.to_unit(images)))
 
     def to_unit(self, images: Tensor) -> Tensor:
         """uint8 N×C×H×W → float32 in [0, 1] with the network's channels; float images keep their values."""
@@ -97,10 +99,10 @@ class Preprocess:
         return convert_channels(unit, self.channels)
 
     def fit(self, images: Tensor) -> Tensor:
-        """Float N×C×H×W of any size → N×C×`size`×`size`: short side to `resize`, then the centre."""
-        return centre_crop(resize_short_side(images, self.resize), self.size)
+        """Float N×C×H×W of any size → N×C×`size`×`size`: short side to `resize`, then the center."""
+        return center_crop(resize_short_side(images, self.resize), self.size)
 
-    def normalise(self, images: Tensor) -> Tensor:
+    def normalize(self, images: Tensor) -> Tensor:
         """(x − mean) / std for each channel of float N×C×H×W."""
         if not any(self.mean) and all(s == 1.0 for s in self.std):
             return images
@@ -115,7 +117,7 @@ class Preprocess:
         return self.picture(picture, self.resize, square=True)
 
     def picture(self, picture: Image.Image, short_side: int, *, square: bool = False) -> Tensor:
-        """One PIL picture → uint8 C×H×W whose short side is `short_side`; `square` keeps the centre only."""
+        """One PIL picture → uint8 C×H×W whose short side is `short_side`; `square` keeps the center only."""
         picture = picture.convert("L" if self.channels == 1 else "RGB")
         if square:
             picture = _without_far_ends(picture)
@@ -142,7 +144,7 @@ def _without_far_ends(picture: Image.Image) -> Image.Image:
 
 
 def convert_channels(images: Tensor, channels: int) -> Tensor:
-    """N×C×H×W with 1 or 3 channels → N×`channels`×H×W: grey is repeated, RGB becomes its BT.601 luma."""
+    """N×C×H×W with 1 or 3 channels → N×`channels`×H×W: gray is repeated, RGB becomes its BT.601 luma."""
     if images.shape[1] == channels:
         return images
     if images.shape[1] == 1:
@@ -161,7 +163,7 @@ def resize_short_side(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 
-def centre_crop(images: Tensor, side: int) -> Tensor:
+def center_crop(images: Tensor, side: int) -> Tensor:
     """The middle `side` × `side` pixels of N×C×H×W."""
     top, left = (images.shape[-2] - side) // 2, (images.shape[-1] - side) // 2
     return images[..., top : top + side, left : left + side]

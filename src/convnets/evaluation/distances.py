@@ -27,7 +27,7 @@ DISTANCES = ("euclidean", "squared", "cosine", "l1")
 
 
 def pairwise_distances(a: Tensor, b: Tensor, distance: str | Distance = "euclidean") -> Tensor:
-    """Distance of every row of float N×D to every row of M×D: N×M, with gradients, exact for near neighbours.
+    """Distance of every row of float N×D to every row of M×D: N×M, with gradients, exact for near neighbors.
 
     Differences are added up, not ‖a‖² + ‖b‖² − 2 a·b, which would lose the small distances; equal vectors have
     distance 0 and gradient 0. Raises UnknownNameError for a name, InputError for shapes that do not fit.

@@ -1,4 +1,4 @@
-"""Evaluate: a network on labelled images, with the protocol said."""
+"""Evaluate: a network on labeled images, with the protocol said."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def evaluate(
     model: a run, a model folder or a `TrainedModel`; or a bare network, whose `preprocess` has to be given.
     batch_size: images per batch; None chooses by their size, so that memory stays bounded.
     hardware: where and in which precision; None is the network's own device, in float32.
-    views: 1 centre crop, 2 with its mirror image, 5 centre and corners, 10 with their mirror images, 6 the two moved
+    views: 1 center crop, 2 with its mirror image, 5 center and corners, 10 with their mirror images, 6 the two moved
         by a pixel along the diagonal, for small pictures; the probabilities are averaged.
     workers: processes that decode images that are still files; 0 decodes in this one.
     progress: called with (images done, images in all) after each batch.
@@ -125,7 +125,7 @@ def describe_protocol(preprocess: Preprocess, views: int, hardware: Hardware) ->
 
     >>> cpu = Hardware(torch.device("cpu"), torch.float32, threads=1)
     >>> describe_protocol(Preprocess.plain(channels=3, size=224, resize=256), 1, cpu)
-    'single centre crop, 224 px of short side 256, fp32'
+    'single center crop, 224 px of short side 256, fp32'
     """
     side = preprocess_for_views(preprocess, views).resize
     return f"{VIEWS[views]}, {preprocess.size} px of short side {side}, {hardware.precision}"

@@ -1,4 +1,4 @@
-"""Evaluation: what a network scored on labelled images, and all that follows from its probabilities."""
+"""Evaluation: what a network scored on labeled images, and all that follows from its probabilities."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Evaluation:
     >>> import torch
     >>> evaluation = Evaluation(
     ...     probabilities=torch.tensor([[0.9, 0.1], [0.8, 0.2]]), labels=torch.tensor([0, 1]),
-    ...     classes=("cat", "dog"), loss=0.857, seconds=0.1, protocol="single centre crop, fp32",
+    ...     classes=("cat", "dog"), loss=0.857, seconds=0.1, protocol="single center crop, fp32",
     ... )
     >>> evaluation.accuracy, evaluation.mistakes()[0].true
     (0.5, 'dog')

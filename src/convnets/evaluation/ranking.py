@@ -122,7 +122,7 @@ def score_retrieval(
     ks: Sequence[int] = (1, 2, 4, 8),
     distance: str | Distance = "euclidean",
 ) -> RetrievalScores:
-    """Search the neighbours of every vector and count those of its class.
+    """Search the neighbors of every vector and count those of its class.
 
     Without `gallery` the vectors search among themselves, each query itself left out; with one (vectors M×D and
     labels M) they search it. Definitions: Recall@K by Jégou, Douze & Schmid 2011; R-precision and MAP@R by Musgrave,
@@ -172,11 +172,11 @@ class _Search:
     def __init__(self, vectors: Tensor, labels: Tensor, distance: str | Distance) -> None:
         self.labels, self.distance = labels, distance
         self._by_product = distance in ("euclidean", "squared", "cosine")
-        self._centre = torch.zeros(1)
+        self._center = torch.zeros(1)
         if self._by_product:
             prepared = self._prepare(vectors)
-            self._centre = prepared.mean(0, keepdim=True)
-            vectors = prepared - self._centre  # smaller numbers lose less in ‖a‖² + ‖b‖² − 2 a·b
+            self._center = prepared.mean(0, keepdim=True)
+            vectors = prepared - self._center  # smaller numbers lose less in ‖a‖² + ‖b‖² − 2 a·b
             self._squares = vectors.square().sum(1)
         self.vectors = vectors.float()
 
@@ -195,7 +195,7 @@ class _Search:
 
     def _by_name(self, queries: Tensor, depth: int, own: Tensor | None) -> Tensor:
         if self._by_product:
-            queries = self._prepare(queries) - self._centre
+            queries = self._prepare(queries) - self._center
             distances = torch.addmm(self._squares, queries, self.vectors.T, alpha=-2)
             distances += queries.square().sum(1, keepdim=True)
         else:

@@ -1,4 +1,4 @@
-"""Scores: log-probabilities of a batch of normalised images, the one place where a network is asked."""
+"""Scores: log-probabilities of a batch of normalized images, the one place where a network is asked."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 def log_probabilities(
     network: nn.Module, images: Tensor, size: int, views: int, hardware: Hardware
 ) -> Tensor:
-    """Normalised images N×C×H×W → float32 N×K: log-probabilities of the views' average (`view_weights`).
+    """Normalized images N×C×H×W → float32 N×K: log-probabilities of the views' average (`view_weights`).
 
     Call it inside `evaluation_mode`; `size` is the side of each crop in pixels, and one view is not cropped.
     """

@@ -28,7 +28,7 @@ def compute_vectors(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """`answer` (normalised images → N×D) for every image, float32 N×D on the processor, in the images' order.
+    """`answer` (normalized images → N×D) for every image, float32 N×D on the processor, in the images' order.
 
     `network` is what `answer` computes with: it is in evaluation mode meanwhile and left as found.
     batch_size: images per batch; None chooses by their size. progress: called with (images done, in all).

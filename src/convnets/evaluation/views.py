@@ -1,6 +1,6 @@
 """Views: several crops of one picture, whose probabilities are averaged.
 
-The centre, the four corners, and the mirror image of each: ten views as in Krizhevsky et al. 2012,
+The center, the four corners, and the mirror image of each: ten views as in Krizhevsky et al. 2012,
 section 4.1, who cut 224 pixels out of 256; the same share, 8/7 of the size, is used here for every size.
 Two views are the picture as one view sees it, and its mirror image. Six are, besides, both moved by one pixel along the
 diagonal, each way, at half the weight: for small pictures, as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a
@@ -21,19 +21,19 @@ from convnets.errors import ConfigError, InputError
 __all__ = ["VIEWS", "crop_views", "preprocess_for_views", "view_weights"]
 
 VIEWS = {
-    1: "single centre crop",
-    2: "2 views (centre, mirrored)",
-    5: "5 views (centre, corners)",
-    6: "6 views (centre, moved by a pixel, mirrored)",
-    10: "10 views (centre, corners, mirrored)",
+    1: "single center crop",
+    2: "2 views (center, mirrored)",
+    5: "5 views (center, corners)",
+    6: "6 views (center, moved by a pixel, mirrored)",
+    10: "10 views (center, corners, mirrored)",
 }
 """Numbers of views, and what they are."""
 _MIRRORED, _CORNERS = (2, 6, 10), (5, 10)
 
 
 def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
-    """N×C×H×W → N×`views`×C×`size`×`size`: centre, top left, right, bottom left, right, then mirrored
-    (2: centre and its mirror image; 6: centre, one pixel up and left of it, one down and right, then mirrored, where
+    """N×C×H×W → N×`views`×C×`size`×`size`: center, top left, right, bottom left, right, then mirrored
+    (2: center and its mirror image; 6: center, one pixel up and left of it, one down and right, then mirrored, where
     pixels at the edge are repeated).
 
     Raises ConfigError for views other than those of VIEWS, and InputError for images smaller than `size`.
@@ -47,11 +47,11 @@ def crop_views(images: Tensor, size: int, views: int = 1) -> Tensor:
             f"images have shape {tuple(images.shape)}; allowed: N×C×H×W of at least {size}×{size} pixels"
         )
     down, right = images.shape[-2] - size, images.shape[-1] - size
-    centre = (down // 2, right // 2)
-    places = [centre]
+    center = (down // 2, right // 2)
+    places = [center]
     if views == 6:
         images = F.pad(images, (1, 1, 1, 1), mode="replicate")
-        places = [(centre[0] + move, centre[1] + move) for move in (1, 0, 2)]
+        places = [(center[0] + move, center[1] + move) for move in (1, 0, 2)]
     elif views in _CORNERS:
         places += [(0, 0), (0, right), (down, 0), (down, right)]
     crops = torch.stack([images[..., y : y + size, x : x + size] for y, x in places], dim=1)
@@ -85,6 +85,6 @@ def check_views(views: int) -> None:
     """Raise ConfigError unless `views` is one of VIEWS."""
     if views not in VIEWS:
         raise ConfigError(
-            f"views is {views}; allowed: 1 (centre), 2 (and its mirror image), 5 (centre and corners), "
-            "6 (centre, moved by a pixel, mirrored), 10 (centre, corners, mirrored)"
+            f"views is {views}; allowed: 1 (center), 2 (and its mirror image), 5 (center and corners), "
+            "6 (center, moved by a pixel, mirrored), 10 (center, corners, mirrored)"
         )

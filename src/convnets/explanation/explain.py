@@ -50,7 +50,7 @@ def explain(
         network_or_run: a run, a model folder or a `TrainedModel`, which know their preprocessing and class names; or
             any `nn.Module` that answers images with logits.
         images: pictures as `Predictor.predict` takes them: files, folders, PIL pictures, uint8 tensors …; for a bare
-            `nn.Module` a float tensor N×C×H×W, normalised as in training. N may be 0.
+            `nn.Module` a float tensor N×C×H×W, normalized as in training. N may be 0.
         target: the class to explain, by number or name, or one for each image; None takes the most probable one.
         method: one of METHODS: gradient, gradient-x-input, smooth-grad, integrated-gradients,
             guided-backpropagation, occlusion, rise, grad-cam, grad-cam++, hires-cam, layer-cam, score-cam, lrp.
@@ -59,7 +59,7 @@ def explain(
         contrast: a class as `target`: why the target and not that one.
         check: whether the maps can be believed: adds `verdicts` to each. Takes about a thousand passes an image.
         memory: bytes that one pass may take.
-        seed: of noise, masks and randomised weights.
+        seed: of noise, masks and randomized weights.
 
     The score is the target's logit, less that of the contrast. The network runs in evaluation mode, and nothing of
     it is changed: modes, gradients, hooks, buffers and random numbers are as before.

@@ -1,4 +1,4 @@
-"""Explained: a network with images, normalised for it and as they look."""
+"""Explained: a network with images, normalized for it and as they look."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import open_model
 from convnets.data.images.image_inputs import Picture, expand_folders, name_of, open_given
-from convnets.data.preprocess import centre_crop
+from convnets.data.preprocess import center_crop
 from convnets.errors import InputError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.capture.undisturbed_pass import to_network
@@ -32,7 +32,7 @@ class Explained:
 
     network: nn.Module
     images: Tensor
-    """N×C×H×W, normalised, as the network takes them."""
+    """N×C×H×W, normalized, as the network takes them."""
     pictures: Tensor
     """uint8 N×C×H×W with C 1 or 3: what the network sees, to be looked at."""
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Explained:
 
 
 def open_explained(network_or_run: NetworkOrRun, images: Any) -> Explained:
-    """The network with its images, normalised. Raises what `load_model` and `open_given` raise, and InputError."""
+    """The network with its images, normalized. Raises what `load_model` and `open_given` raise, and InputError."""
     if isinstance(network_or_run, nn.Module):
         return _bare(plain_network(network_or_run), images)
     if not isinstance(network_or_run, TrainedModel | Run | Path | str):
@@ -62,12 +62,12 @@ def _trained(trained: TrainedModel, images: Any) -> Explained:
     shape = (0, preprocess.channels, preprocess.resize, preprocess.resize)
     pictures = torch.stack(stored) if stored else torch.zeros(shape, dtype=torch.uint8, device="cpu")
     network = plain_network(trained.network)
-    normalised = to_network(network, preprocess(pictures))
-    return Explained(network, normalised, centre_crop(pictures, preprocess.size), names, trained.classes)
+    normalized = to_network(network, preprocess(pictures))
+    return Explained(network, normalized, center_crop(pictures, preprocess.size), names, trained.classes)
 
 
 def _bare(network: nn.Module, images: Any) -> Explained:
-    """Pictures are the images themselves, each stretched to the range of a byte; grey where C is neither 1 nor 3."""
+    """Pictures are the images themselves, each stretched to the range of a byte; gray where C is neither 1 nor 3."""
     x = to_network(network, images)
     if x.ndim != 4:
         raise InputError(f"images have shape {tuple(x.shape)}; allowed: N×C×H×W")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convnets.data.image_set import ImageSet
-from convnets.data.preprocess import Preprocess, centre_crop
+from convnets.data.preprocess import Preprocess, center_crop
 from convnets.errors import ConfigError
 
 __all__ = ["pixels_of", "spread_sample"]
@@ -31,4 +31,4 @@ def pixels_of(images: ImageSet, preprocess: Preprocess) -> Tensor:
     if isinstance(images.images, Tensor):
         return images.images
     stored = torch.stack([preprocess.store(images.images.open(place)) for place in range(len(images))])
-    return centre_crop(stored, preprocess.size)
+    return center_crop(stored, preprocess.size)

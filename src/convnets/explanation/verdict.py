@@ -13,7 +13,7 @@ class Verdict:
     """One check of one map, in a sentence that a reader can act on."""
 
     check: str
-    """Such as `randomisation`."""
+    """Such as `randomization`."""
     value: float | None
     """The number that it rests on; None where it could not be measured."""
     passed: bool | None

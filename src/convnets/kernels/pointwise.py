@@ -20,7 +20,7 @@ from convnets.kernels.compiled import compiled_kernels
 from convnets.kernels.pointwise_call import ACTIVATIONS, PointwiseCall, call_for
 from convnets.kernels.pooling import Pooling
 
-__all__ = ["Norm", "Pooling", "is_supported", "normalise_activate_pool"]
+__all__ = ["Norm", "Pooling", "is_supported", "normalize_activate_pool"]
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -29,7 +29,7 @@ _CHEAP = (None, "relu")
 _WIDEST_REGISTER = 64  # bytes
 
 
-def normalise_activate_pool(
+def normalize_activate_pool(
     x: Tensor, norm: Norm | None, residual: Tensor | None, activation: str | None, pooling: Pooling | None
 ) -> Tensor:
     """pool(activation(norm(x) + residual)), differentiable once in x, residual and the norm's weight and bias.
@@ -42,7 +42,7 @@ def normalise_activate_pool(
     Where `is_supported` says no, or native kernels cannot be compiled, PyTorch's own operations give the result.
 
     >>> x = torch.randn(8, 6, 24, 24).to(memory_format=torch.channels_last)
-    >>> normalise_activate_pool(x, nn.BatchNorm2d(6), None, "sigmoid", Pooling("average", 2)).shape
+    >>> normalize_activate_pool(x, nn.BatchNorm2d(6), None, "sigmoid", Pooling("average", 2)).shape
     torch.Size([8, 6, 12, 12])
     """
     if activation not in ACTIVATIONS:
@@ -55,7 +55,7 @@ def normalise_activate_pool(
     if norm is not None and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
     weight, bias = (None, None) if norm is None else (norm.weight, norm.bias)
-    result: Tensor = _NormaliseActivatePool.apply(  # type: ignore[no-untyped-call]
+    result: Tensor = _NormalizeActivatePool.apply(  # type: ignore[no-untyped-call]
         x, weight, bias, residual, norm, activation, pooling
     )
     return result
@@ -64,7 +64,7 @@ def normalise_activate_pool(
 def is_supported(
     x: Tensor, norm: Norm | None = None, residual: Tensor | None = None, pooling: Pooling | None = None
 ) -> bool:
-    """Whether the native kernels can do it; otherwise `normalise_activate_pool` takes PyTorch's own operations.
+    """Whether the native kernels can do it; otherwise `normalize_activate_pool` takes PyTorch's own operations.
 
     >>> is_supported(torch.randn(2, 3, 8, 8), nn.BatchNorm2d(3)), is_supported(torch.randn(2, 3, 8, 8).double())
     (True, False)
@@ -110,7 +110,7 @@ def _is_supported_norm(norm: Norm, x: Tensor) -> bool:
 def plain(
     x: Tensor, norm: Norm | None, residual: Tensor | None, activation: str | None, pooling: Pooling | None
 ) -> Tensor:
-    """What `normalise_activate_pool` computes, by PyTorch's own operations."""
+    """What `normalize_activate_pool` computes, by PyTorch's own operations."""
     y = x if norm is None else norm(x)
     y = y if residual is None else y + residual
     functions: dict[str, Callable[[Tensor], Tensor]] = {
@@ -124,7 +124,7 @@ def plain(
     return y if pooling is None else pooling.plain(y)
 
 
-class _NormaliseActivatePool(torch.autograd.Function):
+class _NormalizeActivatePool(torch.autograd.Function):
     """The native kernels as one operation of the graph."""
 
     @staticmethod

@@ -33,7 +33,7 @@ class PointwiseCall(ctypes.Structure):
         *((name, ctypes.c_float) for name in ("epsilon", "momentum")),
         *(
             (name, ctypes.c_int32)
-            for name in ("is_bfloat16", "activation", "pooling", "normalised", "threads")
+            for name in ("is_bfloat16", "activation", "pooling", "normalized", "threads")
         ),
     )
 
@@ -45,7 +45,7 @@ class PointwiseCall(ctypes.Structure):
 
     def set_norm(self, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse_std: Tensor) -> None:
         """The norm's parameters and the batch's statistics, C float32 numbers each."""
-        self.normalised = 1
+        self.normalized = 1
         self.set_tensors(weight=weight, bias=bias, mean=mean, inverse_std=inverse_std)
 
     def set_running(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:

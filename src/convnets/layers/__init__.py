@@ -2,7 +2,7 @@
 
 Begin with `convolution.py`, then `blocks.py`.
 
->>> from convnets.layers import BatchNorm, Residual, initialise
+>>> from convnets.layers import BatchNorm, Residual, initialize
 
 Order, highest first; each imports only from below:
 
@@ -12,13 +12,14 @@ Order, highest first; each imports only from below:
 - activations · blocks · containers · dropout · number_types · synchronized_norm · windows
 """
 
+from convnets.core.former_names import former_attribute
 from convnets.layers.activations import RescaledSigmoid, rescaled_sigmoid
 from convnets.layers.blocks import DenseBlock, Inception, Residual, nin_block, transition, vgg_block
 from convnets.layers.containers import Sequential
 from convnets.layers.convolution import Convolution, cross_correlation, pointwise_convolution
 from convnets.layers.cross_entropy import cross_entropy
 from convnets.layers.dropout import Dropout, dropout
-from convnets.layers.initialization.initialize import INITIALISERS, initialise
+from convnets.layers.initialization.initialize import INITIALIZERS, initialize
 from convnets.layers.linear import Linear, linear
 from convnets.layers.normalization import BatchNorm, batch_norm
 from convnets.layers.pooling import (
@@ -36,7 +37,7 @@ from convnets.layers.pooling import (
 from convnets.layers.softmax import Softmax, log_softmax, log_sum_exp, softmax
 
 __all__ = [
-    "INITIALISERS",
+    "INITIALIZERS",
     "AdaptiveAveragePool",
     "AveragePool",
     "BatchNorm",
@@ -60,7 +61,7 @@ __all__ = [
     "dropout",
     "global_average_pool",
     "global_max_pool",
-    "initialise",
+    "initialize",
     "linear",
     "log_softmax",
     "log_sum_exp",
@@ -72,3 +73,5 @@ __all__ = [
     "transition",
     "vgg_block",
 ]
+
+__getattr__ = former_attribute(__name__, globals())

@@ -1,4 +1,4 @@
-"""Global pooling: the maps of an image become one vector, by average, maximum, generalised mean, grid or regions.
+"""Global pooling: the maps of an image become one vector, by average, maximum, generalized mean, grid or regions.
 
 N images, C channels, H height, W width, D numbers of the vector.
 """
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.layers.number_types import as_floats
 
-__all__ = ["POOLINGS", "GeneralisedMean", "generalised_mean", "pool", "region_maximum", "regions"]
+__all__ = ["POOLINGS", "GeneralizedMean", "generalized_mean", "pool", "region_maximum", "regions"]
 
 POOLINGS = ("flatten", "average", "maximum", "both", "gem", "grid", "grid-maximum", "rmac")
 """What `pool` knows."""
 
 _SMALLEST = 1e-6  # values are raised to at least this before a power, as in Radenović et al. 2019
-_OVERLAP = 0.4  # share that neighbouring regions of the coarsest scale have in common, Tolias et al. 2016
+_OVERLAP = 0.4  # share that neighboring regions of the coarsest scale have in common, Tolias et al. 2016
 _MOST_REGIONS = 7  # along the long side at the coarsest scale
 
 
@@ -29,7 +29,7 @@ def pool(maps: Tensor, pooling: str, *, p: float | Tensor = 3.0, grid: int = 6, 
     - `average`: of each map, D = C: where on the image a thing is does not matter, how much of it does
     - `maximum`: of each map, D = C: the strongest answer, wherever it is
     - `both`: average and maximum side by side, D = 2·C
-    - `gem`: the generalised mean with exponent `p`, D = C: 1 is the average, ∞ the maximum
+    - `gem`: the generalized mean with exponent `p`, D = C: 1 is the average, ∞ the maximum
     - `grid`, `grid-maximum`: average or maximum in each cell of `grid` × `grid`, D = C·grid²
     - `rmac`: maxima of overlapping regions at `levels` scales, each of length 1, added up, D = C
 
@@ -57,7 +57,7 @@ def pool(maps: Tensor, pooling: str, *, p: float | Tensor = 3.0, grid: int = 6, 
         case "both":
             return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
         case "gem":
-            return generalised_mean(maps, p)
+            return generalized_mean(maps, p)
         case "rmac":
             return region_maximum(maps, levels)
     if grid < 1:
@@ -66,14 +66,14 @@ def pool(maps: Tensor, pooling: str, *, p: float | Tensor = 3.0, grid: int = 6, 
     return in_cells(maps, grid).flatten(1)
 
 
-def generalised_mean(maps: Tensor, p: float | Tensor = 3.0) -> Tensor:
+def generalized_mean(maps: Tensor, p: float | Tensor = 3.0) -> Tensor:
     """(mean over H×W of x^p)^(1/p) of each map, N×C×H×W → N×C; values below 1e-6 count as that.
 
     Source: Radenović, Tolias & Chum 2019, "Fine-tuning CNN image retrieval with no human annotation", equation 3.
     Each map is divided by its maximum before the power and multiplied after, so that a large `p` cannot overflow.
     Raises ConfigError for p of 0 or below.
 
-    >>> generalised_mean(torch.tensor([[[[3.0, 4.0]]]]), p=2) ** 2
+    >>> generalized_mean(torch.tensor([[[[3.0, 4.0]]]]), p=2) ** 2
     tensor([[12.5000]])
     """
     if not isinstance(p, Tensor) and not p > 0:  # a learned one is kept above 0 by its module
@@ -84,10 +84,10 @@ def generalised_mean(maps: Tensor, p: float | Tensor = 3.0) -> Tensor:
     return means * largest.flatten(1)
 
 
-class GeneralisedMean(nn.Module):
-    """Generalised-mean pooling whose exponent is learned with the network's weights: N×C×H×W → N×C.
+class GeneralizedMean(nn.Module):
+    """Generalized-mean pooling whose exponent is learned with the network's weights: N×C×H×W → N×C.
 
-    >>> GeneralisedMean(p=1.0)(torch.tensor([[[[1.0, 3.0]]]])).tolist()
+    >>> GeneralizedMean(p=1.0)(torch.tensor([[[[1.0, 3.0]]]])).tolist()
     [[2.0]]
     """
 
@@ -99,7 +99,7 @@ class GeneralisedMean(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Pool with the present exponent, which is kept at 0.1 or above."""
-        return generalised_mean(maps, self.p.clamp(min=0.1))
+        return generalized_mean(maps, self.p.clamp(min=0.1))
 
 
 def region_maximum(maps: Tensor, levels: int = 3) -> Tensor:
@@ -122,7 +122,7 @@ def regions(height: int, width: int, levels: int = 3) -> list[tuple[int, int, in
     """(top, left, side) of the square regions of R-MAC, in cells of the map.
 
     At scale l = 1 … `levels` the side is 2·min(H, W) / (l + 1), rounded down; l regions lie at equal distances
-    along the short side and l + m − 1 along the long one, with m such that at the first scale neighbours overlap
+    along the short side and l + m − 1 along the long one, with m such that at the first scale neighbors overlap
     by as near to 40 % as can be.
 
     >>> regions(4, 4, 2)

@@ -60,7 +60,7 @@ class BatchNorm(nn.Module):
     result does not depend on the others. Without `track_running_stats` there are none, and batches always count.
 
     Arguments and state-dict keys are those of `nn.BatchNorm1d` and `nn.BatchNorm2d`. Half-precision input is
-    normalised in float32, whole numbers as floats. Raises InputError for another number of channels, and in training
+    normalized in float32, whole numbers as floats. Raises InputError for another number of channels, and in training
     for one value per channel.
 
     >>> layer = BatchNorm(6)

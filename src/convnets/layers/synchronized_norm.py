@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from convnets.errors import InputError
 
-__all__ = ["SynchronisedBatchNorm", "synchronise_batch_norm"]
+__all__ = ["SynchronizedBatchNorm", "synchronize_batch_norm"]
 
 
-class SynchronisedBatchNorm(nn.BatchNorm2d):
+class SynchronizedBatchNorm(nn.BatchNorm2d):
     """Batch norm whose mean and variance are those of the images of all processes together, in training.
 
     Arguments and state-dict keys are those of `nn.BatchNorm2d`; it takes N×C and N×C×H×W alike. Every process must
     call it equally often; they may hold different numbers of images. Outside a distributed run, and in prediction,
-    it is plain batch norm. Half-precision input is normalised in float32.
+    it is plain batch norm. Half-precision input is normalized in float32.
 
-    >>> layer = SynchronisedBatchNorm(6)
+    >>> layer = SynchronizedBatchNorm(6)
     >>> x = torch.rand(4, 6, 28, 28)
     >>> torch.allclose(layer(x), nn.BatchNorm2d(6)(x))
     True
@@ -35,7 +35,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
             return super().forward(input)
         self._check_input_dim(input)
         values = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
-        result = cast("tuple[Tensor, ...]", _Normalise.apply(values, self.weight, self.bias, self.eps))  # type: ignore[no-untyped-call]
+        result = cast("tuple[Tensor, ...]", _Normalize.apply(values, self.weight, self.bias, self.eps))  # type: ignore[no-untyped-call]
         y, mean, variance, count = result
         if self.track_running_stats:
             self._move(mean, variance * count / (count - 1).clamp(min=1))
@@ -55,12 +55,12 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance.to(self.running_var.dtype), momentum)
 
 
-class _Normalise(torch.autograd.Function):
+class _Normalize(torch.autograd.Function):
     """y = γ · (x − mean) / √(variance + ε) + β with mean and variance over all processes.
 
     Each gives its images' number, mean and sum of squared deviations, which are put together as in Chan, Golub &
     LeVeque 1983, "Algorithms for computing the sample variance" (two sums of squares would cancel each other). With
-    x̂ the normalised input and means over all processes, dx = γ / √(variance + ε) · (dy − mean(dy) − x̂ · mean(dy · x̂)).
+    x̂ the normalized input and means over all processes, dx = γ / √(variance + ε) · (dy − mean(dy) − x̂ · mean(dy · x̂)).
     """
 
     @staticmethod
@@ -77,49 +77,49 @@ class _Normalise(torch.autograd.Function):
         together = (counts * means).sum(0) / count
         variance = (sums + counts * (means - together).square()).sum(0) / count
         scale = (variance + epsilon).rsqrt().to(x.dtype)
-        normalised = (x - together.to(x.dtype).view(shape)) * scale.view(shape)
-        ctx.save_for_backward(normalised, scale, gamma, count.to(x.dtype))
+        normalized = (x - together.to(x.dtype).view(shape)) * scale.view(shape)
+        ctx.save_for_backward(normalized, scale, gamma, count.to(x.dtype))
         ctx.has_beta = beta is not None
-        y = normalised.clone() if gamma is None else normalised * gamma.view(shape)
+        y = normalized.clone() if gamma is None else normalized * gamma.view(shape)
         y = y if beta is None else y + beta.view(shape)
         ctx.mark_non_differentiable(together, variance, count)
         return y, together, variance, count
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
-        normalised, scale, gamma, count = ctx.saved_tensors
-        dy, axes, shape = gradients[0], _axes(normalised), _shape(normalised)
-        sums = torch.stack([dy.sum(axes), (dy * normalised).sum(axes)])
+        normalized, scale, gamma, count = ctx.saved_tensors
+        dy, axes, shape = gradients[0], _axes(normalized), _shape(normalized)
+        sums = torch.stack([dy.sum(axes), (dy * normalized).sum(axes)])
         own_beta, own_gamma = (
             sums.clone().unbind()
         )  # of this process: the engine adds up parameters' gradients
         first, second = (_summed(sums) / count).unbind()
-        dx = (dy - first.view(shape) - normalised * second.view(shape)) * scale.view(shape)
+        dx = (dy - first.view(shape) - normalized * second.view(shape)) * scale.view(shape)
         if gamma is not None:
             dx = dx * gamma.view(shape)
         return dx, None if gamma is None else own_gamma, own_beta if ctx.has_beta else None, None
 
 
-def synchronise_batch_norm(network: nn.Module) -> int:
-    """Put a SynchronisedBatchNorm in the place of each of PyTorch's batch norms, in place; returns how many.
+def synchronize_batch_norm(network: nn.Module) -> int:
+    """Put a SynchronizedBatchNorm in the place of each of PyTorch's batch norms, in place; returns how many.
 
-    Parameters, moving statistics, modes and names stay, so optimisers and state dicts know nothing of it.
+    Parameters, moving statistics, modes and names stay, so optimizers and state dicts know nothing of it.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
-    >>> synchronise_batch_norm(network), type(network[1]).__name__
-    (1, 'SynchronisedBatchNorm')
+    >>> synchronize_batch_norm(network), type(network[1]).__name__
+    (1, 'SynchronizedBatchNorm')
     """
-    made: dict[nn.Module, SynchronisedBatchNorm] = {}  # a module that stands in several places stays one
+    made: dict[nn.Module, SynchronizedBatchNorm] = {}  # a module that stands in several places stays one
     for parent in list(network.modules()):
         for name, child in list(parent._modules.items()):
             if type(child) in (nn.BatchNorm1d, nn.BatchNorm2d):
                 assert isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d)
-                setattr(parent, name, made.setdefault(child, _synchronised(child)))
+                setattr(parent, name, made.setdefault(child, _synchronized(child)))
     return len(made)
 
 
-def _synchronised(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> SynchronisedBatchNorm:
-    own = SynchronisedBatchNorm(
+def _synchronized(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> SynchronizedBatchNorm:
+    own = SynchronizedBatchNorm(
         layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
     )
     own._parameters.update(layer._parameters)

@@ -27,7 +27,7 @@ class Ensemble(ImageClassifier):
 
     Idea: the mean of the members' probabilities; mistakes that they do not share are outvoted (Hansen & Salamon 1990,
     "Neural network ensembles").
-    Input: pixels in [0, 1] that are not normalised: each member subtracts its own mean and divides by its own spread,
+    Input: pixels in [0, 1] that are not normalized: each member subtracts its own mean and divides by its own spread,
     which it learned from its own training images.
     """
 
@@ -37,7 +37,7 @@ class Ensemble(ImageClassifier):
     def __init__(
         self,
         members: Sequence[ImageClassifier],
-        normalisation: Sequence[tuple[Sequence[float], Sequence[float]]],
+        normalization: Sequence[tuple[Sequence[float], Sequence[float]]],
     ) -> None:
         first = members[0]
         super().__init__(
@@ -47,7 +47,7 @@ class Ensemble(ImageClassifier):
             sizes=first.sizes,
         )
         self.members = nn.ModuleList(members)
-        for name, values in zip(("mean", "std"), zip(*normalisation, strict=True), strict=True):
+        for name, values in zip(("mean", "std"), zip(*normalization, strict=True), strict=True):
             self.register_buffer(name, torch.tensor(values).view(len(members), 1, -1, 1, 1))  # M×1×C×1×1
 
     def features(self, x: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ _LENET_BN = replace(
     min_size=16,
     year=2015,
     paper="Ioffe & Szegedy, Batch normalization",
-    idea="normalise each channel over the batch, so that a large learning rate works",
+    idea="normalize each channel over the batch, so that a large learning rate works",
 )
 _ALEXNET_D2L = replace(
     _SOFTMAX,

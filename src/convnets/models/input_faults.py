@@ -54,7 +54,7 @@ def _dimension_remedy(in_channels: int, x: Tensor) -> str:
     if x.ndim == 3 and x.shape[2] == in_channels:
         return "one H×W×C image needs x.permute(2, 0, 1)[None]"
     if x.ndim == 3 and in_channels == 1:
-        return "a batch of N×H×W grey images needs x[:, None]"
+        return "a batch of N×H×W gray images needs x[:, None]"
     return "reshape it"
 
 
@@ -64,9 +64,9 @@ def _channel_remedy(wanted: int, x: Tensor) -> str:
         return "it looks like N×H×W×C; use x.permute(0, 3, 1, 2)"
     build = f"build the network with in_channels={found}"
     if found == 1:
-        return f"repeat the grey channel with x.expand(-1, {wanted}, -1, -1), or {build}"
+        return f"repeat the gray channel with x.expand(-1, {wanted}, -1, -1), or {build}"
     if found == 3 and wanted == 1:
-        return f"make it grey with Preprocess(channels=1, …) or x.mean(1, keepdim=True), or {build}"
+        return f"make it gray with Preprocess(channels=1, …) or x.mean(1, keepdim=True), or {build}"
     return build
 
 

@@ -38,7 +38,7 @@ class Stage(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images float N×C×S×S → what the stage gives."""
+        """Normalized images float N×C×S×S → what the stage gives."""
         if self.stage == "pixels":
             return x
         if self.stage == "logits":
@@ -63,7 +63,7 @@ class EmbedAndClassify(nn.Module):
             )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images float N×C×S×S → N×D and N×K."""
+        """Normalized images float N×C×S×S → N×D and N×K."""
         embed = cast("Callable[[Tensor], Tensor]", self.network.embed)
         classifier = cast(nn.Linear, self.network.classifier)
         vectors = embed(x)
@@ -85,7 +85,7 @@ class NamedStage(nn.Module):
             raise UnknownNameError("stage", stage, [*STAGES, *names])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images float N×C×S×S → the module's output at its first call."""
+        """Normalized images float N×C×S×S → the module's output at its first call."""
         handle = self.network.get_submodule(self.stage).register_forward_hook(_stop_here)
         try:
             self.network(x)

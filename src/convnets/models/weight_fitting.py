@@ -42,7 +42,7 @@ class Fit:
 def adapt_channels(weight: Tensor, channels: int, given: int | None = None) -> Tensor:
     """Weights N×I×… of a first layer for images with C = `channels`, as timm does (`adapt_input_conv`).
 
-    To one channel the filters of all are added up: a grey picture, repeated in I channels, gives the same as before. To
+    To one channel the filters of all are added up: a gray picture, repeated in I channels, gives the same as before. To
     C channels they are repeated in turn and scaled by I / C, so that sums keep their size. `given` is I, by default
     the second axis; a layer on flattened images (N × I·H·W) needs it.
 

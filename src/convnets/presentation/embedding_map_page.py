@@ -12,7 +12,7 @@ from PIL import Image
 
 from convnets.core.html.kit import Markup, note, page, render
 from convnets.data.images.thumbnail import thumbnail
-from convnets.explanation.pictures.colours import as_picture, class_colours
+from convnets.explanation.pictures.colors import as_picture, class_colors
 from convnets.explanation.representations.embedding_map import EmbeddingMap
 
 __all__ = ["map_page"]
@@ -51,16 +51,16 @@ _POINT = (
 def map_page(found: EmbeddingMap) -> str:
     """A whole document: the map, a key of the classes, and how to read it."""
     sheet, columns, side = _sheet(found)
-    colours = class_colours(len(found.classes))
+    colors = class_colors(len(found.classes))
     points = [
-        _point(found, index, place, colours, columns, side)
+        _point(found, index, place, colors, columns, side)
         for index, place in enumerate(_percent(found.positions))
     ]
-    key = list(zip(found.classes, colours, strict=True))
+    key = list(zip(found.classes, colors, strict=True))
     style = f"{_STYLE}.map {{ --sheet: url(data:image/png;base64,{sheet}); }}"
     words = (
         f"{found.note} Point at an image, or go from one to the next with the tab key. A diamond with a dark rim "
-        f"is one of the {found.mistakes} images that the network takes for another class; its colour is the true one."
+        f"is one of the {found.mistakes} images that the network takes for another class; its color is the true one."
     )
     return page(found.title, render(_MAP, points=points, key=key, note=note(words)), style=style)
 
@@ -69,7 +69,7 @@ def _point(
     found: EmbeddingMap,
     index: int,
     place: NDArray[np.float64],
-    colours: list[str],
+    colors: list[str],
     columns: int,
     side: tuple[int, int],
 ) -> Markup:
@@ -89,7 +89,7 @@ def _point(
     return render(
         _POINT,
         kind=kind,
-        style=f"left:{place[0]:.2f}%;top:{place[1]:.2f}%;background:{colours[true]}",
+        style=f"left:{place[0]:.2f}%;top:{place[1]:.2f}%;background:{colors[true]}",
         tile=f"{size};{sheet};{shift}",
         words=words,
         sure=f"{found.confidence[index]:.0%} sure, image {index}",
@@ -112,8 +112,8 @@ def _sheet(found: EmbeddingMap) -> tuple[str, int, tuple[int, int]]:
         pictures = [thumbnail(picture, _LARGEST) for picture in pictures]
     width, height = pictures[0].size
     columns = max(1, math.ceil(math.sqrt(len(pictures))))
-    grey = found.pixels.shape[1] == 1
-    paper = Image.new("L" if grey else "RGB", (columns * width, math.ceil(len(pictures) / columns) * height))
+    gray = found.pixels.shape[1] == 1
+    paper = Image.new("L" if gray else "RGB", (columns * width, math.ceil(len(pictures) / columns) * height))
     for index, picture in enumerate(pictures):
         paper.paste(picture.convert(paper.mode), (index % columns * width, index // columns * height))
     content = io.BytesIO()

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from convnets.evaluation.plots.drawing import INK, style_axes
-from convnets.explanation.pictures.colours import as_picture, class_colours
+from convnets.explanation.pictures.colors import as_picture, class_colors
 from convnets.explanation.pictures.lettering import drawable, shortened
 from convnets.explanation.representations.embedding_map import EmbeddingMap
 
@@ -21,7 +21,7 @@ _NAMED_CLASSES = 24
 
 
 def map_figure(found: EmbeddingMap) -> Figure:
-    """Points in the colours of their true classes; a cross marks those taken for another class."""
+    """Points in the colors of their true classes; a cross marks those taken for another class."""
     figure = Figure(figsize=(10.0, 8.4))
     axes = figure.add_axes((0.02, 0.045, 0.8, 0.87))
     style_axes(axes, "", "")
@@ -34,13 +34,13 @@ def map_figure(found: EmbeddingMap) -> Figure:
     places = _in_square(found.positions)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
-    colours = np.array(class_colours(len(found.classes)))
+    colors = np.array(class_colors(len(found.classes)))
     wrong = found.labels != found.predicted
     x, y = places.T
-    axes.scatter(x[~wrong], y[~wrong], s=9, c=colours[found.labels[~wrong]], alpha=0.75, linewidths=0)
-    axes.scatter(x[wrong], y[wrong], s=26, c=colours[found.labels[wrong]], marker="x", linewidths=1.3)
+    axes.scatter(x[~wrong], y[~wrong], s=9, c=colors[found.labels[~wrong]], alpha=0.75, linewidths=0)
+    axes.scatter(x[wrong], y[wrong], s=26, c=colors[found.labels[wrong]], marker="x", linewidths=1.3)
     for place in without_overlap(places, 1.35 * _SIDE):
-        _draw_thumbnail(axes, found, int(place), places[place], colours)
+        _draw_thumbnail(axes, found, int(place), places[place], colors)
     _draw_legend(axes, found)
     axes.text(0, -0.035, found.note, fontsize=9, color=INK, va="top", transform=axes.transAxes)
     return figure
@@ -69,7 +69,7 @@ def _in_square(positions: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _draw_thumbnail(
-    axes: Axes, found: EmbeddingMap, index: int, place: NDArray[np.float64], colours: NDArray[np.str_]
+    axes: Axes, found: EmbeddingMap, index: int, place: NDArray[np.float64], colors: NDArray[np.str_]
 ) -> None:
     picture = as_picture(found.pixels[index].numpy())
     height, width = np.array(picture.shape[:2]) / max(picture.shape[:2]) * _SIDE
@@ -82,7 +82,7 @@ def _draw_thumbnail(
         width,
         height,
         fill=False,
-        edgecolor=colours[found.labels[index]],
+        edgecolor=colors[found.labels[index]],
         linewidth=1.6,
         linestyle=(0, (2, 1)) if wrong else "-",
         zorder=4,
@@ -93,8 +93,8 @@ def _draw_thumbnail(
 def _draw_legend(axes: Axes, found: EmbeddingMap) -> None:
     shown = found.classes[:_NAMED_CLASSES]
     handles = [
-        Line2D([], [], marker="s", linestyle="", markersize=8, color=colour)
-        for colour in class_colours(len(shown))
+        Line2D([], [], marker="s", linestyle="", markersize=8, color=color)
+        for color in class_colors(len(shown))
     ]
     names = [shortened(drawable(name), 135, 9) for name in shown]
     handles.append(Line2D([], [], marker="x", linestyle="", color=INK))

@@ -21,7 +21,7 @@ def model_html(model: TrainedModel) -> str:
     values: dict[str, object] = {
         "input": f"{preprocess.channels} × {preprocess.size} × {preprocess.size}, "
         f"short side scaled to {preprocess.resize}",
-        "normalised by": f"mean {_rounded(preprocess.mean)}, spread {_rounded(preprocess.std)}",
+        "normalized by": f"mean {_rounded(preprocess.mean)}, spread {_rounded(preprocess.std)}",
         "classes": names + more,
     }
     if model.architecture is not None:

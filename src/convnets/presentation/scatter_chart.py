@@ -23,7 +23,7 @@ __all__ = ["scatter_figure", "write_scatter"]
 _LARGEST = 1500  # area of the largest disc, in points squared
 _SMALLEST = 14
 Disc = tuple[float, float, float]
-"""Centre and radius in pixels."""
+"""Center and radius in pixels."""
 _DIRECTIONS = [(math.cos(angle), math.sin(angle)) for angle in (0, 1.57, 4.71, 3.14, 0.79, 5.5, 2.36, 3.93)]
 
 
@@ -94,10 +94,10 @@ def _write_labels(
 ) -> None:
     """Each label at the side of its disc where it covers least of what is there already."""
     scale = axes.figure.dpi / 72
-    centres = axes.transData.transform([(max(p.macs, 1), 1000 * p.latency.seconds) for p in points])
-    discs = [(x, y, math.sqrt(area / math.pi) * scale) for (x, y), area in zip(centres, areas, strict=True)]
+    centers = axes.transData.transform([(max(p.macs, 1), 1000 * p.latency.seconds) for p in points])
+    discs = [(x, y, math.sqrt(area / math.pi) * scale) for (x, y), area in zip(centers, areas, strict=True)]
     taken = [
-        Bbox.from_extents(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in centres
+        Bbox.from_extents(x - 5 * scale, y - 5 * scale, x + 5 * scale, y + 5 * scale) for x, y in centers
     ]
 
     def cost(box: Bbox, own: Disc) -> float:
@@ -123,13 +123,13 @@ def _places(x: float, y: float, away: float, width: float, height: float) -> Ite
     """Boxes around a disc, near ones first."""
     for distance in (away, away * 1.6, away * 2.4):
         for cosine, sine in _DIRECTIONS:
-            centre_x = x + cosine * distance + (cosine if abs(cosine) > 0.1 else 0) * width / 2
-            centre_y = y + sine * (distance + height / 2)
-            yield Bbox.from_bounds(centre_x - width / 2, centre_y - height / 2, width, height)
+            center_x = x + cosine * distance + (cosine if abs(cosine) > 0.1 else 0) * width / 2
+            center_y = y + sine * (distance + height / 2)
+            yield Bbox.from_bounds(center_x - width / 2, center_y - height / 2, width, height)
 
 
 def _nearest(box: Bbox, disc: Disc) -> tuple[float, float]:
-    """The point of a box that is nearest to a disc's centre."""
+    """The point of a box that is nearest to a disc's center."""
     x, y, _ = disc
     return min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from convnets.core.html.kit import card, cell, note, paragraph, render, share, table
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.summary import NetworkSummary
-from convnets.inspection.shown import (
+from convnets.inspection.formatting import (
     CONVENTION,
     FIELD_CONVENTION,
     MEMORY_CONVENTION,
-    shown_bytes,
-    shown_shape,
+    format_bytes,
+    format_shape,
 )
 from convnets.presentation.summary_text import (
     ITEMS,
     chosen_layers,
+    format_field,
+    format_parameters,
     layer_label,
-    shown_field,
-    shown_parameters,
     totals,
 )
 
@@ -34,7 +34,7 @@ def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
     layers = chosen_layers(summary, depth)
     failed = [] if summary.failure is None else [paragraph(f"Stops here: {summary.failure}")]
     return card(
-        f"{summary.network}, input {shown_shape(summary.input_shape)}",
+        f"{summary.network}, input {format_shape(summary.input_shape)}",
         table(_HEAD, map(_cells, layers), names=2, kind="layers"),
         *failed,
         *(paragraph(line) for line in totals(summary)),
@@ -43,18 +43,18 @@ def summary_html(summary: NetworkSummary, depth: int | None = None) -> str:
 
 
 def _cells(layer: LayerCost) -> list[str]:
-    output = "not called" if layer.call == 0 else shown_shape(layer.output_shape and layer.output_shape[1:])
+    output = "not called" if layer.call == 0 else format_shape(layer.output_shape and layer.output_shape[1:])
     label = render("<b>{{ label }}</b>", label=layer_label(layer)) if layer.is_block else layer_label(layer)
     return [
         cell(label, style=f"padding-left: {0.6 + 1.4 * (layer.depth - 1):.1f}em"),
         cell(layer.kind, title=layer.settings),
         output,
-        shown_field(layer),
-        shown_parameters(layer),
+        format_field(layer),
+        format_parameters(layer),
         f"{layer.macs:,}",
         f"{layer.flops:,}",
         share(layer.share, f"{layer.share:.1%}"),
         *(f"{getattr(layer, field):,}" for field in ITEMS.values()),
-        shown_bytes(layer.peak_bytes) if layer.call else "–",
-        shown_bytes(layer.kept_bytes),
+        format_bytes(layer.peak_bytes) if layer.call else "–",
+        format_bytes(layer.kept_bytes),
     ]

@@ -8,20 +8,20 @@ from convnets.core.display.text_table import aligned
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.parts import top_level_parts
 from convnets.inspection.cost.summary import NetworkSummary
-from convnets.inspection.shown import (
+from convnets.inspection.formatting import (
     CONVENTION,
     FIELD_CONVENTION,
     MEMORY_CONVENTION,
-    shown_bytes,
-    shown_shape,
+    format_bytes,
+    format_shape,
 )
 
 __all__ = [
     "ITEMS",
     "chosen_layers",
+    "format_field",
+    "format_parameters",
     "layer_label",
-    "shown_field",
-    "shown_parameters",
     "summary_text",
     "totals",
 ]
@@ -46,11 +46,11 @@ def summary_text(summary: NetworkSummary, depth: int | None, *, items: bool) -> 
     if seeing:
         head.insert(3, "field")
         for row, layer in zip(rows, chosen, strict=True):
-            row.insert(3, shown_field(layer))
+            row.insert(3, format_field(layer))
     if summary.failure is not None:  # where the pass ended, no layer has begun after it
         rows[-1][2] = "fails"
     table = aligned(head, rows, right=range(2, len(head)))
-    title = f"{summary.network}, input {shown_shape(summary.input_shape)}"
+    title = f"{summary.network}, input {format_shape(summary.input_shape)}"
     parts = [title, table, *totals(summary), "", *CONVENTION, *MEMORY_CONVENTION]
     parts += FIELD_CONVENTION if seeing else ()
     return "\n".join(parts)
@@ -64,18 +64,18 @@ def chosen_layers(summary: NetworkSummary, depth: int | None) -> tuple[LayerCost
 
 
 def _row(layer: LayerCost, *, items: bool) -> list[str]:
-    output = "not called" if layer.call == 0 else shown_shape(layer.output_shape and layer.output_shape[1:])
+    output = "not called" if layer.call == 0 else format_shape(layer.output_shape and layer.output_shape[1:])
     row = [
         "  " * (layer.depth - 1) + layer_label(layer),
         layer.kind,
         output,
-        shown_parameters(layer),
+        format_parameters(layer),
         f"{layer.macs:,}",
         f"{layer.flops:,}",
         f"{layer.share:.1%}",
     ]
     row += [f"{getattr(layer, field):,}" for field in ITEMS.values()] if items else []
-    return [*row, shown_bytes(layer.peak_bytes) if layer.call else "–", shown_bytes(layer.kept_bytes)]
+    return [*row, format_bytes(layer.peak_bytes) if layer.call else "–", format_bytes(layer.kept_bytes)]
 
 
 def layer_label(layer: LayerCost) -> str:
@@ -84,12 +84,12 @@ def layer_label(layer: LayerCost) -> str:
     return (name or "(itself)") + (f" (call {layer.call})" if layer.call > 1 else "")
 
 
-def shown_field(layer: LayerCost) -> str:
+def format_field(layer: LayerCost) -> str:
     """Its receptive field, marked where it is larger than the image, and where it is at most that."""
-    return "≤" * (not layer.field_exact) + shown_shape(layer.field_size) + "*" * layer.field_exceeds
+    return "≤" * (not layer.field_exact) + format_shape(layer.field_size) + "*" * layer.field_exceeds
 
 
-def shown_parameters(layer: LayerCost) -> str:
+def format_parameters(layer: LayerCost) -> str:
     """How many it has, or that all of them have been counted before."""
     shared = layer.shared_parameters and not layer.parameters
     return "shared" if shared else f"{layer.parameters:,}"
@@ -102,15 +102,15 @@ def totals(summary: NetworkSummary) -> list[str]:
         lines[0] += (
             f", {summary.trainable_parameters:,} of them trainable, {summary.frozen_parameters:,} frozen"
         )
-    lines[0] += f" ({shown_bytes(summary.weight_bytes)} with buffers)"
+    lines[0] += f" ({format_bytes(summary.weight_bytes)} with buffers)"
     lines.append(f"{summary.macs:,} MACs, {summary.flops:,} FLOPs")
     beside = [f"{getattr(summary, field):,} {name}" for name, field in ITEMS.items()]
     lines.append(f"beside them, in operations: {', '.join(beside)}")
     kept = (
-        "" if summary.kept_bytes is None else f", {shown_bytes(summary.kept_bytes)} kept for a training step"
+        "" if summary.kept_bytes is None else f", {format_bytes(summary.kept_bytes)} kept for a training step"
     )
     lines.append(
-        f"activations of one image: {shown_bytes(summary.peak_bytes)} at the peak of evaluation{kept}"
+        f"activations of one image: {format_bytes(summary.peak_bytes)} at the peak of evaluation{kept}"
     )
     if summary.uncounted:
         lines.append(f"not counted: {_uncounted(summary.uncounted)}")

@@ -1,6 +1,6 @@
 """best/…: a network of the notes trained better, at no more than the cost of the notes' ten epochs.
 
-AdamW over one cycle in place of SGD at a constant rate, normalised pixels, mirror images where the network is large
+AdamW over one cycle in place of SGD at a constant rate, normalized pixels, mirror images where the network is large
 enough to need them. Smaller images than the notes' leave time for more epochs: the pictures have 28 pixels.
 Options were chosen on validation images.
 """
@@ -30,7 +30,7 @@ class _Best:
     accuracy: float
     source: str = _VALIDATION
     size: int | None = None
-    initialiser: str | None = None
+    initializer: str | None = None
     augment: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Of the network."""
@@ -39,22 +39,22 @@ class _Best:
 BEST: dict[str, _Best] = {
     "softmax": _Best(10, 256, 0.01, 0.863),
     "mlp": _Best(10, 256, 0.003, 0.903),
-    "lenet": _Best(10, 128, 0.01, 0.892, initialiser="xavier-uniform"),
-    "lenet_bn": _Best(10, 128, 0.03, 0.911, _SEEDS, initialiser="xavier-uniform"),
-    "alexnet_d2l": _Best(5, 128, 0.0005, 0.918, size=112, initialiser="kaiming-normal", augment=("flip",)),
-    "vgg11": _Best(3, 128, 0.0005, 0.915, size=48, initialiser="kaiming-normal", augment=("flip",)),
-    "vgg11_quarter": _Best(8, 128, 0.001, 0.928, size=64, initialiser="kaiming-normal", augment=("flip",)),
+    "lenet": _Best(10, 128, 0.01, 0.892, initializer="xavier-uniform"),
+    "lenet_bn": _Best(10, 128, 0.03, 0.911, _SEEDS, initializer="xavier-uniform"),
+    "alexnet_d2l": _Best(5, 128, 0.0005, 0.918, size=112, initializer="kaiming-normal", augment=("flip",)),
+    "vgg11": _Best(3, 128, 0.0005, 0.915, size=48, initializer="kaiming-normal", augment=("flip",)),
+    "vgg11_quarter": _Best(8, 128, 0.001, 0.928, size=64, initializer="kaiming-normal", augment=("flip",)),
     "nin": _Best(
         6,
         128,
         0.001,
         0.915,
         size=96,
-        initialiser="kaiming-normal",
+        initializer="kaiming-normal",
         augment=("flip",),
         arguments={"last_relu": False},  # with it, classes die
     ),
-    "googlenet": _Best(3, 128, 0.001, 0.906, size=48, initialiser="kaiming-normal", augment=("flip",)),
+    "googlenet": _Best(3, 128, 0.001, 0.906, size=48, initializer="kaiming-normal", augment=("flip",)),
     "resnet18_d2l": _Best(3, 128, 0.003, 0.925, size=48, augment=("flip",)),
     "densenet_d2l": _Best(3, 128, 0.005, 0.921, size=48, augment=("flip",)),
 }
@@ -72,7 +72,7 @@ def best_recipe(network: str) -> Recipe:
         batch_size=best.batch_size,
         learning_rate=best.learning_rate,
         size=best.size,
-        initialiser=best.initialiser,
+        initializer=best.initializer,
         augment=best.augment,
     )
     side = "" if best.size is None else f", {best.size} pixels"

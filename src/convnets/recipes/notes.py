@@ -1,7 +1,7 @@
 """notes/…: the runs of *Dive into Deep Learning*'s convolutional chapters, exactly as its readers run them.
 
 Fashion-MNIST, plain SGD at a constant rate, cross-entropy, Xavier-uniform weights, pixels in [0, 1] without
-normalisation, bilinear resizing, ten epochs over all 60,000 training images, the test set at the end.
+normalization, bilinear resizing, ten epochs over all 60,000 training images, the test set at the end.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def notes_recipe(network: str) -> Recipe:
     config = TrainConfig(
         epochs=10,
         batch_size=batch_size,
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=learning_rate,
         momentum=0.0,
         nesterov=False,
         weight_decay=0.0,
         schedule="constant",
-        initialiser="xavier-uniform",
+        initializer="xavier-uniform",
         size=size,
-        normalise=False,
+        normalize=False,
         validation=0.0,
     )
     summary = f"the book's {network}: SGD {learning_rate}, batch {batch_size}, {size} pixels, 10 epochs"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.distributed.world import size_in_environment
+from convnets.core.distributed.process_group import size_in_environment
 from convnets.core.progress import Progress
 from convnets.core.storage.files import atomic_path, write_json, write_text
 from convnets.data.catalogue import list_data

@@ -19,7 +19,7 @@ from convnets.recipes.reproduction_text import epochs_in_words
 __all__ = ["reproduction_figure", "reproduction_svg"]
 
 _LEAST = 0.6  # the axis begins here where nothing of ours lies below; the book's stuck builds are named at the edge
-_RANGE = "#b8c2cc"  # of the book's builds; with the medians in ink it needs no colour
+_RANGE = "#b8c2cc"  # of the book's builds; with the medians in ink it needs no color
 _BAND = 0.56  # height of a network's band, of 1
 
 

@@ -39,14 +39,14 @@ SPEED = {
 def speed_recipe(name: str) -> Recipe:
     """The quickest run to one of the goals of `SPEED`.
 
-    >>> speed_recipe("fashion-mnist-94").config.optimiser
+    >>> speed_recipe("fashion-mnist-94").config.optimizer
     'muon'
     """
     goal = SPEED[name]
     config = TrainConfig(
         epochs=goal.epochs,
         batch_size=512,
-        optimiser="muon",
+        optimizer="muon",
         learning_rate=0.15,
         momentum=0.6,
         bias_rate=64.0,

@@ -27,10 +27,10 @@ from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.index import Index
+from convnets.retrieval.metadata_filter import Filter, MetadataFilter
 from convnets.retrieval.results.hits import Hits
 from convnets.retrieval.results.indexed_picture import IndexedPictures
 from convnets.retrieval.storage.index_folder import MODEL_FOLDER, IndexFolder
-from convnets.retrieval.where import Filter, Where
 from convnets.training.runs.run import Run
 
 __all__ = ["ImageIndex", "Network"]
@@ -171,7 +171,7 @@ class ImageIndex:
         vectors = [self.embedder(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
         return torch.cat(vectors)
 
-    def search(self, image: Picture, k: int = 10, *, where: Filter | Where | None = None) -> Hits:
+    def search(self, image: Picture, k: int = 10, *, where: Filter | MetadataFilter | None = None) -> Hits:
         """The k most similar images of the index, the nearest first.
 
         image: a picture as `Predictor.predict` takes it: a file, an open file or its bytes, a PIL picture, a tensor
@@ -186,7 +186,11 @@ class ImageIndex:
         return Hits(self.search_many([query], k, where=where)[0], query, self._pictures())
 
     def search_many(
-        self, images: Picture | Sequence[Picture], k: int = 10, *, where: Filter | Where | None = None
+        self,
+        images: Picture | Sequence[Picture],
+        k: int = 10,
+        *,
+        where: Filter | MetadataFilter | None = None,
     ) -> list[list[Hit]]:
         """The hits of each of several images."""
         return self.index.search(self.describe(images), k, where=where)

@@ -14,7 +14,7 @@ from torch import Tensor
 from convnets.errors import ConfigError, InputError
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
-from convnets.retrieval.where import Filter, Where
+from convnets.retrieval.metadata_filter import Filter, MetadataFilter
 
 __all__ = ["Index", "check_count", "check_vectors", "distances_to"]
 
@@ -44,7 +44,9 @@ class Index(Protocol):
         """Those of the paths that are not here."""
         ...
 
-    def search(self, queries: Tensor, k: int = 10, *, where: Filter | Where | None = None) -> list[list[Hit]]:
+    def search(
+        self, queries: Tensor, k: int = 10, *, where: Filter | MetadataFilter | None = None
+    ) -> list[list[Hit]]:
         """For each of float M×D unit vectors its k nearest images, the nearest first; fewer where fewer are there.
 
         Raises InputError for queries of another shape, ConfigError for k below 1.

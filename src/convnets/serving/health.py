@@ -18,14 +18,14 @@ from convnets.errors import ConfigError, UsageError
 from convnets.inspection.health.measure import measure_health
 from convnets.inspection.health.record import NetworkHealth
 from convnets.training.config import TrainConfig
-from convnets.training.optimization.optimizers import build_optimiser
+from convnets.training.optimization.optimizers import build_optimizer
 from convnets.training.recording.health import PROBE_IMAGES, probe_batch
 from convnets.training.runs.run import Run
 from convnets.training.task import prepare
 
 __all__ = ["examine_health"]
 
-_ONLY_FOR_NAMES = ("initialiser", "seed", "size", "channels", "start")
+_ONLY_FOR_NAMES = ("initializer", "seed", "size", "channels", "start")
 
 
 def examine_health(
@@ -41,11 +41,11 @@ def examine_health(
     Args:
         source: a network's name: as `train` would start it; or a run or model folder: its weights.
         data: a data set's name, or a folder or zip; by default the run's own, and `digits` for a name.
-        options: fields of TrainConfig: `optimiser` and `learning_rate` of the update, `device`; for a name also what
-            it starts from, such as `initialiser`, `seed` and `size`. By default those of the run.
+        options: fields of TrainConfig: `optimizer` and `learning_rate` of the update, `device`; for a name also what
+            it starts from, such as `initializer`, `seed` and `size`. By default those of the run.
         images: how many images, at equal distances in the training set.
 
-    The update is the first step of the optimiser at its highest learning rate. Raises UsageError, RunError, DataError
+    The update is the first step of the optimizer at its highest learning rate. Raises UsageError, RunError, DataError
     or ModelFolderError for what cannot be used.
 
     >>> examine_health("mlp", "digits", images=16).layers[0].name
@@ -67,7 +67,7 @@ def examine_health(
     batch = probe_batch(task.train, preprocess or task.preprocess, task.hardware.device, images)
     if config.objective != "classification":  # its loss is of batches made for it
         return measure_health(network, batch.images)
-    return measure_health(network, batch.images, batch.targets, optimiser=build_optimiser(network, config))
+    return measure_health(network, batch.images, batch.targets, optimizer=build_optimizer(network, config))
 
 
 def _from_folder(source: Path, options: Mapping[str, Any]) -> tuple[TrainConfig, TrainedModel, str | None]:
@@ -78,10 +78,10 @@ def _from_folder(source: Path, options: Mapping[str, Any]) -> tuple[TrainConfig,
     folder = resolve_model_folder(source)
     run = Run(source) if folder != source else None
     before = {} if run is None else run.config.to_dict()
-    if "optimiser" in options:
-        before["learning_rate"] = None  # that of another optimiser
+    if "optimizer" in options:
+        before["learning_rate"] = None  # that of another optimizer
     config = TrainConfig.from_dict({**before, **options})
     trained = load_model(folder, choose_hardware(config.device).device)
     own = trained.preprocess
-    config = replace(config, initialiser=None, start=None, freeze=(), size=own.size, channels=own.channels)
+    config = replace(config, initializer=None, start=None, freeze=(), size=own.size, channels=own.channels)
     return config, trained, None if run is None else run.settings["data"]["name"]

@@ -82,7 +82,7 @@ def _run_parts(
     device = str(next(model.network.parameters()).device)
     # the model has its weights, and knows its size, which weights that it once started from may have decided
     config = replace(
-        run.config, initialiser=None, start=None, freeze=(), size=model.preprocess.size, device=device
+        run.config, initializer=None, start=None, freeze=(), size=model.preprocess.size, device=device
     )
     task = prepare(model.network, images_of(run), config, progress=progress)
     splits = Splits(task.train, task.validation, task.test)

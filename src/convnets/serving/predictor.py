@@ -31,7 +31,7 @@ class Predictor:
     """Names what is on pictures of any size and mode, by the very route on which the model was evaluated.
 
     A picture is turned upright, brought to the model's channels, scaled by its short side and cropped at the
-    centre. With more views than one their probabilities are averaged (`evaluate`).
+    center. With more views than one their probabilities are averaged (`evaluate`).
 
     The network is put into evaluation mode, once, so that several threads may predict at the same time.
 

@@ -14,25 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.display.renderers import renderer
+from convnets.core.former_names import current_names, takes_former_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
 from convnets.training.options.toml_file import read_toml
 
-__all__ = ["OBJECTIVES", "OPTIMISERS", "SCHEDULES", "TrainConfig"]
+__all__ = ["OBJECTIVES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
-OPTIMISERS = ("sgd", "adamw", "muon")
+OPTIMIZERS = ("sgd", "adamw", "muon")
 OBJECTIVES = ("classification", "triplet", "contrastive", "multi-similarity")
 EMBEDDINGS = ("own", "average", "maximum", "both", "gem")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular", "linear")
 # (learning rate, weight decay) where none is given; what works for most networks of the catalogue
-_OPTIMISER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05), "muon": (0.15, 0.0)}
+_OPTIMIZER_DEFAULTS = {"sgd": (0.1, 5e-4), "adamw": (0.002, 0.05), "muon": (0.15, 0.0)}
 
 
+@takes_former_names
 @dataclass(frozen=True)
 class TrainConfig:
     """How a network is trained. Made in Python, from command-line options or from a TOML file.
 
-    >>> TrainConfig(optimiser="sgd", epochs=5).peak_learning_rate
+    >>> TrainConfig(optimizer="sgd", epochs=5).peak_learning_rate
     0.1
     """
 
@@ -40,7 +42,7 @@ class TrainConfig:
     """Passes over the training images."""
     batch_size: int = 128
     """Images per step."""
-    optimiser: str = "adamw"
+    optimizer: str = "adamw"
     """sgd, adamw or muon (orthogonal steps for convolutions, sgd for the rest)."""
     learning_rate: float | None = None
     """Highest learning rate of the schedule; by default 0.1 for sgd, 0.002 for adamw, 0.15 for muon."""
@@ -81,7 +83,7 @@ class TrainConfig:
     auxiliary_weight: float = 0.0
     """Weight of the losses of auxiliary heads (GoogLeNet: 0.3 in the paper); 0 trains without."""
     objective: str = "classification"
-    """What is minimised: classification, or a loss on vectors: triplet, contrastive or multi-similarity."""
+    """What is minimized: classification, or a loss on vectors: triplet, contrastive or multi-similarity."""
     margin: float | None = None
     """Margin of triplet and contrastive, in units of the distance; by default 0.2 for triplet, 1 for contrastive."""
     distance: str = "euclidean"
@@ -102,8 +104,8 @@ class TrainConfig:
     """First epochs in which the last layer learns alone."""
     backbone_rate: float = 1.0
     """Learning rate of all layers before the last as a share of its own, such as 0.1."""
-    initialiser: str | None = None
-    """Initialiser of convolution and linear weights, such as xavier-uniform; by default the network's own."""
+    initializer: str | None = None
+    """Initializer of convolution and linear weights, such as xavier-uniform; by default the network's own."""
     accumulate: int = 1
     """Parts that each batch is computed in, to save memory; the gradients add up to those of the whole."""
     validation: float = 0.1
@@ -119,8 +121,8 @@ class TrainConfig:
     size: int | None = None
     """Side of the network's input in pixels; by default the images' own where it is near the network's, else that."""
     channels: int | None = None
-    """1 (grey) or 3 (RGB); by default as the images are."""
-    normalise: bool = True
+    """1 (gray) or 3 (RGB); by default as the images are."""
+    normalize: bool = True
     """Subtract the mean and divide by the spread of the training pixels."""
     memory_limit: float | None = None
     """GB that decoded images may take in memory; by default half of what is free. Above it they are streamed."""
@@ -169,7 +171,7 @@ class TrainConfig:
             raise ConfigError(
                 f"freeze_epochs is {self.freeze_epochs} of {self.epochs} epochs; allowed: at most all"
             )
-        check_name("optimiser", self.optimiser, OPTIMISERS)
+        check_name("optimizer", self.optimizer, OPTIMIZERS)
         check_name("schedule", self.schedule, SCHEDULES)
         check_name("precision", self.precision, ("auto", "fp32", "bf16"))
         check_name("non_finite", self.non_finite, ("stop", "skip"))
@@ -179,13 +181,13 @@ class TrainConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        """The learning rate given, or the optimiser's default."""
-        return _OPTIMISER_DEFAULTS[self.optimiser][0] if self.learning_rate is None else self.learning_rate
+        """The learning rate given, or the optimizer's default."""
+        return _OPTIMIZER_DEFAULTS[self.optimizer][0] if self.learning_rate is None else self.learning_rate
 
     @property
     def decay(self) -> float:
-        """The weight decay given, or the optimiser's default."""
-        return _OPTIMISER_DEFAULTS[self.optimiser][1] if self.weight_decay is None else self.weight_decay
+        """The weight decay given, or the optimizer's default."""
+        return _OPTIMIZER_DEFAULTS[self.optimizer][1] if self.weight_decay is None else self.weight_decay
 
     @property
     def save_interval(self) -> tuple[int, float]:
@@ -209,6 +211,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from plain values; an unknown key is refused with the nearest name."""
+        values = current_names(values, where)
         names = [field.name for field in fields(cls)]
         for key in values:
             if key not in names:

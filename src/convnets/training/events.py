@@ -96,7 +96,7 @@ class RunStarted(Event):
     first_step: int = 0
     """Steps that a resumed run had done in the epoch after those."""
     objective: str = "classification"
-    """What is minimised; of losses on vectors, what an epoch calls accuracy is Recall@1."""
+    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class HealthMeasured(Event):
     mode: str
     loss: float | None
     step: str | None
-    """The optimiser whose next step `update` is of."""
+    """The optimizer whose next step `update` is of."""
     layers: list[dict[str, Any]]
     """The fields of `LayerHealth`, in the order in which the layers run."""
     batch_norms: list[dict[str, Any]]

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
-from convnets.core.distributed.world import World
+from convnets.core.distributed.process_group import ProcessGroup
 from convnets.core.memory import release_freed_memory
 from convnets.core.storage.disk_space import disk_full_message, is_disk_full
 from convnets.data.batches import Batches
 from convnets.data.shards.batches import Reading, ShardBatches
 from convnets.data.shards.images import ShardPictures
 from convnets.errors import ConvnetsError, RunError
-from convnets.layers.synchronized_norm import synchronise_batch_norm
+from convnets.layers.synchronized_norm import synchronize_batch_norm
 from convnets.models.contract import ImageClassifier
 from convnets.training.config import TrainConfig
 from convnets.training.distributed.ranks import Beginning, RunElsewhere, evaluate_shares
@@ -30,8 +30,8 @@ from convnets.training.listeners.choose import default_listeners
 from convnets.training.listeners.event_file import EventFile
 from convnets.training.loop import fit
 from convnets.training.preparation.determinism import without_deterministic_way
-from convnets.training.recording.conclusion import conclude, evaluate_on
 from convnets.training.recording.embedding import class_batches, evaluate_embedding, measured
+from convnets.training.recording.finalize import evaluate_on, finalize
 from convnets.training.recording.health import HealthProbe
 from convnets.training.recording.saver import Saver
 from convnets.training.runs.run import Run
@@ -44,7 +44,7 @@ def execute(
     task: Task,
     config: TrainConfig,
     beginning: Beginning,
-    world: World,
+    world: ProcessGroup,
     listeners: Sequence[Listener] | None,
 ) -> Run:
     """Train from `beginning` to the end and leave in the run what there is to know; process 0 writes and tells."""
@@ -89,7 +89,7 @@ def execute(
             if world.first:
                 hurried = hurried or reason == TERMINATED
                 with _failing(run, reason.startswith("failed")):
-                    conclude(run, task, state, learner, reason, emit, hurried=hurried)
+                    finalize(run, task, state, learner, reason, emit, hurried=hurried)
             release_freed_memory()
     if isinstance(run, RunElsewhere):
         run.told = reason
@@ -117,16 +117,16 @@ def _failing(run: Run, already: bool) -> Iterator[None]:
             raise _told_as_ours(error, run) from None
 
 
-def _claimed(run: Run, world: World) -> contextlib.AbstractContextManager[None]:
+def _claimed(run: Run, world: ProcessGroup) -> contextlib.AbstractContextManager[None]:
     return run.claimed() if world.first else contextlib.nullcontext()
 
 
-def _learner(task: Task, config: TrainConfig, world: World, say: Callable[[str], None]) -> Learner:
+def _learner(task: Task, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]) -> Learner:
     """The learner; of several processes, all from the weights of process 0."""
     if world.size > 1 and config.sync_bn:
         network = task.network
         made_from = network.architecture if isinstance(network, ImageClassifier) else None
-        synchronise_batch_norm(network)
+        synchronize_batch_norm(network)
         if isinstance(network, ImageClassifier):
             network.architecture = made_from  # outside this run it is plain batch norm again
     task.network.to(task.hardware.device)
@@ -194,7 +194,7 @@ def _fit(
     return reason
 
 
-def _batches(task: Task, config: TrainConfig, world: World) -> Batches:
+def _batches(task: Task, config: TrainConfig, world: ProcessGroup) -> Batches:
     if task.objective is not None:
         return class_batches(task, config)
     if isinstance(task.train.images, ShardPictures):  # not in memory, and read best from end to end
@@ -225,7 +225,9 @@ def _batches(task: Task, config: TrainConfig, world: World) -> Batches:
     )
 
 
-def _started(run: Run, task: Task, config: TrainConfig, state: TrainingState, world: World) -> RunStarted:
+def _started(
+    run: Run, task: Task, config: TrainConfig, state: TrainingState, world: ProcessGroup
+) -> RunStarted:
     shared = f" in each of {world.size} processes" if world.size > 1 else ""
     return RunStarted(
         run=str(run.path),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convnets.acceleration.compilation import choose_compilation
 from convnets.acceleration.training import Acceleration, accelerate
-from convnets.core.distributed.world import ALONE, World
+from convnets.core.distributed.process_group import ALONE, ProcessGroup
 from convnets.core.hardware import Hardware
 from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
 from convnets.kernels.convolutions.candidates import applicable
@@ -37,7 +37,7 @@ class Kernels:
         say: Callable[[str], None] | None = None,
         *,
         fixed: bool = False,
-        world: World = ALONE,
+        world: ProcessGroup = ALONE,
     ) -> None:
         self.hardware, self._world = hardware, world
         self._say = say or _say_nothing

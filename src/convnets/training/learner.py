@@ -1,4 +1,4 @@
-"""Learner: everything that a training step changes — weights, optimiser, running average — in one place."""
+"""Learner: everything that a training step changes — weights, optimizer, running average — in one place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.acceleration.obstacles import find_obstacle
-from convnets.core.distributed.world import ALONE, World
+from convnets.core.distributed.process_group import ALONE, ProcessGroup
+from convnets.core.former_names import current_names
 from convnets.core.hardware import Hardware
 from convnets.core.memory_layout import channels_last_inside
 from convnets.core.network_copy import copy_network
@@ -33,7 +34,7 @@ from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.optimization.freezing import Freezing
 from convnets.training.optimization.memory_shortage import is_out_of_memory, shortage
 from convnets.training.optimization.optimizers import (
-    build_optimiser,
+    build_optimizer,
     cap_weight_norms,
     weight_penalty,
     weights_of,
@@ -68,7 +69,7 @@ class Learner:
         kernels: Kernels | None = None,
         say: Callable[[str], None] | None = None,
         objective: EmbeddingObjective | None = None,
-        world: World = ALONE,
+        world: ProcessGroup = ALONE,
     ) -> None:
         check_auxiliary_heads(network, config)
         self._say = say or (lambda _: None)
@@ -81,19 +82,19 @@ class Learner:
         self._twin: SharedGradients | None = None
         self.freezing = Freezing(self.network, config)
         self.weights = weights_of(self.network)
-        self.optimiser = build_optimiser(self.network, config)
+        self.optimizer = build_optimizer(self.network, config)
         self.objective = objective
         if objective is not None:
             objective.to(hardware.device)
             if learned := objective.parameters():
-                self.optimiser.add_param_group({"params": learned, "weight_decay": 0.0, "rate": 1.0})
+                self.optimizer.add_param_group({"params": learned, "weight_decay": 0.0, "rate": 1.0})
         self.average = copy_network(self.network).eval() if config.ema_decay is not None else None
         self.steps = 0
         self.learning_rate = 0.0
         self.parts = config.accumulate
         """Parts that a batch is computed in; more than were asked for where memory did not suffice."""
         self.pace = choose_pace(hardware, config, world, self._say)
-        self.guard = StepGuard(self.network, self.optimiser, config, self._say)
+        self.guard = StepGuard(self.network, self.optimizer, config, self._say)
         self.start_epoch()
 
     @property
@@ -135,7 +136,7 @@ class Learner:
     def accuracy(self) -> float:
         """Share of the epoch's images so far that were classified right while training; waits for the device.
 
-        Of vectors it is the share whose nearest neighbour in the batch is of their class.
+        Of vectors it is the share whose nearest neighbor in the batch is of their class.
         """
         return float(self._correct) / max(1, self.seen)
 
@@ -150,9 +151,9 @@ class Learner:
         seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
         seed_device(seed, self.hardware.device)
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * group["rate"]
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         self.guard.before_step()
         sums = self._gradients(batch)
         if not self.guard.allows_step(sums[0], f"epoch {epoch + 1}, step {step + 1}", self.learning_rate):
@@ -160,7 +161,7 @@ class Learner:
         self._loss_sum += sums[0]
         self._correct += sums[1]
         self.seen += sums[2]
-        self.optimiser.step()
+        self.optimizer.step()
         if self.config.max_norm is not None:
             cap_weight_norms(
                 [weight for weight in self.weights if weight.requires_grad], self.config.max_norm
@@ -200,7 +201,7 @@ class Learner:
                     raise shortage(len(batch.targets), self.parts) from None
             self.parts *= 2  # outside of the handler, whose traceback keeps the failed attempt's activations
             self.guard.undo()
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=True)
             self._say(
                 f"memory did not suffice for {len(batch.targets)} images at once: each batch is now computed in "
                 f"{self.parts} parts; gradients add up to the same, batch norm sees smaller batches"
@@ -280,7 +281,7 @@ class Learner:
         """All of it, for the training state."""
         return {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "steps": self.steps,
             "epoch": {
@@ -298,8 +299,9 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict()`."""
+        state = current_names(state, "training state")
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.steps, self.parts = int(state["steps"]), int(state["parts"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from convnets.core.distributed.world import World
+from convnets.core.distributed.process_group import ProcessGroup
 from convnets.core.hardware import Hardware
 from convnets.core.thread_pace import ThreadPace
 from convnets.training.config import TrainConfig
@@ -14,7 +14,7 @@ __all__ = ["choose_pace"]
 
 
 def choose_pace(
-    hardware: Hardware, config: TrainConfig, world: World, say: Callable[[str], None]
+    hardware: Hardware, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]
 ) -> ThreadPace:
     """A pace for the steps of a run, which keeps to the hardware's threads where results must not depend on it.
 

@@ -36,7 +36,7 @@ from convnets.training.optimization.freezing import check_freezing
 from convnets.training.preparation.held_out import calibration_split, validation_split
 from convnets.training.preparation.initial_weights import fill
 from convnets.training.preparation.input_side import input_side, stored_side
-from convnets.training.preparation.network_check import bare_network, check_network, materialise
+from convnets.training.preparation.network_check import bare_network, check_network, materialize
 from convnets.training.preparation.pixel_sample import pixel_statistics
 from convnets.training.preparation.starting_weights import Fitted, Start, StartingWeights, StartRecord
 
@@ -92,7 +92,7 @@ def prepare(
     progress: Progress | None = None,
     start: Start | StartRecord | None = None,
 ) -> Task:
-    """Load, decode and split the data, and build (where it is a name) and initialise the network.
+    """Load, decode and split the data, and build (where it is a name) and initialize the network.
 
     `arguments` are further arguments of `create_model` for a network given by name; `augment` are callables on
     batches that come after the options' augmentations; `start` are trained weights in place of those of the option,
@@ -122,14 +122,14 @@ def prepare(
         given = _build(entry, channels, len(splits.classes), size, config, arguments or {})
     else:
         _check_network(given, splits, channels)
-        materialise(given, (channels, size, size))
+        materialize(given, (channels, size, size))
     _check_options(given, config)
     through = given if objective is None else objective.through(given)  # refuses one that has no such vectors
     if isinstance(network, nn.Module):  # one that is built here is known to work
         classes = len(splits.classes) if objective is None else None
         checked = check_network(given, (channels, size, size), classes, hardware, through)
         hardware, notices = checked.hardware, [*notices, *checked.notices]
-    fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalise=config.normalise)
+    fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalize=config.normalize)
     data_record = _data_record(source, splits)
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = calibration_split(splits, config)
@@ -140,8 +140,8 @@ def prepare(
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
     )
-    if config.normalise:
-        preprocess = _normalised(preprocess, train, config, fitted)
+    if config.normalize:
+        preprocess = _normalized(preprocess, train, config, fitted)
     fill(given, preprocess, train, config, fitted)
     return Task(
         given,
@@ -167,11 +167,11 @@ def _data_record(name: str | None, splits: Splits) -> dict[str, Any]:
     return {"name": name, "source": splits.source, "classes": list(splits.classes), "content_hash": hashes}
 
 
-def _normalised(
+def _normalized(
     preprocess: Preprocess, train: ImageSet, config: TrainConfig, fitted: Fitted | None
 ) -> Preprocess:
     """With the mean and spread of the training pixels, or of those that the starting weights were trained on."""
-    known = None if fitted is None else fitted.normalisation
+    known = None if fitted is None else fitted.normalization
     mean, std = known or pixel_statistics(train, preprocess, config)
     return replace(preprocess, mean=mean, std=std)
 

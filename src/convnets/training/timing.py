@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from convnets.core.distributed.world import World
+from convnets.core.distributed.process_group import ProcessGroup
 from convnets.data.batches import Batch
 
 __all__ = ["RunClock", "Stopwatch"]
@@ -20,7 +20,7 @@ _FORWARD_SHARE = (
 class RunClock:
     """Wall-clock time of the run, over all its sessions, against its budget; of several processes, process 0's."""
 
-    def __init__(self, max_minutes: float | None, before: float, world: World) -> None:
+    def __init__(self, max_minutes: float | None, before: float, world: ProcessGroup) -> None:
         self._world = world
         self.budget = None if max_minutes is None else 60 * max_minutes
         self.reserve = 0.0
@@ -56,7 +56,7 @@ class RunClock:
         own = self.elapsed() + self.reserve
         if self._world.size == 1:
             return own
-        return self._world.agree(round(own * 1e9) if self._world.first else 0) / 1e9
+        return self._world.all_reduce_max(round(own * 1e9) if self._world.first else 0) / 1e9
 
 
 class Stopwatch:

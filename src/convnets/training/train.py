@@ -12,15 +12,15 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.distributed.join import join_world
-from convnets.core.distributed.world import World, rank_in_environment
+from convnets.core.distributed.join import join_process_group
+from convnets.core.distributed.process_group import ProcessGroup, rank_in_environment
 from convnets.core.environment import describe_environment
 from convnets.core.progress import Progress
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import RunError
 from convnets.training.config import TrainConfig
-from convnets.training.distributed.ranks import Beginning, begin_together, here, trains_on_cuda
+from convnets.training.distributed.ranks import Beginning, begin_together, config_for_rank, trains_on_cuda
 from convnets.training.events import Listener
 from convnets.training.execution import execute
 from convnets.training.preparation.determinism import deterministic_algorithms
@@ -99,14 +99,14 @@ def train(
         )
     asked = complete(data, config, start)
     config = asked.config
-    with _as_asked(config), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
-        with world.together("prepared"):
+    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+        with world.raise_on_all_ranks("prepared"):
             if world.first:
                 check_output(output, None if go_on else name)
             task = prepare(
                 network,
                 asked.data,
-                here(config, world),
+                config_for_rank(config, world),
                 arguments=arguments,
                 augment=augment,
                 progress=progress if world.first else None,
@@ -158,12 +158,12 @@ def resume(
         raise RunError(f"{run.path} was trained on a network from memory; pass it: resume(run, network=…)")
     source = images_of(run) if data is None else data
     chosen = known["name"] if network is None else network
-    with _as_asked(config), join_world(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
-        with world.together("prepared"):
+    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
+        with world.raise_on_all_ranks("prepared"):
             task = prepare(
                 chosen,
                 source,
-                here(config, world),
+                config_for_rank(config, world),
                 arguments=known["arguments"],
                 augment=augment,
                 progress=progress if world.first else None,
@@ -189,7 +189,7 @@ def _default_name(task: Task) -> str:
     return plain[:100].strip("-.") or "run"
 
 
-def _settings(task: Task, config: TrainConfig, world: World) -> dict[str, Any]:
+def _settings(task: Task, config: TrainConfig, world: ProcessGroup) -> dict[str, Any]:
     known = getattr(task.network, "architecture", None)
     return {
         "format_version": RUN_VERSION,

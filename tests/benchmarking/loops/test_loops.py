@@ -64,7 +64,7 @@ def test_every_loop_takes_the_step_of_plain_gradient_descent(workload: Make, net
 
 @pytest.mark.parametrize(("size", "tolerance"), [(8, 0.0), (28, 1 / 255), (5, 1 / 255)])
 def test_every_loop_sees_the_same_images(workload: Make, size: int, tolerance: float) -> None:
-    """Up to a grey level: Pillow rounds what it resizes."""
+    """Up to a gray level: Pillow rounds what it resizes."""
     task = workload("softmax", size=size)
     dataset = PictureDataset(load_images(task), size)
     standard = torch.stack([dataset[index][0] for index in range(50)])
@@ -80,7 +80,7 @@ def test_every_loop_sees_the_same_images(workload: Make, size: int, tolerance: f
     assert hand_tuned.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_colour_pictures_keep_their_channels() -> None:
+def test_color_pictures_keep_their_channels() -> None:
     from convnets.data.image_set import ImageSet
 
     pixels = torch.randint(256, (3, 3, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

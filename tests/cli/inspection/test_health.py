@@ -33,9 +33,9 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "16",
         "--device",
         "cpu",
-        "--initialiser",
+        "--initializer",
         "constant",
-        "--optimiser",
+        "--optimizer",
         "sgd",
         "--json",
     )
@@ -55,8 +55,8 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         (("lenet", "-o", "x.gif"), "x.gif ends in '.gif'; allowed: .png, .svg, .pdf"),
         (("lenet", "--images", "1"), "images is 1; allowed: 2 or more"),
         (
-            ("lenet", "--initialiser", "xavier"),
-            "unknown initialiser 'xavier'; nearest: xavier-normal, xavier-uniform",
+            ("lenet", "--initializer", "xavier"),
+            "unknown initializer 'xavier'; nearest: xavier-normal, xavier-uniform",
         ),
         (("lenet", "--images", "x"), "'x'; allowed: a whole number"),
     ],

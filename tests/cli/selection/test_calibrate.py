@@ -27,18 +27,18 @@ def test_from_training_to_an_answer_that_is_withheld(
     assert measured.out.startswith(
         f"temperature {found.json['temperature']:.3f}, measured on test, 360 images"
     )
-    grey = Image.new("L", (8, 8), 128)
-    grey.save("grey.png")
+    gray = Image.new("L", (8, 8), 128)
+    gray.save("gray.png")
     test = load_data("digits").test
     assert test is not None
     Image.fromarray(test.pixels[0, 0].numpy()).save("digit.png")
-    said = convnets("predict", "runs/x", "grey.png", "--abstain", 0.99, "--coverage", 0.9)
-    assert "grey.png: don't know (" in said.out
+    said = convnets("predict", "runs/x", "gray.png", "--abstain", 0.99, "--coverage", 0.9)
+    assert "gray.png: don't know (" in said.out
     assert "; one of " in said.out
-    assert convnets("predict", "runs/x", "grey.png", "--abstain", 0.99, "--json").json[0]["abstained"]
+    assert convnets("predict", "runs/x", "gray.png", "--abstain", 0.99, "--json").json[0]["abstained"]
     assert (
-        convnets("predict", "runs/x", "grey.png", "--abstain", 0.99, "--csv")
+        convnets("predict", "runs/x", "gray.png", "--abstain", 0.99, "--csv")
         .out.splitlines()[1]
-        .startswith("grey.png,,")
+        .startswith("gray.png,,")
     )
     assert "hundredths" in refused(2, "predict", "runs/x", "digit.png", "--abstain", 95)

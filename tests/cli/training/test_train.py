@@ -29,7 +29,7 @@ def test_every_option_of_a_run_is_an_option_of_the_command(
         "epochs": 7,
         "learning_rate": 0.25,
         "nesterov": False,
-        "normalise": False,
+        "normalize": False,
         "balanced_validation": True,
         "augment": ("flip", "crop:2"),
         "step_epochs": (2, 5),

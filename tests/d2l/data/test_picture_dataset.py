@@ -39,7 +39,7 @@ def test_it_shows_itself_as_its_images_do(few_images: Splits) -> None:
     assert train._repr_html_() == few_images.train._repr_html_()
 
 
-def test_pixels_in_colour_have_their_channels_last() -> None:
+def test_pixels_in_color_have_their_channels_last() -> None:
     images = ImageSet(
         torch.randint(256, (3, 3, 4, 5), dtype=torch.uint8), torch.arange(3), ("a", "b", "c"), ""
     )

@@ -15,7 +15,7 @@ from convnets.data.augmentation.augment import (
     AUGMENTATIONS,
     Augmentation,
     Brightness,
-    ColourJitter,
+    ColorJitter,
     HorizontalFlip,
     Hue,
     PerBatch,
@@ -77,9 +77,9 @@ def test_any_batch_keeps_shape_type_and_range(
 
 @pytest.mark.parametrize("augmentation", EVERY, ids=name)
 def test_layout_in_memory_does_not_matter_and_the_input_stays(augmentation: Augmentation) -> None:
-    grey = torch.rand(6, 1, 16, 12, generator=seeded(1))
+    gray = torch.rand(6, 1, 16, 12, generator=seeded(1))
     for images in (
-        grey.expand(-1, 3, -1, -1),
+        gray.expand(-1, 3, -1, -1),
         torch.rand(6, 3, 16, 12).contiguous(memory_format=torch.channels_last),
     ):
         plain = images.clone(memory_format=torch.contiguous_format)
@@ -159,8 +159,8 @@ def test_words_become_augmentations() -> None:
         Hue(0.05),
         RandomErasing(1),
     )
-    assert parse_augmentations(["jitter:0.8"]) == (ColourJitter(0.8, 0.8, 0.8, 0.2),)
-    assert parse_augmentations(["jitter:4"]) == (ColourJitter(4, 4, 4, 0.5),)
+    assert parse_augmentations(["jitter:0.8"]) == (ColorJitter(0.8, 0.8, 0.8, 0.2),)
+    assert parse_augmentations(["jitter:4"]) == (ColorJitter(4, 4, 4, 0.5),)
     assert parse_augmentations([]) == parse_augmentations("") == ()
 
 

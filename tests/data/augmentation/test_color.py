@@ -1,4 +1,4 @@
-"""Colour augmentations against Pillow's ImageEnhance, colorsys and the formulas in float64."""
+"""Color augmentations against Pillow's ImageEnhance, colorsys and the formulas in float64."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from convnets.data.augmentation.color import Brightness, ColourJitter, Contrast, Hue, Saturation
-from convnets.data.augmentation.draws import draw_uniform
+from convnets.data.augmentation.color import Brightness, ColorJitter, Contrast, Hue, Saturation
+from convnets.data.augmentation.random_params import draw_uniform
 from convnets.errors import ConfigError
 
 
@@ -43,7 +43,7 @@ def test_factors_act_as_in_pillow(kind: type, enhancer: type) -> None:
         expected = np.asarray(enhancer(picture).enhance(factor)).transpose(2, 0, 1) / 255
         np.testing.assert_allclose(
             after.numpy(), expected, atol=2.1 / 255
-        )  # Pillow rounds the grey and the result
+        )  # Pillow rounds the gray and the result
 
 
 @pytest.mark.parametrize(("strength", "low", "high"), [(0.3, 0.7, 1.3), (2.0, 0.0, 3.0)])
@@ -55,7 +55,7 @@ def test_factors_span_the_strength(strength: float, low: float, high: float) -> 
     assert abs(factors.mean() - (low + high) / 2) < 0.03 * (high - low)
 
 
-def test_contrast_of_grey_images_is_about_their_mean() -> None:
+def test_contrast_of_gray_images_is_about_their_mean() -> None:
     images = bytes_as_floats(5, 1, 6, 6).double()
     changed = Contrast(0.5)(images, seeded(4))
     factors = draw_uniform(images, 0.5, 1.5, seeded(4)).double().numpy()
@@ -66,22 +66,22 @@ def test_contrast_of_grey_images_is_about_their_mean() -> None:
 
 
 def test_hue_turns_as_in_colorsys() -> None:
-    corners = torch.tensor(list(itertools.product((0.0, 0.5, 1.0), repeat=3)))  # ties between channels, greys
+    corners = torch.tensor(list(itertools.product((0.0, 0.5, 1.0), repeat=3)))  # ties between channels, grays
     pixels = torch.cat([corners, torch.rand(37, 3, generator=seeded(1))]).double()
     images = pixels.T.reshape(1, 3, 8, 8).expand(16, -1, -1, -1)
     turned = Hue(0.5)(images, seeded(3)).flatten(2).transpose(1, 2).numpy()
     turns = draw_uniform(images, -0.5, 0.5, seeded(3)).flatten().tolist()
     assert max(turns) > 0.2 > -0.2 > min(turns)
     for turn, after in zip(turns, turned, strict=True):
-        for before, colour in zip(pixels.tolist(), after, strict=True):
+        for before, color in zip(pixels.tolist(), after, strict=True):
             hue, saturation, value = colorsys.rgb_to_hsv(*before)
             np.testing.assert_allclose(
-                colour, colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value), atol=1e-9
+                color, colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value), atol=1e-9
             )
 
 
 @pytest.mark.parametrize("kind", [Saturation, Hue])
-def test_grey_images_keep_their_greys(kind: type) -> None:
+def test_gray_images_keep_their_grays(kind: type) -> None:
     one = bytes_as_floats(6, 1, 5, 5)
     same = kind(0.5)(one, seeded())
     assert torch.equal(same, one)
@@ -98,7 +98,7 @@ def test_strength_0_changes_nothing(kind: type) -> None:
 
 def test_jitter_is_the_four_in_every_order() -> None:
     images = bytes_as_floats(2, 3, 4, 4)
-    jitter = ColourJitter(0.5, 0.5, 0.5, 0.2)
+    jitter = ColorJitter(0.5, 0.5, 0.5, 0.2)
     steps = (Brightness(0.5), Contrast(0.5), Saturation(0.5), Hue(0.2))
     seen = set()
     for seed in range(200):
@@ -114,12 +114,12 @@ def test_jitter_is_the_four_in_every_order() -> None:
 
 def test_jitter_leaves_out_what_has_no_strength() -> None:
     images = bytes_as_floats(3, 3, 4, 4)
-    nothing = ColourJitter(0, 0, 0, 0)(images, seeded())
+    nothing = ColorJitter(0, 0, 0, 0)(images, seeded())
     assert torch.equal(nothing, images)
     assert nothing.data_ptr() != images.data_ptr()
     generator = seeded(5)
     torch.randperm(1, generator=generator)
-    assert torch.equal(ColourJitter(0, 0.4, 0, 0)(images, seeded(5)), Contrast(0.4)(images, generator))
+    assert torch.equal(ColorJitter(0, 0.4, 0, 0)(images, seeded(5)), Contrast(0.4)(images, generator))
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_jitter_leaves_out_what_has_no_strength() -> None:
         (lambda: Contrast(float("inf")), "Contrast strength is inf"),
         (lambda: Saturation(float("nan")), "Saturation strength is nan"),
         (lambda: Hue(0.6), "Hue strength is 0.6; allowed: a number from 0 to 0.5"),
-        (lambda: ColourJitter(hue=0.6), "Hue strength is 0.6"),
-        (lambda: ColourJitter(brightness=-1), "Brightness strength is -1"),
+        (lambda: ColorJitter(hue=0.6), "Hue strength is 0.6"),
+        (lambda: ColorJitter(brightness=-1), "Brightness strength is -1"),
     ],
 )
 def test_settings_that_are_not_allowed(build: Callable[[], object], message: str) -> None:

@@ -52,7 +52,7 @@ def test_whole_images_can_be_erased_and_none() -> None:
     assert torch.equal(RandomErasing(p=0.0)(images, seeded()), images)
 
 
-def test_mean_is_the_mean_colour_of_each_image() -> None:
+def test_mean_is_the_mean_color_of_each_image() -> None:
     images = torch.rand(10, 3, 12, 12, generator=seeded(1), dtype=torch.float64)
     erased = RandomErasing(p=1.0, value="mean")(images, seeded()).numpy()
     for before, after in zip(images.numpy(), erased, strict=True):

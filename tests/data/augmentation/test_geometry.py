@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from convnets.data.augmentation.draws import draw_boxes, draw_uniform
 from convnets.data.augmentation.geometry import (
     HorizontalFlip,
     RandomCrop,
@@ -17,6 +16,7 @@ from convnets.data.augmentation.geometry import (
     RandomRotation,
     VerticalFlip,
 )
+from convnets.data.augmentation.random_params import draw_boxes, draw_uniform
 from convnets.errors import ConfigError, InputError
 
 
@@ -126,7 +126,7 @@ def test_resized_crop_takes_the_middle_when_no_box_fits() -> None:
 
 
 def test_resized_crop_shrinks_without_aliasing() -> None:
-    # A board of single pixels seen from afar is an even grey; picking pixels would leave black and white
+    # A board of single pixels seen from afar is an even gray; picking pixels would leave black and white
     board = (torch.arange(64).view(-1, 1) + torch.arange(64)).remainder(2).float().expand(8, 1, 64, 64)
     small = RandomResizedCrop(scale=(0.8, 1.0), size=8)(board, seeded())
     assert (small - 0.5).abs().max() < 0.1

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convnets.data.augmentation.draws import draw_beta
 from convnets.data.augmentation.mixing import CutMix, Mixing, MixOneOf, Mixup, choose_mixing, one_hot
+from convnets.data.augmentation.random_params import draw_beta
 from convnets.errors import ConfigError, InputError
 
 
@@ -85,7 +85,7 @@ def test_cutmix_areas_follow_lambda_and_reach_every_pixel() -> None:
     reached = pasted.double().mean(0)
     corners = reached[[0, 0, -1, -1], [0, -1, 0, -1]]
     assert corners.min() > 0.13
-    assert corners.max() - corners.min() < 0.05  # no side is favoured
+    assert corners.max() - corners.min() < 0.05  # no side is favored
     # 1 − λ uniform: sides √u of 8, to whole pixels; the mean area left after cutting at the border
     # from a plain simulation of the paper's procedure with its own random numbers
     rng = np.random.default_rng(0)

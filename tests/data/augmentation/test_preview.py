@@ -80,7 +80,7 @@ def test_tiles_are_the_images_before_and_after(tmp_path: Path) -> None:
         after.append(changed)
     for row, place in zip(shown, [0, 1, 2, 3], strict=True):
         for tile, batch in zip(row, [pixels, *after], strict=True):
-            small = tile[3::7, 3::7].transpose(2, 0, 1)  # whole pixels of 7 × 7, nearest neighbour
+            small = tile[3::7, 3::7].transpose(2, 0, 1)  # whole pixels of 7 × 7, nearest neighbor
             np.testing.assert_array_equal(small, (batch[place] * 255).round().numpy())
 
 

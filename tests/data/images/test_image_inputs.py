@@ -15,8 +15,8 @@ from PIL import Image
 from convnets.data.images.image_inputs import expand_folders, file_of, name_of, open_given
 from convnets.errors import InputError
 
-COLOUR = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
-GREY = COLOUR[..., 0].copy()
+COLOR = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+GRAY = COLOR[..., 0].copy()
 
 
 def png(array: np.ndarray) -> bytes:
@@ -45,24 +45,24 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("array", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("array", [GRAY, COLOR], ids=["gray", "color"])
 def test_every_form_is_the_same_picture(form: str, array: np.ndarray) -> None:
     assert np.array_equal(np.asarray(open_given(FORMS[form](array), "it")), array)
 
 
 def test_transparent_arrays_are_laid_on_white_as_files_are() -> None:
-    alpha = np.concatenate([COLOUR, np.full((6, 8, 1), 128, dtype=np.uint8)], axis=2)
+    alpha = np.concatenate([COLOR, np.full((6, 8, 1), 128, dtype=np.uint8)], axis=2)
     assert np.array_equal(np.asarray(open_given(alpha, "it")), np.asarray(open_given(png(alpha), "it")))
 
 
 def test_files_by_path_home_address_and_handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     path = tmp_path / "a cat ö.png"
-    path.write_bytes(png(COLOUR))
+    path.write_bytes(png(COLOR))
     with path.open("rb") as file:
         forms = [path, str(path), "~/a cat ö.png", Path("~/a cat ö.png"), path.as_uri(), file]
         for form in forms:
-            assert np.array_equal(np.asarray(open_given(form, "it")), COLOUR)
+            assert np.array_equal(np.asarray(open_given(form, "it")), COLOR)
         assert name_of(file, 0) == str(path)
     assert name_of(io.BytesIO(), 3) == "picture 3"
     assert expand_folders("~") == [path]
@@ -70,7 +70,7 @@ def test_files_by_path_home_address_and_handle(tmp_path: Path, monkeypatch: pyte
 
 def test_one_picture_is_a_list_of_one() -> None:
     for form in FORMS.values():
-        assert len(expand_folders(form(COLOUR))) == 1
+        assert len(expand_folders(form(COLOR))) == 1
     assert len(expand_folders(np.zeros((5, 6, 8, 3), dtype=np.uint8))) == 5
 
 

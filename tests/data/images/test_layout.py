@@ -14,7 +14,7 @@ def arrange(*paths: str, empty: tuple[str, ...] = ()) -> Layout:
     )
 
 
-def labelled(*paths: str, empty: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
+def labeled(*paths: str, empty: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
     """Part → path → class name."""
     layout = arrange(*paths, empty=empty)
     return {
@@ -28,7 +28,7 @@ def labelled(*paths: str, empty: tuple[str, ...] = ()) -> dict[str, dict[str, st
 def test_splits(wrapper: str, validation: str) -> None:
     parts = {"train": "train", "validation": validation, "test": "test"}
     paths = {p: [f"{wrapper}{f}/{c}/1.jpg" for c in ("dog", "cat")] for p, f in parts.items()}
-    found = labelled(*paths["test"], *paths["train"], *paths["validation"])
+    found = labeled(*paths["test"], *paths["train"], *paths["validation"])
     assert found == {p: {path: path.split("/")[-2] for path in paths[p]} for p in parts}
     assert list(found) == ["train", "validation", "test"]
 
@@ -60,7 +60,7 @@ def test_splits_that_could_be_either_are_refused(folders: tuple[str, ...], messa
 
 @pytest.mark.parametrize("wrapper", ["", "pets/"])
 def test_classes_only(wrapper: str) -> None:
-    found = labelled(f"{wrapper}b/1.jpg", f"{wrapper}a/2.jpg", f"{wrapper}a/deeper/3.jpg")
+    found = labeled(f"{wrapper}b/1.jpg", f"{wrapper}a/2.jpg", f"{wrapper}a/deeper/3.jpg")
     assert found == {
         "train": {f"{wrapper}b/1.jpg": "b", f"{wrapper}a/2.jpg": "a", f"{wrapper}a/deeper/3.jpg": "a"}
     }
@@ -73,7 +73,7 @@ def test_classes_are_sorted_and_the_same_in_every_part() -> None:
 
 
 def test_a_class_may_be_called_train() -> None:
-    assert labelled("bus/1.jpg", "train/1.jpg") == {"train": {"bus/1.jpg": "bus", "train/1.jpg": "train"}}
+    assert labeled("bus/1.jpg", "train/1.jpg") == {"train": {"bus/1.jpg": "bus", "train/1.jpg": "train"}}
 
 
 def test_class_names_can_be_shown_and_written_anywhere() -> None:

@@ -59,7 +59,7 @@ def test_other_formats_are_refused(format: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I"])
-def test_every_mode_becomes_grey_or_rgb(mode: str) -> None:
+def test_every_mode_becomes_gray_or_rgb(mode: str) -> None:
     content = encode(Image.new(mode, (4, 4)), "TIFF" if mode in ("CMYK", "YCbCr", "I") else "PNG")
     expected = "L" if mode in ("L", "1", "LA", "I;16", "I") else "RGB"
     assert open_picture(content, "x").mode == expected
@@ -86,11 +86,11 @@ def test_a_palette_with_transparency_is_laid_on_white() -> None:
     assert open_picture(encode(image), "x").getpixel((1, 0)) == (0, 0, 255)
 
 
-def test_a_transparent_colour_of_a_png_is_laid_on_white() -> None:
-    grey = Image.fromarray(np.array([[10, 200]], dtype=np.uint8))
-    assert list(np.asarray(open_picture(encode(grey, transparency=10), "x"))[0]) == [255, 200]
-    colour = Image.new("RGB", (1, 1), (1, 2, 3))
-    assert open_picture(encode(colour, transparency=(1, 2, 3)), "x").getpixel((0, 0)) == (255, 255, 255)
+def test_a_transparent_color_of_a_png_is_laid_on_white() -> None:
+    gray = Image.fromarray(np.array([[10, 200]], dtype=np.uint8))
+    assert list(np.asarray(open_picture(encode(gray, transparency=10), "x"))[0]) == [255, 200]
+    color = Image.new("RGB", (1, 1), (1, 2, 3))
+    assert open_picture(encode(color, transparency=(1, 2, 3)), "x").getpixel((0, 0)) == (255, 255, 255)
     line = Image.new("1", (1, 1), 0)
     assert open_picture(encode(line, transparency=0), "x").getpixel((0, 0)) == 255
 
@@ -158,7 +158,7 @@ def test_damaged_exif_does_not_matter(picture: MakePicture) -> None:
 def test_of_an_animation_the_first_frame_is_used_and_that_is_said(
     format: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "lime")]
     content = encode(
         frames[0],
         format,

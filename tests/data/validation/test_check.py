@@ -49,7 +49,7 @@ def test_sound_data_have_no_problems_and_are_counted(make_tree: Make, kind: str,
     assert check.pictures == 6
     assert check.counts == {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}
     assert check.sizes == {"width": [9, 9, 9], "height": [7, 7, 7], "different": 1}
-    assert check.colours == {"grey": 0, "colour": 6, "colourless": 0}
+    assert check.colors == {"gray": 0, "color": 6, "colorless": 0}
     assert check.formats == {"PNG": 6}
     assert json.loads(json.dumps(check.to_dict()))["problems"] == []
 
@@ -82,16 +82,16 @@ def test_the_same_pixels_in_another_file_are_a_leak(
     assert "the same pixels" in check.problems[0]
 
 
-def test_grey_in_one_channel_and_in_three_is_the_same_picture(make_tree: Make) -> None:
-    grey = Image.open(io.BytesIO(noise(50, mode="L")))
+def test_gray_in_one_channel_and_in_three_is_the_same_picture(make_tree: Make) -> None:
+    gray = Image.open(io.BytesIO(noise(50, mode="L")))
     three = io.BytesIO()
-    grey.convert("RGB").save(three, "PNG")
-    files = {**sound(), "train/cat/grey.png": noise(50, mode="L"), "test/cat/grey.png": three.getvalue()}
+    gray.convert("RGB").save(three, "PNG")
+    files = {**sound(), "train/cat/gray.png": noise(50, mode="L"), "test/cat/gray.png": three.getvalue()}
     check = check_data(make_tree(files))
     assert len(check.leaks) == 1
-    assert check.colours == {"grey": 1, "colour": 6, "colourless": 1}
-    assert any("grey and colour are mixed" in note for note in check.notes)
-    assert any("grey but stored in three channels: 1 picture" in note for note in check.notes)
+    assert check.colors == {"gray": 1, "color": 6, "colorless": 1}
+    assert any("gray and color are mixed" in note for note in check.notes)
+    assert any("gray but stored in three channels: 1 picture" in note for note in check.notes)
 
 
 def test_one_pixel_more_or_another_shape_is_another_picture(make_tree: Make) -> None:
@@ -163,7 +163,7 @@ def test_a_layout_that_training_refuses_is_a_problem_and_the_rest_is_checked_all
 
 
 def test_notes_on_animations_other_files_and_unequal_classes(make_tree: Make) -> None:
-    frames = [Image.new("RGB", (5, 5), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (5, 5), color) for color in ("red", "blue")]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     files = {f"cat/{n}.png": noise(n) for n in range(22)} | {
@@ -203,13 +203,13 @@ def test_progress_ends_at_all(make_tree: Make) -> None:
     assert seen[-1] == ("checking pictures", 80, 80)
 
 
-def test_facts_of_a_large_picture_that_is_colourless_but_for_its_last_pixel() -> None:
+def test_facts_of_a_large_picture_that_is_colorless_but_for_its_last_pixel() -> None:
     values = np.full((64, 8, 3), 7, np.uint8)
-    for last, colourless in ((7, True), (8, False)):
+    for last, colorless in ((7, True), (8, False)):
         values[-1, -1, 2] = last
         file = io.BytesIO()
         Image.fromarray(values).save(file, "PNG")
-        assert facts_of_file(file.getvalue(), "x").colourless is colourless
+        assert facts_of_file(file.getvalue(), "x").colorless is colorless
 
 
 @pytest.mark.fashion_mnist

@@ -48,10 +48,10 @@ def _texts(svg: str) -> list[str]:
     return ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("text")]
 
 
-def _size_of(svg: str, colour: str) -> int:
-    """How many points the longest line in a colour has; those of the legend are not clipped."""
+def _size_of(svg: str, color: str) -> int:
+    """How many points the longest line in a color has; those of the legend are not clipped."""
     paths = re.findall(
-        rf'd="([^"]*)" clip-path="[^"]*" style="fill: none; stroke: {colour}; stroke-width: 2', svg
+        rf'd="([^"]*)" clip-path="[^"]*" style="fill: none; stroke: {color}; stroke-width: 2', svg
     )
     return max((len(re.findall("[ML]", path)) for path in paths), default=0)
 
@@ -127,7 +127,7 @@ def test_cells_are_blue_by_recall_and_orange_by_the_root_of_their_share() -> Non
             )
 
 
-def test_cells_of_many_classes_are_sums_over_neighbours() -> None:
+def test_cells_of_many_classes_are_sums_over_neighbors() -> None:
     labels = torch.arange(250)
     predicted = labels.clone()
     predicted[0], predicted[1], predicted[249] = 249, 2, 0

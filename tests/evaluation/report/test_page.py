@@ -63,7 +63,7 @@ def _images(channels: int = 1) -> ImageSet:
 def _evaluation(images: ImageSet) -> Evaluation:
     generator = torch.Generator().manual_seed(2)
     logits = torch.randn(len(images), 3, generator=generator) + torch.eye(3)[images.labels]
-    return Evaluation(logits.softmax(1), images.labels, images.classes, 0.7, 0.1, "single centre crop, fp32")
+    return Evaluation(logits.softmax(1), images.labels, images.classes, 0.7, 0.1, "single center crop, fp32")
 
 
 def _report(channels: int = 1) -> Report:

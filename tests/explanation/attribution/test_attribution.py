@@ -104,7 +104,7 @@ def test_checks_leave_a_network_as_found(
     with left_as_found(in_place):
         found = explain(in_place, images[:1], check=True)
     assert [verdict.check for verdict in found[0].verdicts] == [
-        "randomisation",
+        "randomization",
         "deletion",
         "sensitivity",
         "agreement",
@@ -196,7 +196,7 @@ def test_records_as_plain_values_page_and_pictures(clean: nn.Module, images: Ten
     assert plain[0]["target_name"] == "class 1"
     assert np.array(plain[0]["map"]).shape == (8, 8)
     assert "map" not in one.to_dict(arrays=False)
-    assert plain[1]["verdicts"][0]["check"] == "randomisation"
+    assert plain[1]["verdicts"][0]["check"] == "randomization"
     assert (one.overlay().shape, one.overlay().dtype) == ((8, 8, 3), np.uint8)
     assert "<svg" in one._repr_html_()
     assert "<svg" in found._repr_html_()

@@ -21,8 +21,8 @@ from convnets.explanation.belief.controls import edge_maps, random_maps
 from convnets.explanation.belief.curves import blurred, deletion_and_insertion
 from convnets.explanation.belief.estimate import estimate
 from convnets.explanation.belief.judge import judge_methods
-from convnets.explanation.belief.localisation import box_mask, energy_inside, pointing_game
-from convnets.explanation.belief.randomisation import entropy, randomise
+from convnets.explanation.belief.localization import box_mask, energy_inside, pointing_game
+from convnets.explanation.belief.randomization import entropy, randomize
 from convnets.explanation.belief.rank_correlation import rank_correlation
 from convnets.explanation.belief.sensitivity import sensitivity
 from convnets.explanation.belief.shuffling import layers_with_weights, shuffled_networks
@@ -165,11 +165,11 @@ def test_heads_that_play_no_part_are_not_shuffled(auxiliary: nn.Module, images: 
 
 
 @pytest.mark.parametrize("order", ["top-down", "bottom-up"])
-def test_randomisation_compares_with_the_map_of_the_shuffled_network(
+def test_randomization_compares_with_the_map_of_the_shuffled_network(
     order: str, clean: nn.Module, images: Tensor
 ) -> None:
     question, method = _question(clean, images), METHODS["gradient"]
-    found = randomise(question, method, order, steps=4)
+    found = randomize(question, method, order, steps=4)
     assert found.signed.shape == found.absolute.shape == (5, 4)
     layers = layers_with_weights(clean, question.calls)
     own = method.answer(question).maps[""].sum(1)
@@ -182,13 +182,13 @@ def test_randomisation_compares_with_the_map_of_the_shuffled_network(
 
 def test_maps_of_edges_do_not_change_and_are_told(clean: nn.Module, images: Tensor) -> None:
     question = _question(clean, images)
-    found = randomise(question, OF_EDGES)
+    found = randomize(question, OF_EDGES)
     np.testing.assert_allclose(found.signed, 1.0)
     np.testing.assert_allclose(found.entropy_rise, 0.0)
     for verdicts in check_maps(question, OF_EDGES):
         assert verdicts[0].passed is False
         assert verdicts[0].words == (
-            "This map barely changes when the network's weights are randomised (rank correlation 1.00): it shows "
+            "This map barely changes when the network's weights are randomized (rank correlation 1.00): it shows "
             "edges of the picture, not what the network learned."
         )
         assert verdicts[1].passed is not True  # edges do no better than edges
@@ -250,7 +250,7 @@ def test_the_planted_square_is_found(name: str, planted) -> None:  # type: ignor
 def test_methods_are_judged_side_by_side(planted) -> None:  # type: ignore[no-untyped-def]
     given = open_explained(planted.model, planted.moved.pixels[:12])
     question: Callable[[str], Question] = lambda name: ask(given, METHODS[name], CUE_CLASS)[0]  # noqa: E731
-    found = judge_methods(question, ("integrated-gradients", "grad-cam", "lrp"), randomised=4, masks=CORNER)
+    found = judge_methods(question, ("integrated-gradients", "grad-cam", "lrp"), randomized=4, masks=CORNER)
     rows = {row.method: row for row in found.rows}
     assert list(rows) == ["integrated-gradients", "grad-cam", "lrp", "random map", "edge detector"]
     assert rows["integrated-gradients"].deletion.count == 12

@@ -159,12 +159,12 @@ def test_filters_are_the_weights(channels: int, tmp_path: Path) -> None:
     found = first_filters(network)
     assert found.layer == "convolutions.0"
     assert np.array_equal(found.weights, network.convolutions[0].weight.detach().double().numpy())
-    colours = found.grid().rows[0].tiles[0]
-    assert colours is not None
-    assert colours.pixels.shape == (5, 5, 3)
-    if channels == 3:  # from none of a channel to all of it, grey for zero
+    colors = found.grid().rows[0].tiles[0]
+    assert colors is not None
+    assert colors.pixels.shape == (5, 5, 3)
+    if channels == 3:  # from none of a channel to all of it, gray for zero
         middle = (127.5 + 127.5 * found.weights / np.abs(found.weights).max()).round()
-        assert np.array_equal(colours.pixels, middle[0].transpose(1, 2, 0))
+        assert np.array_equal(colors.pixels, middle[0].transpose(1, 2, 0))
     found.save(tmp_path / "filters.png")
     with pytest.raises(InputError, match="look at 6 channels"):
         first_filters(network, "convolutions.3")

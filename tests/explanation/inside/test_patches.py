@@ -14,7 +14,7 @@ from torch import nn
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, InputError, UnknownNameError
-from convnets.explanation.inside.optimised_image import optimise_images
+from convnets.explanation.inside.optimized_image import optimize_images
 from convnets.explanation.inside.patches import find_patches
 from convnets.models.catalogue import create_model
 
@@ -86,7 +86,7 @@ def test_places_are_those_of_a_plain_loop_however_batches_are_cut() -> None:
     assert list(found.patches) == [2, 0]
 
 
-def test_padding_is_grey_and_everything_is_where_it_was() -> None:
+def test_padding_is_gray_and_everything_is_where_it_was() -> None:
     network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False), nn.Flatten(), nn.Linear(16, 2))
     nn.init.ones_(network[0].weight)
     pixels = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
@@ -113,21 +113,21 @@ def test_the_planted_square_is_what_some_units_look_for(planted: Any, tmp_path: 
     assert len(corner) >= 2
     assert {patch.label for unit in corner for patch in found.patches[unit]} == {"3"}
     assert len(corner) < 12  # others look for other things
-    made = optimise_images(model.network, model.preprocess, "2", corner[:2], steps=20)
-    shown = found.with_optimised(made)
+    made = optimize_images(model.network, model.preprocess, "2", corner[:2], steps=20)
+    shown = found.with_optimized(made)
     page = shown.save(tmp_path / "patches.html").read_text()
     assert "less reliable" in page
     assert "default-src 'none'" in page
     assert len(json.loads(json.dumps(found.to_dict()))["units"]["0"]) == 6
 
 
-def test_an_optimised_image_excites_its_unit_more_than_any_real_one_does(planted: Any) -> None:
+def test_an_optimized_image_excites_its_unit_more_than_any_real_one_does(planted: Any) -> None:
     model = planted.model
     state, modes = torch.get_rng_state(), [module.training for module in model.network.modules()]
     before = [weight.grad for weight in model.network.parameters()]
     units = [0, 5]
-    made = optimise_images(model.network, model.preprocess, "4", units, steps=60)
-    again = optimise_images(model.network, model.preprocess, "4", units, steps=60)
+    made = optimize_images(model.network, model.preprocess, "4", units, steps=60)
+    again = optimize_images(model.network, model.preprocess, "4", units, steps=60)
     assert all(np.array_equal(made[unit], again[unit]) for unit in units)
     assert made[0].shape == (
         1,
@@ -158,6 +158,6 @@ def test_what_is_not_there_is_refused(planted: Any) -> None:
     with pytest.raises(InputError, match="gives no maps"):
         find_patches(model.network, images, model.preprocess, "9")
     with pytest.raises(InputError, match="unit 99"):
-        optimise_images(model.network, model.preprocess, "2", [99])
+        optimize_images(model.network, model.preprocess, "2", [99])
     with pytest.raises(ConfigError, match="steps is 0"):
-        optimise_images(model.network, model.preprocess, "2", [0], steps=0)
+        optimize_images(model.network, model.preprocess, "2", [0], steps=0)

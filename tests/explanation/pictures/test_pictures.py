@@ -1,4 +1,4 @@
-"""Tiles, colours, letters and files."""
+"""Tiles, colors, letters and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import nn
 from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, UsageError
-from convnets.explanation.pictures.colours import ColourScale, as_picture, class_colours, scale_of
+from convnets.explanation.pictures.colors import ColorScale, as_picture, class_colors, scale_of
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width, wrapped
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
@@ -28,31 +28,31 @@ def test_signed_values_diverge_around_zero_and_others_do_not() -> None:
     signed, unsigned = scale_of(np.array([-2.0, 1.0, np.nan])), scale_of(np.array([0.0, 3.0, np.inf]))
     assert (signed.low, signed.high, signed.signed) == (-2.0, 2.0, True)
     assert (unsigned.low, unsigned.high, unsigned.signed) == (0.0, 3.0, False)
-    low, middle, high = signed.colour(np.array([-2.0, 0.0, 2.0])).astype(int)
+    low, middle, high = signed.color(np.array([-2.0, 0.0, 2.0])).astype(int)
     assert middle.min() > 240  # white
     assert low[2] > low[0]  # blue
     assert high[0] > high[2]  # red
-    grey = [scale.colour(np.array([np.nan]))[0].tolist() for scale in (signed, unsigned)]
-    assert grey == [[128] * 3] * 2
-    brightness = unsigned.colour(np.linspace(0, 3, 20)) @ np.array([0.299, 0.587, 0.114])
-    assert (np.diff(brightness) > 0).all()  # order can be told without colour
-    assert ColourScale(0.0, 0.0).colour(np.zeros((2, 2))).shape == (2, 2, 3)
+    gray = [scale.color(np.array([np.nan]))[0].tolist() for scale in (signed, unsigned)]
+    assert gray == [[128] * 3] * 2
+    brightness = unsigned.color(np.linspace(0, 3, 20)) @ np.array([0.299, 0.587, 0.114])
+    assert (np.diff(brightness) > 0).all()  # order can be told without color
+    assert ColorScale(0.0, 0.0).color(np.zeros((2, 2))).shape == (2, 2, 3)
 
 
-def test_class_colours_are_far_apart_for_every_kind_of_colour_vision() -> None:
+def test_class_colors_are_far_apart_for_every_kind_of_color_vision() -> None:
     """Machado, Oliveira & Fernandes 2009, full strength, in linear RGB: the nearest pair stays tellable."""
     kinds = {
         "none": np.eye(3),
         "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
         "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
     }
-    values = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in class_colours(8)])
+    values = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in class_colors(8)])
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     for matrix in kinds.values():
         seen = np.clip(linear @ np.array(matrix).T, 0, 1) ** (1 / 2.2)
         distances = np.linalg.norm(seen[:, None] - seen[None], axis=2) + 9 * np.eye(8)
         assert distances.min() > 0.12
-    assert class_colours(12)[10] == class_colours(12)[0]
+    assert class_colors(12)[10] == class_colors(12)[0]
 
 
 def test_letters_fit_their_place() -> None:

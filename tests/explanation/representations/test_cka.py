@@ -1,4 +1,4 @@
-"""CKA, against its definition with centring matrices in float64."""
+"""CKA, against its definition with centering matrices in float64."""
 
 from __future__ import annotations
 

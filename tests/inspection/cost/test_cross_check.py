@@ -154,7 +154,7 @@ MODULES: tuple[Case, ...] = (
     Case("1-D transposed conv", lambda: nn.ConvTranspose1d(3, 5, 4, stride=3), ((2, 3, 9),), "2 * 9 * 3*5*4"),
     Case("3-D transposed conv", lambda: nn.ConvTranspose3d(2, 3, 2, dilation=2), ((1, 2, 4, 4, 4),), "4**3 * 2*3*2**3"),
     Case("depthwise separable", lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 9, 1)), (IMAGE,), "11*13 * (4*9 + 9*4)"),
-    Case("conv with normalised weight", lambda: weight_norm(nn.Conv2d(4, 6, 3)), (IMAGE,), "9*11 * 6*4*3*3"),
+    Case("conv with normalized weight", lambda: weight_norm(nn.Conv2d(4, 6, 3)), (IMAGE,), "9*11 * 6*4*3*3"),
     Case("linear", lambda: nn.Linear(7, 5), ((3, 7),), "3 * 7*5"),
     Case("linear, no bias", lambda: nn.Linear(7, 5, bias=False), ((3, 7),), "3 * 7*5"),
     Case("linear of one vector", lambda: nn.Linear(7, 5), ((7,),), "7*5"),

@@ -63,7 +63,7 @@ def test_it_is_left_as_found_where_it_fails() -> None:
     assert not any(module._forward_hooks for module in network.modules())
     assert network.training
     assert not any(value.is_meta for value in network.parameters())
-    with pytest.raises(InputError, match="grey"):  # its own check is back
+    with pytest.raises(InputError, match="gray"):  # its own check is back
         network(torch.zeros(1, 3, 28, 28))
 
 
@@ -205,7 +205,7 @@ def test_a_network_that_looks_at_values_is_run_on_a_copy() -> None:
             "hidden.1",
             "got 1×1024; it needs N×400; its head was built for 28 to 31 pixels",
         ),
-        ("lenet", (3, 28, 28), "convolutions.0", "got 1×3×28×28; it needs N×1×H×W; make it grey"),
+        ("lenet", (3, 28, 28), "convolutions.0", "got 1×3×28×28; it needs N×1×H×W; make it gray"),
         ("nin", (1, 40, 40), "blocks.5", "(MaxPool2d) got 1×384×1×1; it needs at least 3×3 in H×W"),
         (
             "vgg11",

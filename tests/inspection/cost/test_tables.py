@@ -12,7 +12,7 @@ from convnets.errors import LayerError
 from convnets.inspection.cost.difference import diff
 from convnets.inspection.cost.size_table import size_table
 from convnets.inspection.cost.summary import NetworkSummary, inspect
-from convnets.inspection.shown import CONVENTION, FIELD_CONVENTION, MEMORY_CONVENTION
+from convnets.inspection.formatting import CONVENTION, FIELD_CONVENTION, MEMORY_CONVENTION
 from convnets.models.catalogue import create_model
 
 Golden = Callable[[str, str], None]

@@ -59,7 +59,7 @@ def test_shapes_stand_on_the_links_and_repetitions_on_the_folds() -> None:
     assert "×2" not in texts(picture("googlenet", unfold=True))
 
 
-def test_the_legend_names_each_colour_that_is_there() -> None:
+def test_the_legend_names_each_color_that_is_there() -> None:
     svg = picture("lenet")
     used = {each.attrib["fill"] for each in svg.iter(f"{SVG}rect")}
     assert {"convolution", "linear", "pooling", "activation", "reshaping"} <= set(texts(svg))

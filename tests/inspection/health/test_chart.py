@@ -19,8 +19,8 @@ from convnets.models.catalogue import create_model
 def measured(name: str = "lenet_bn") -> NetworkHealth:
     network = create_model(name, seed=0)
     x = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
-    return measure_health(network, x, torch.arange(8), optimiser=optimiser)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    return measure_health(network, x, torch.arange(8), optimizer=optimizer)
 
 
 def test_the_strips_show_what_was_measured() -> None:
@@ -62,8 +62,8 @@ def test_several_networks_have_a_legend_and_epochs_a_shade() -> None:
     epochs = health_figure({f"epoch {i}": one for i in range(4)}, in_order=True)
     assert epochs.axes[0].get_legend() is None
     assert "light: epoch 0, dark: epoch 3" in epochs.axes[0].get_title(loc="right")
-    colours = [line.get_color() for line in epochs.axes[0].lines]
-    assert len(set(colours)) == 4
+    colors = [line.get_color() for line in epochs.axes[0].lines]
+    assert len(set(colors)) == 4
 
 
 def test_a_gradient_of_zero_has_a_place() -> None:

@@ -1,4 +1,4 @@
-"""Health against plain arithmetic, finite differences and real optimiser steps; and the network as it was before."""
+"""Health against plain arithmetic, finite differences and real optimizer steps; and the network as it was before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from convnets.errors import InputError, UsageError
 from convnets.inspection.health.measure import batch_norms_of, measure_health
 from convnets.inspection.health.record import LayerHealth, NetworkHealth, spread_of
-from convnets.layers import BatchNorm, RescaledSigmoid, initialise
+from convnets.layers import BatchNorm, RescaledSigmoid, initialize
 from convnets.models.catalogue import create_model
 
 
@@ -145,16 +145,16 @@ def test_an_output_changed_in_place_afterwards() -> None:
     ],
     ids=["sgd", "adamw"],
 )
-def test_the_update_is_the_step_that_the_optimiser_then_takes(make: object) -> None:
+def test_the_update_is_the_step_that_the_optimizer_then_takes(make: object) -> None:
     network = create_model("lenet", seed=0)
-    optimiser = make(network.parameters())  # type: ignore[operator]
+    optimizer = make(network.parameters())  # type: ignore[operator]
     x, targets = batch()
     for _ in range(2):  # the second time it has a state
-        health = measure_health(network, x, targets, optimiser=optimiser)
+        health = measure_health(network, x, targets, optimizer=optimizer)
         before = {name: p.detach().clone() for name, p in network.named_parameters()}
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         F.cross_entropy(network(x), targets).backward()
-        optimiser.step()
+        optimizer.step()
         for name in ("convolutions.0", "classifier"):
             own = [f"{name}.weight", f"{name}.bias"]
             moved = torch.cat([(network.get_parameter(n).detach() - before[n]).flatten() for n in own])
@@ -170,7 +170,7 @@ def test_everything_is_left_as_found() -> None:
     network.stage2.eval()
     network.stem[0].weight.grad = torch.ones_like(network.stem[0].weight)
     frozen = network.stage1[0].conv1.weight.requires_grad_(False)
-    optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1, momentum=0.9)
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1, momentum=0.9)
     x, targets = batch(4, side=33)
 
     def snapshot() -> dict[str, object]:
@@ -186,12 +186,12 @@ def test_everything_is_left_as_found() -> None:
                 for module in network.modules()
             ],
             "attributes": [sorted(vars(module)) for module in network.modules()],
-            "optimiser": optimiser.state_dict()["state"],
+            "optimizer": optimizer.state_dict()["state"],
             "random": torch.get_rng_state(),
         }
 
     before = snapshot()
-    health = measure_health(network, x, targets, optimiser=optimiser)
+    health = measure_health(network, x, targets, optimizer=optimizer)
     after = snapshot()
     for exact in ("places", "modes", "hooks", "attributes"):
         assert after.pop(exact) == before.pop(exact), exact
@@ -221,12 +221,12 @@ def test_a_deep_sigmoid_network_and_what_helps_it() -> None:
     """Section 4.2 of Glorot & Bengio 2010 in small: the gradient of plain sigmoids is gone after ten layers."""
     x, targets = batch(32)
 
-    def gradients(activation: type[nn.Module], initialiser: str | None) -> NetworkHealth:
+    def gradients(activation: type[nn.Module], initializer: str | None) -> NetworkHealth:
         torch.manual_seed(0)
         hidden = [m for i in range(10) for m in (nn.Linear(784 if i == 0 else 64, 64), activation())]
         network = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
-        if initialiser:
-            initialise(network, initialiser, seed=0)
+        if initializer:
+            initialize(network, initializer, seed=0)
         return measure_health(network, x, targets)
 
     sick = gradients(nn.Sigmoid, None)
@@ -243,7 +243,7 @@ def test_a_deep_sigmoid_network_and_what_helps_it() -> None:
 def test_equal_weights_are_noticed() -> None:
     network = create_model("lenet", seed=0)
     assert not any(layer.alike for layer in measure_health(network, *batch()).layers)
-    initialise(network, "constant")
+    initialize(network, "constant")
     health = measure_health(network, *batch())
     assert by_name(health)["convolutions.0"].alike
     assert any("all units give the same" in warning for warning in health.warnings)
@@ -286,8 +286,8 @@ def test_text_and_html_show_every_layer() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     network = nn.Linear(4, 3)
-    with pytest.raises(UsageError, match="an optimiser needs gradients; give targets too"):
-        measure_health(network, torch.rand(2, 4), optimiser=torch.optim.SGD(network.parameters(), lr=1))
+    with pytest.raises(UsageError, match="an optimizer needs gradients; give targets too"):
+        measure_health(network, torch.rand(2, 4), optimizer=torch.optim.SGD(network.parameters(), lr=1))
     with pytest.raises(InputError, match=r"the loss cannot take an output of \(2, 3\) with targets \(5,\)"):
         measure_health(network, torch.rand(2, 4), torch.zeros(5, dtype=torch.int64))
     with pytest.raises(InputError, match=r"the loss gives \(2,\); allowed: one number"):

@@ -1,4 +1,4 @@
-"""Freezing, sharing, replacing and re-initialising: seen in what a training step changes."""
+"""Freezing, sharing, replacing and re-initializing: seen in what a training step changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from convnets.errors import UnknownNameError, UsageError
-from convnets.inspection.parameters.changes import freeze, reinitialise, replace, share, unfreeze
+from convnets.inspection.parameters.changes import freeze, reinitialize, replace, share, unfreeze
 from convnets.inspection.parameters.listing import shared_parameters
 from convnets.layers import RescaledSigmoid
 from convnets.models.catalogue import create_model
@@ -18,9 +18,9 @@ from convnets.models.catalogue import create_model
 def step(network: nn.Module, x: Tensor) -> set[str]:
     """Names of the parameters that a step of SGD changes."""
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=0.1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=0.1)
     network(x).square().sum().backward()
-    optimiser.step()
+    optimizer.step()
     return {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
 
 
@@ -104,37 +104,37 @@ def test_what_cannot_be_replaced() -> None:
         replace(network, "0", lambda _: 3)  # type: ignore[arg-type, return-value]
 
 
-def test_reinitialising_by_pattern() -> None:
+def test_reinitializing_by_pattern() -> None:
     network = create_model("lenet_bn")
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    done = reinitialise(network, "hidden", "kaiming-normal", seed=0)
+    done = reinitialize(network, "hidden", "kaiming-normal", seed=0)
     changed = [name for name, value in network.named_parameters() if not torch.equal(value, before[name])]
     assert done == changed
     assert all(name.startswith("hidden.") and name.endswith(".weight") for name in done)
     first = network.get_parameter(done[0]).detach().clone()
     assert float(first.std()) == pytest.approx(math.sqrt(2 / first.shape[1]), rel=0.03)
-    reinitialise(network, "hidden", "kaiming-normal", seed=0)
+    reinitialize(network, "hidden", "kaiming-normal", seed=0)
     assert torch.equal(network.get_parameter(done[0]), first)
 
 
-def test_reinitialising_by_a_function_takes_biases_too() -> None:
+def test_reinitializing_by_a_function_takes_biases_too() -> None:
     network = nn.Sequential(nn.Linear(3, 3))
 
     def fill(weight: Tensor, generator: Generator | None) -> None:
         weight.fill_(7.0)
 
-    assert reinitialise(network, "*", fill) == ["0.weight", "0.bias"]
+    assert reinitialize(network, "*", fill) == ["0.weight", "0.bias"]
     assert all((p == 7).all() for p in network.parameters())
     with pytest.raises(
         UsageError, match=r"'normal' is a rule for weights of two axes or more, not for 0\.bias"
     ):
-        reinitialise(network, "*.bias", "normal")
-    with pytest.raises(UnknownNameError, match="unknown initialiser 'norml'; nearest: normal"):
-        reinitialise(network, "*", "norml")
+        reinitialize(network, "*.bias", "normal")
+    with pytest.raises(UnknownNameError, match="unknown initializer 'norml'; nearest: normal"):
+        reinitialize(network, "*", "norml")
 
 
 def test_dirac_looks_at_the_groups_of_its_convolution() -> None:
     network = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=2, bias=False))
-    reinitialise(network, "0", "dirac")
+    reinitialize(network, "0", "dirac")
     x = torch.rand(1, 4, 5, 5)
     assert torch.equal(network(x), x)

@@ -1,4 +1,4 @@
-"""Initialisers against their formulas: bounds, spreads, and what they leave alone."""
+"""Initializers against their formulas: bounds, spreads, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from convnets.errors import UnknownNameError, UsageError
 from convnets.layers.convolution import Convolution
-from convnets.layers.initialization.initialize import INITIALISERS, initialise
+from convnets.layers.initialization.initialize import INITIALIZERS, initialize
 from convnets.layers.initialization.initializers import normal_
 from convnets.layers.linear import Linear
 
@@ -19,7 +19,7 @@ FAN_IN, FAN_OUT = 32 * 9, 64 * 9  # of the convolution below
 
 def drawn(name: str) -> Tensor:
     conv = nn.Conv2d(32, 64, kernel_size=3)
-    initialise(conv, name, seed=0)
+    initialize(conv, name, seed=0)
     return conv.weight.detach()
 
 
@@ -62,13 +62,13 @@ def test_orthogonal_rows() -> None:
 def test_dirac_lets_channels_through_in_each_group() -> None:
     x = torch.rand(2, 4, 5, 5)
     conv = nn.Conv2d(4, 4, kernel_size=3, padding=1, groups=2, bias=False)
-    initialise(conv, "dirac")
+    initialize(conv, "dirac")
     assert torch.equal(conv(x), x)
 
 
 def test_a_rule_of_ones_own() -> None:
     network = nn.Sequential(nn.Linear(50, 60), nn.ReLU(), Convolution(1, 2, 3), Linear(3, 2))
-    initialise(network, lambda weight, generator: normal_(weight, 5.0, generator=generator), seed=0)
+    initialize(network, lambda weight, generator: normal_(weight, 5.0, generator=generator), seed=0)
     drawn = network[0].weight
     assert isinstance(drawn, Tensor)
     assert float(drawn.detach().std()) == pytest.approx(5, rel=0.05)
@@ -77,19 +77,19 @@ def test_a_rule_of_ones_own() -> None:
     )
 
 
-@pytest.mark.parametrize("name", INITIALISERS)
+@pytest.mark.parametrize("name", INITIALIZERS)
 def test_only_weights_of_convolutions_and_linear_layers_change(name: str) -> None:
     network = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2), nn.Conv1d(1, 3, 2)
     )
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    initialise(network, name, seed=0)
+    initialize(network, name, seed=0)
     changed = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     assert changed == {"0.weight", "3.weight", "4.weight"}
     assert all(weight.requires_grad for weight in network.parameters())
 
 
-@pytest.mark.parametrize("name", INITIALISERS)
+@pytest.mark.parametrize("name", INITIALIZERS)
 def test_a_seed_decides_and_moves_no_other_random_number(name: str) -> None:
     torch.manual_seed(1)
     expected = torch.rand(2)
@@ -104,40 +104,40 @@ def test_a_seed_decides_and_moves_no_other_random_number(name: str) -> None:
 def drawn_linear(name: str, seed: int) -> Tensor:
     with torch.random.fork_rng(devices=[]):
         linear = nn.Linear(8, 4)
-    initialise(linear, name, seed=seed)
+    initialize(linear, name, seed=seed)
     return linear.weight.detach()
 
 
 def test_without_a_seed_the_callers_random_numbers_decide() -> None:
     linear = nn.Linear(8, 4)
     torch.manual_seed(1)
-    initialise(linear, "normal")
+    initialize(linear, "normal")
     first = linear.weight.detach().clone()
-    initialise(linear, "normal")
+    initialize(linear, "normal")
     assert not torch.equal(linear.weight, first)
     torch.manual_seed(1)
-    initialise(linear, "normal")
+    initialize(linear, "normal")
     assert torch.equal(linear.weight, first)
 
 
 def test_the_same_numbers_in_every_precision() -> None:
     half, full = nn.Linear(8, 4).bfloat16(), nn.Linear(8, 4)
     for layer in (half, full):
-        initialise(layer, "kaiming-normal", seed=0)
+        initialize(layer, "kaiming-normal", seed=0)
     assert torch.equal(half.weight, full.weight.bfloat16())
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown initialiser 'xavier'; nearest: .*xavier-"):
-        initialise(nn.Linear(1, 1), "xavier")
+    with pytest.raises(UnknownNameError, match=r"unknown initializer 'xavier'; nearest: .*xavier-"):
+        initialize(nn.Linear(1, 1), "xavier")
 
 
 def test_a_lazy_layer_is_explained() -> None:
     with pytest.raises(UsageError, match="layer '0' is lazy"):
-        initialise(nn.Sequential(nn.LazyLinear(3)), "normal")
+        initialize(nn.Sequential(nn.LazyLinear(3)), "normal")
 
 
 def test_on_the_meta_device_there_is_nothing_to_draw() -> None:
     linear = nn.Linear(8, 4, device="meta")
-    initialise(linear, "orthogonal", seed=0)
+    initialize(linear, "orthogonal", seed=0)
     assert linear.weight.is_meta

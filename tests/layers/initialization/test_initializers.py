@@ -1,4 +1,4 @@
-"""Initialisers of one weight against PyTorch's on the same random numbers: equal to the last bit."""
+"""Initializers of one weight against PyTorch's on the same random numbers: equal to the last bit."""
 
 from __future__ import annotations
 

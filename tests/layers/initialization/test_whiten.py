@@ -13,7 +13,7 @@ from convnets.layers.initialization.whiten import whitening_filters
 
 def smooth_images(channels: int = 1) -> Tensor:
     noise = torch.randn(40, channels, 14, 14, generator=torch.Generator().manual_seed(1))
-    return F.avg_pool2d(noise, 3, stride=1) * 3 + 0.5  # neighbours resemble each other, as in pictures
+    return F.avg_pool2d(noise, 3, stride=1) * 3 + 0.5  # neighbors resemble each other, as in pictures
 
 
 def second_moments(images: Tensor, k: int) -> Tensor:

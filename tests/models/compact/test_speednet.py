@@ -38,7 +38,7 @@ def test_logits_equal_the_formula_in_float64(widths: list[int]) -> None:
     network = create_model("speednet", widths=widths, seed=1).eval()
     assert isinstance(network, SpeedNet)
     images = pictures()
-    network.initialise_from(images)
+    network.initialize_from(images)
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)][1:]
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -70,19 +70,19 @@ def test_logits_equal_the_formula_in_float64(widths: list[int]) -> None:
 
 def test_filters_are_computed_once() -> None:
     network = SpeedNet()
-    network.initialise_from(pictures())
+    network.initialize_from(pictures())
     kept = network.whitening.weight.clone()
-    network.initialise_from(2 * pictures())
+    network.initialize_from(2 * pictures())
     assert torch.equal(network.whitening.weight, kept)
     again = SpeedNet()
     again.load_state_dict(network.state_dict())
-    again.initialise_from(2 * pictures())
+    again.initialize_from(2 * pictures())
     assert torch.equal(again.whitening.weight, kept)
 
 
 def test_training_leaves_filters_and_scales_alone() -> None:
     network = SpeedNet()
-    network.initialise_from(pictures())
+    network.initialize_from(pictures())
     network(pictures()).square().sum().backward()
     learning = {name for name, p in network.named_parameters() if p.grad is not None}
     assert learning == {

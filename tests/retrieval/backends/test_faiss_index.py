@@ -26,9 +26,9 @@ pytest.importorskip("faiss", reason="pip install 'convnets[faiss]'")
 
 def clustered(count: int, dimension: int = 32, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    centres = torch.randn(20, dimension, generator=torch.Generator().manual_seed(99))
+    centers = torch.randn(20, dimension, generator=torch.Generator().manual_seed(99))
     noise = torch.randn(count, dimension, generator=generator)
-    return F.normalize(centres[torch.randint(20, (count,), generator=generator)] + 0.7 * noise)
+    return F.normalize(centers[torch.randint(20, (count,), generator=generator)] + 0.7 * noise)
 
 
 def entries(count: int, start: int = 0) -> Entries:

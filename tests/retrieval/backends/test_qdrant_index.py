@@ -72,9 +72,9 @@ def test_it_finds_what_the_exact_index_finds(both: tuple[QdrantIndex, ExactIndex
 
 
 def test_negated_filters(both: tuple[QdrantIndex, ExactIndex]) -> None:
-    from convnets.retrieval.where import Where
+    from convnets.retrieval.metadata_filter import MetadataFilter
 
-    where = Where.parse(["class!=coat"])
+    where = MetadataFilter.parse(["class!=coat"])
     paths = [[hit.path for hit in index.search(unit(1, 1), 50, where=where)[0]] for index in both]
     assert paths[0] == paths[1]
     assert len(paths[0]) == 40

@@ -59,7 +59,7 @@ def test_other_stages(network: nn.Module, pixels: Tensor, stage: str) -> None:
         }[stage]()
     found = describe(network, pixels, PREPROCESS, Descriptor(stage))
     assert torch.allclose(found, F.normalize(expected), atol=1e-5)
-    raw = describe(network, pixels, PREPROCESS, Descriptor(stage, normalise=False))
+    raw = describe(network, pixels, PREPROCESS, Descriptor(stage, normalize=False))
     assert torch.allclose(raw, expected, atol=1e-4)
 
 
@@ -91,10 +91,10 @@ def test_whitened_vectors_are_uncorrelated(network: nn.Module, pixels: Tensor) -
     plain = Descriptor("features", "average")
     fitted = whitened(network, pixels, PREPROCESS, plain, size=5)
     assert str(fitted) == "average of features, whitened to 5"
-    raw = describe(network, pixels, PREPROCESS, replace(fitted, normalise=False))
+    raw = describe(network, pixels, PREPROCESS, replace(fitted, normalize=False))
     assert describe(network, pixels, PREPROCESS, fitted).norm(dim=1).tolist() == pytest.approx([1.0] * 40)
     assert raw.shape == (40, 5)
-    unscaled = whitened(network, pixels, PREPROCESS, replace(plain, normalise=False), size=5)
+    unscaled = whitened(network, pixels, PREPROCESS, replace(plain, normalize=False), size=5)
     vectors = describe(network, pixels, PREPROCESS, unscaled)
     assert torch.allclose(vectors.T @ vectors / 39, torch.eye(5), atol=1e-3)
 

@@ -24,7 +24,7 @@ def test_it_is_both_steps_in_one() -> None:
     vectors = describe(network, images, preprocess, Descriptor("pixels"))
     assert scores == score_retrieval(vectors, images.labels, images.classes, ks=(1, 10))
     assert seen[-1] == (len(images), len(images))
-    # 28 × 28 digits of scikit-learn: pixels alone find them well, as its own nearest neighbour does
+    # 28 × 28 digits of scikit-learn: pixels alone find them well, as its own nearest neighbor does
     from sklearn.neighbors import KNeighborsClassifier
 
     data, labels = vectors.numpy(), images.labels.numpy()

@@ -15,7 +15,7 @@ from convnets.selection.labels.confident_learning import (
     class_thresholds,
     confident_joint,
     estimated_joint,
-    normalised_margins,
+    normalized_margins,
     prune_by_noise_rate,
 )
 from convnets.selection.labels.flipping import flip_labels
@@ -58,7 +58,7 @@ def test_thresholds_and_joint_are_those_of_the_paper() -> None:
 def test_margins() -> None:
     p, labels, _ = example(50)
     for row, label, found in zip(
-        p.tolist(), labels.tolist(), normalised_margins(p, labels).tolist(), strict=True
+        p.tolist(), labels.tolist(), normalized_margins(p, labels).tolist(), strict=True
     ):
         assert found == pytest.approx(row[label] - max(row[:label] + row[label + 1 :]))
 
@@ -72,7 +72,7 @@ def test_the_same_as_cleanlab_on_the_same_probabilities() -> None:
         p, labels, _ = example()
         theirs = find_label_issues(labels.numpy(), p.numpy(), n_jobs=1)
         quality = get_label_quality_scores(labels.numpy(), p.numpy(), method="normalized_margin")
-    np.testing.assert_allclose((normalised_margins(p, labels).numpy() + 1) / 2, quality, atol=1e-12)
+    np.testing.assert_allclose((normalized_margins(p, labels).numpy() + 1) / 2, quality, atol=1e-12)
     ours = prune_by_noise_rate(p, labels).numpy()
     # cleanlab takes the most probable of all classes where several are confident, the paper of these alone
     both = (ours & theirs).sum()

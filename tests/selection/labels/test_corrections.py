@@ -40,7 +40,7 @@ def test_actions_are_done_to_the_row(errors: LabelErrors, flipped: torch.Tensor,
     path.write_text("\n".join(lines) + "\n")
     done = apply_corrections(images, path)
     first, second, *rest = errors.errors
-    assert (done.dropped, done.relabelled) == (len(rest), 1)
+    assert (done.dropped, done.relabeled) == (len(rest), 1)
     gone = {each.index for each in rest}
     kept = [index for index in range(len(images)) if index not in gone]
     expected = flipped.clone()
@@ -48,7 +48,7 @@ def test_actions_are_done_to_the_row(errors: LabelErrors, flipped: torch.Tensor,
     assert done.images.labels.equal(expected[kept])
     assert done.images.pixels.equal(images.pixels[kept])
     every = apply_corrections(images, path, correct=True)
-    assert (every.dropped, every.relabelled) == (0, len(rest) + 1)
+    assert (every.dropped, every.relabeled) == (0, len(rest) + 1)
     assert every.images.labels[second.index] == flipped[second.index]
 
 

@@ -117,7 +117,7 @@ def zoom_blur(x: Picture, severity: int) -> Picture:
     return (x + sum(zoomed(x, factor) for factor in factors)) / (len(factors) + 1)
 
 
-def grey(x: Picture) -> Picture:
+def gray(x: Picture) -> Picture:
     return x if len(x) == 1 else (0.299 * x[0] + 0.587 * x[1] + 0.114 * x[2])[None]
 
 
@@ -133,7 +133,7 @@ def snow(x: Picture, severity: int, noise: Picture, turned: float) -> Picture:
     flakes = zoomed(mean + spread * noise, size)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     flakes = line(flakes, radius * scale, sigma * scale, 90 * turned - 135)
-    pale = np.maximum(x, grey(x) * 1.5 + 0.5)
+    pale = np.maximum(x, gray(x) * 1.5 + 0.5)
     return kept * x + (1 - kept) * pale + flakes + np.rot90(flakes, 2, axes=(1, 2))
 
 

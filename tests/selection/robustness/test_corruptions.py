@@ -14,7 +14,7 @@ from torch import Tensor
 
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.selection.robustness.corruptions import CORRUPTIONS, corrupt
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 
 SIDE = {1: 28, 3: 32}
 
@@ -42,7 +42,7 @@ def pictures(channels: int, count: int = 2) -> Tensor:
     return noisy.clamp(0, 255).round().to(torch.uint8)
 
 
-DRAWN: dict[str, Callable[[Draws, Tensor, int], list[Tensor]]] = {
+DRAWN: dict[str, Callable[[RandomParams, Tensor, int], list[Tensor]]] = {
     "gaussian_noise": lambda d, x, s: [d.normal("gaussian_noise", *x.shape[1:])],
     "shot_noise": lambda d, x, s: [d.poisson("shot_noise", x * (500.0, 250.0, 100.0, 75.0, 50.0)[s - 1])],
     "impulse_noise": lambda d, x, s: [d.uniform("impulse_noise", *x.shape[1:])],
@@ -67,7 +67,7 @@ def test_the_definition(name: str, channels: int, severity: int) -> None:
     found = corrupt(images, name, severity, indices=indices, seed=7)
     assert (found.dtype, found.shape) == (torch.uint8, images.shape)
     unit = images.float() / 255
-    drawn = DRAWN[name](Draws(7, indices), unit, severity) if name in DRAWN else []
+    drawn = DRAWN[name](RandomParams(7, indices), unit, severity) if name in DRAWN else []
     for place in range(len(images)):
         own = [each[place].double().numpy() for each in drawn]
         expected = getattr(ORACLE, name)(images[place].double().numpy() / 255, severity, *own)
@@ -97,7 +97,7 @@ def test_severities_go_further_and_further() -> None:
 
 def test_particles_are_those_of_light() -> None:
     """The mean of Poisson(c·x)/c is x, and its variance x/c."""
-    draws = Draws(0, tuple(range(4000)))
+    draws = RandomParams(0, tuple(range(4000)))
     counts = draws.poisson("shot_noise", torch.full((4000, 10), 0.4 * 100)) / 100
     assert float(counts.mean()) == pytest.approx(0.4, abs=0.002)
     assert float(counts.var()) == pytest.approx(0.004, rel=0.05)

@@ -19,20 +19,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.core.distributed.join import join_world
-from convnets.core.distributed.world import rank_in_environment
+from convnets.core.distributed.join import join_process_group
+from convnets.core.distributed.process_group import rank_in_environment
 from convnets.data.batches import Batch, Batches
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
 from convnets.errors import RunError, TrainingError
-from convnets.layers.synchronized_norm import synchronise_batch_norm
+from convnets.layers.synchronized_norm import synchronize_batch_norm
 from convnets.training import timing
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 from convnets.training.runs.run import Run
 from convnets.training.train import resume, train
 
-PLAIN = TrainConfig(epochs=2, batch_size=32, precision="fp32", optimiser="sgd", learning_rate=0.05, threads=1)
+PLAIN = TrainConfig(epochs=2, batch_size=32, precision="fp32", optimizer="sgd", learning_rate=0.05, threads=1)
 EVERYTHING = TrainConfig(
     epochs=3,
     batch_size=32,
@@ -99,14 +99,14 @@ def equal(folder: Path) -> dict[str, Any]:
         found[name] = {"steps": diary.taken(), "rows": rows(run), "status": run.status}
     run = train("lenet_bn", few(), RESTARTED, output=folder, name="unbroken", listeners=())
     found["unbroken"] = final_hash(run.path) if RANK == 0 else ""
-    with join_world(1) as world:
+    with join_process_group(1) as world:
         found["world"] = [
             world.total(RANK + 1),
-            world.agree(RANK),
+            world.all_reduce_max(RANK),
             world.broadcast({"a": torch.arange(3 - RANK)})["a"].tolist(),
         ]
         found["norm"] = [norm_difference(kind) for kind in (nn.BatchNorm1d, nn.BatchNorm2d)]
-    with join_world(1) as world:
+    with join_process_group(1) as world:
         try:
             world.from_first(lambda: fail())
         except RunError as error:
@@ -117,7 +117,7 @@ def equal(folder: Path) -> dict[str, Any]:
 CASES = (
     ("lenet", "lenet", PLAIN),
     ("accumulate", "lenet", replace(PLAIN, accumulate=3, l2_penalty=0.01, clip_gradient_norm=0.5)),
-    ("plain kernels", "lenet", replace(PLAIN, fast=False, optimiser="adamw", learning_rate=None)),
+    ("plain kernels", "lenet", replace(PLAIN, fast=False, optimizer="adamw", learning_rate=None)),
     ("lenet_bn", "lenet_bn", replace(PLAIN, sync_bn=True)),
 )
 
@@ -133,7 +133,7 @@ def norm_difference(kind: type[nn.Module]) -> list[float]:
     x = torch.randn(shape, generator=generator, dtype=torch.float64) + 100
     weight = torch.randn(shape, generator=generator, dtype=torch.float64)
     whole, holder = kind(3).double(), nn.Sequential(kind(3).double())
-    assert synchronise_batch_norm(holder) == 1
+    assert synchronize_batch_norm(holder) == 1
     mine = x[RANK::2].clone().requires_grad_()
     y = holder(mine)
     (y * weight[RANK::2]).sum().backward()

@@ -27,7 +27,7 @@ from convnets.data.batches import Batches
 from convnets.data.image_set import ImageSet
 from convnets.errors import ConfigError, RunError
 from convnets.training.config import TrainConfig
-from convnets.training.distributed.ranks import here
+from convnets.training.distributed.ranks import config_for_rank
 from convnets.training.events import EpochStarted, Event
 from convnets.training.runs.run import Run
 from convnets.training.train import resume, train
@@ -276,7 +276,7 @@ def test_what_several_processes_cannot_do_is_refused(monkeypatch: pytest.MonkeyP
         rank, size = 0, 2
 
     with pytest.raises(ConfigError, match="2 processes"):
-        here(TrainConfig(objective="triplet"), Two())  # type: ignore[arg-type]
+        config_for_rank(TrainConfig(objective="triplet"), Two())  # type: ignore[arg-type]
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match=r"WORLD_SIZE is 2 and RANK is not set; start with torchrun"):
         train("mlp", "digits", TrainConfig(), listeners=())

@@ -39,9 +39,9 @@ EVENTS: Sequence[Event] = (
 )
 
 
-def heard(events: Sequence[Event], *, terminal: bool = False, colour: bool = True, width: int = 80) -> str:
+def heard(events: Sequence[Event], *, terminal: bool = False, color: bool = True, width: int = 80) -> str:
     stream = StringIO()
-    console = Console(file=stream, force_terminal=terminal, no_color=not colour, width=width)
+    console = Console(file=stream, force_terminal=terminal, no_color=not color, width=width)
     listener = Terminal(console)
     for event in events:
         listener(event)
@@ -76,8 +76,8 @@ def test_a_terminal_keeps_the_rows_and_not_the_bar() -> None:
     assert "\x1b[1;32m    1/2 " in screen  # the best row stands out
 
 
-def test_without_colours_where_nobody_wants_them() -> None:
-    screen = heard(EVENTS, terminal=True, colour=False)
+def test_without_colors_where_nobody_wants_them() -> None:
+    screen = heard(EVENTS, terminal=True, color=False)
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", screen)
     assert "★ best" in screen
 

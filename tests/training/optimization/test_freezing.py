@@ -16,10 +16,10 @@ from convnets.models.catalogue import create_model
 from convnets.training.config import TrainConfig
 from convnets.training.learner import Learner
 from convnets.training.optimization.freezing import check_freezing
-from convnets.training.optimization.optimizers import build_optimiser
+from convnets.training.optimization.optimizers import build_optimizer
 
 CPU = choose_hardware("cpu", "fp32")
-PLAIN = TrainConfig(optimiser="sgd", learning_rate=0.1, momentum=0, schedule="constant", epochs=3, fast=False)
+PLAIN = TrainConfig(optimizer="sgd", learning_rate=0.1, momentum=0, schedule="constant", epochs=3, fast=False)
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -53,10 +53,10 @@ def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 
 
 @pytest.mark.parametrize("fast", [False, True])
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw", "muon"])
-def test_what_is_frozen_keeps_every_bit_and_its_statistics(fast: bool, optimiser: str) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_what_is_frozen_keeps_every_bit_and_its_statistics(fast: bool, optimizer: str) -> None:
     config = replace(
-        PLAIN, freeze=("convolutions",), fast=fast, optimiser=optimiser, weight_decay=0.1, max_norm=0.1
+        PLAIN, freeze=("convolutions",), fast=fast, optimizer=optimizer, weight_decay=0.1, max_norm=0.1
     )
     before, after = trained(config)
     assert moved(before, after) == {name for name in before if not name.startswith("convolutions.")}
@@ -69,7 +69,7 @@ def test_the_twin_computes_what_the_network_does_beside_frozen_parts() -> None:
         torch.testing.assert_close(fast[name], plain[name], rtol=1e-4, atol=1e-5)
 
 
-def test_a_frozen_norm_normalises_as_in_evaluation() -> None:
+def test_a_frozen_norm_normalizes_as_in_evaluation() -> None:
     """The oracle is a network whose norm is an affine map with the moving statistics, written out."""
 
     class Affine(nn.Module):
@@ -161,15 +161,15 @@ def test_the_backbone_s_steps_are_that_share_of_what_they_were(bias_rate: float)
 
 def test_groups_are_as_they_were_without_a_backbone_rate() -> None:
     """States of runs saved before must load."""
-    for optimiser in ("sgd", "adamw", "muon"):
-        config = TrainConfig(optimiser=optimiser, bias_rate=2.0)
+    for optimizer in ("sgd", "adamw", "muon"):
+        config = TrainConfig(optimizer=optimizer, bias_rate=2.0)
         given = network()
         weights = [p for p in given.parameters() if p.ndim >= 2]
         biases = [p for n, p in given.named_parameters() if p.ndim < 2 and n.endswith("bias")]
         others = [p for n, p in given.named_parameters() if p.ndim < 2 and not n.endswith("bias")]
-        filters = [p for p in weights if p.ndim == 4] if optimiser == "muon" else []
+        filters = [p for p in weights if p.ndim == 4] if optimizer == "muon" else []
         rest = [p for p in weights if not any(p is each for each in filters)]
-        groups = [group["params"] for group in build_optimiser(given, config).param_groups]
+        groups = [group["params"] for group in build_optimizer(given, config).param_groups]
         expected = [group for group in (filters, rest, others, biases) if group]
         assert [[id(p) for p in group] for group in groups] == [[id(p) for p in group] for group in expected]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from convnets.training.config import TrainConfig
-from convnets.training.optimization.muon import Muon, orthogonalise
-from convnets.training.optimization.optimizers import build_optimiser
+from convnets.training.optimization.muon import Muon, orthogonalize
+from convnets.training.optimization.optimizers import build_optimizer
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -25,32 +25,32 @@ def test_the_iteration_moves_singular_values_and_nothing_else(shape: tuple[int, 
     values = values / values.square().sum().sqrt()
     for _ in range(steps):
         values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
-    torch.testing.assert_close(orthogonalise(x, steps), u @ torch.diag(values) @ vt, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(orthogonalize(x, steps), u @ torch.diag(values) @ vt, atol=1e-6, rtol=1e-6)
 
 
 def test_five_steps_come_near_an_orthogonal_matrix() -> None:
     x = matrix(32, 288)
-    values = torch.linalg.svdvals(orthogonalise(x, 5))
+    values = torch.linalg.svdvals(orthogonalize(x, 5))
     assert values.min() > 0.65
     assert values.max() < 1.25
     u, _, vt = torch.linalg.svd(x, full_matrices=False)
     exact = u @ vt
-    assert ((orthogonalise(x, 5) * exact).sum() / exact.square().sum()).item() == pytest.approx(1, abs=0.2)
+    assert ((orthogonalize(x, 5) * exact).sum() / exact.square().sum()).item() == pytest.approx(1, abs=0.2)
 
 
-def test_nothing_to_orthogonalise_stays_nothing() -> None:
-    assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
+def test_nothing_to_orthogonalize_stays_nothing() -> None:
+    assert torch.equal(orthogonalize(torch.zeros(3, 4)), torch.zeros(3, 4))
 
 
 def test_an_orthogonal_step_by_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convnets.training.optimization.muon.bf16_is_native", lambda _: False)
     weight = nn.Parameter(torch.randn(8, 2, 3, 3))
     expected, velocity = weight.detach().double().clone(), torch.zeros(8, 18).double()
-    optimiser = Muon([{"params": [weight], "orthogonal": True, "weight_decay": 0.1}], 0.2, momentum=0.6)
+    optimizer = Muon([{"params": [weight], "orthogonal": True, "weight_decay": 0.1}], 0.2, momentum=0.6)
     for step in range(3):
         weight.grad = torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(step))
         gradient = weight.grad.double().reshape(8, 18)
-        optimiser.step()
+        optimizer.step()
         velocity = 0.6 * velocity + gradient
         u, values, vt = torch.linalg.svd(gradient + 0.6 * velocity, full_matrices=False)
         values = values / values.square().sum().sqrt()
@@ -67,17 +67,17 @@ def test_the_other_groups_take_the_steps_of_sgd(nesterov: bool) -> None:
     first = Muon([ours], 0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
     second = torch.optim.SGD([theirs], lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
     for step in range(4):
-        for parameter, optimiser in ((ours, first), (theirs, second)):
+        for parameter, optimizer in ((ours, first), (theirs, second)):
             parameter.grad = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
-            optimiser.step()
+            optimizer.step()
     torch.testing.assert_close(ours, theirs)
 
 
 def test_state_goes_on_where_it_was() -> None:
-    def steps(weight: nn.Parameter, optimiser: Muon, numbers: range) -> None:
+    def steps(weight: nn.Parameter, optimizer: Muon, numbers: range) -> None:
         for step in numbers:
             weight.grad = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(step))
-            optimiser.step()
+            optimizer.step()
 
     def made() -> tuple[nn.Parameter, Muon]:
         weight = nn.Parameter(torch.ones(4, 1, 2, 2))
@@ -95,7 +95,7 @@ def test_state_goes_on_where_it_was() -> None:
 
 def test_muon_for_filters_and_a_rate_for_biases() -> None:
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
-    groups = build_optimiser(net, TrainConfig(optimiser="muon", bias_rate=64, weight_decay=0.1)).param_groups
+    groups = build_optimizer(net, TrainConfig(optimizer="muon", bias_rate=64, weight_decay=0.1)).param_groups
     of = {id(p): group for group in groups for p in group["params"]}
     assert len(of) == len(list(net.parameters()))
     for name, parameter in net.named_parameters():

@@ -7,7 +7,7 @@ from torch import nn
 
 from convnets.training.config import TrainConfig
 from convnets.training.optimization.optimizers import (
-    build_optimiser,
+    build_optimizer,
     cap_weight_norms,
     weight_penalty,
     weights_of,
@@ -22,7 +22,7 @@ def test_only_weights_decay() -> None:
     net = network()
     decays = {
         id(p): g["weight_decay"]
-        for g in build_optimiser(net, TrainConfig()).param_groups
+        for g in build_optimizer(net, TrainConfig()).param_groups
         for p in g["params"]
     }
     for module in net:
@@ -35,7 +35,7 @@ def test_frozen_parameters_are_left_out() -> None:
     net = network()
     net[0].weight.requires_grad_(False)
     parameters = [
-        p for g in build_optimiser(net, TrainConfig(optimiser="sgd")).param_groups for p in g["params"]
+        p for g in build_optimizer(net, TrainConfig(optimizer="sgd")).param_groups for p in g["params"]
     ]
     assert all(p is not net[0].weight for p in parameters)
     assert len(weights_of(net)) == 1
@@ -44,12 +44,12 @@ def test_frozen_parameters_are_left_out() -> None:
 def test_sgd_takes_the_steps_of_the_formula() -> None:
     layer = nn.Linear(2, 1, bias=False)
     weight = layer.weight.detach().double().clone()
-    config = TrainConfig(optimiser="sgd", learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
-    optimiser, velocity = build_optimiser(layer, config), torch.zeros(1, 2).double()
+    config = TrainConfig(optimizer="sgd", learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
+    optimizer, velocity = build_optimizer(layer, config), torch.zeros(1, 2).double()
     for step in range(4):
         gradient = torch.tensor([[1.0 + step, -2.0]])
         layer.weight.grad = gradient.clone()
-        optimiser.step()
+        optimizer.step()
         decayed = gradient.double() + 0.01 * weight
         velocity = 0.9 * velocity + decayed if step else decayed
         weight = weight - 0.1 * (decayed + 0.9 * velocity)

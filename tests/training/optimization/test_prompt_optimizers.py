@@ -1,4 +1,4 @@
-"""Optimisers that do not wait for the compiler, against PyTorch's own, bit by bit."""
+"""Optimizers that do not wait for the compiler, against PyTorch's own, bit by bit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from convnets.training.optimization.prompt_optimizers import SGD, AdamW, PromptOptimiser
+from convnets.training.optimization.prompt_optimizers import SGD, AdamW, PromptOptimizer
 
-CASES: list[tuple[type[PromptOptimiser], type[torch.optim.Optimizer], dict[str, Any]]] = [
+CASES: list[tuple[type[PromptOptimizer], type[torch.optim.Optimizer], dict[str, Any]]] = [
     (SGD, torch.optim.SGD, {"momentum": 0.0}),
     (SGD, torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     (AdamW, torch.optim.AdamW, {"betas": (0.9, 0.999)}),
@@ -27,23 +27,23 @@ def groups(seed: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def take_steps(optimiser: torch.optim.Optimizer, steps: int, seed: int) -> list[Tensor]:
+def take_steps(optimizer: torch.optim.Optimizer, steps: int, seed: int) -> list[Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    weights = [p for group in optimiser.param_groups for p in group["params"]]
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     for step in range(steps):
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         for weight in weights:
             assert weight.grad is None
             weight.grad = torch.randn(weight.shape, generator=generator)
-        optimiser.param_groups[0]["lr"] = 0.1 / (step + 1)
-        optimiser.step()
+        optimizer.param_groups[0]["lr"] = 0.1 / (step + 1)
+        optimizer.step()
     return [weight.detach().clone() for weight in weights]
 
 
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("own", "theirs", "options"), CASES)
 def test_the_same_steps_to_the_bit(
-    own: type[PromptOptimiser], theirs: type[torch.optim.Optimizer], options: dict[str, Any], fused: bool
+    own: type[PromptOptimizer], theirs: type[torch.optim.Optimizer], options: dict[str, Any], fused: bool
 ) -> None:
     one, other = (
         own(groups(), lr=0.1, fused=fused, **options),
@@ -61,14 +61,14 @@ def test_the_same_steps_to_the_bit(
 
 @pytest.mark.parametrize(("own", "theirs", "options"), CASES)
 def test_hooks_closures_and_gradients_are_as_ever(
-    own: type[PromptOptimiser], theirs: type[torch.optim.Optimizer], options: dict[str, Any]
+    own: type[PromptOptimizer], theirs: type[torch.optim.Optimizer], options: dict[str, Any]
 ) -> None:
     heard: list[str] = []
     for kind in (own, theirs):
-        optimiser = kind(groups(), lr=0.1, **options)
-        optimiser.register_step_pre_hook(lambda *_: heard.append("before"))
-        optimiser.register_step_post_hook(lambda *_: heard.append("after"))
-        weight = optimiser.param_groups[0]["params"][0]
+        optimizer = kind(groups(), lr=0.1, **options)
+        optimizer.register_step_pre_hook(lambda *_: heard.append("before"))
+        optimizer.register_step_post_hook(lambda *_: heard.append("after"))
+        weight = optimizer.param_groups[0]["params"][0]
 
         def loss(weight: Tensor = weight) -> Tensor:
             value = weight.square().sum()
@@ -76,9 +76,9 @@ def test_hooks_closures_and_gradients_are_as_ever(
             return value.detach()
 
         before = float(weight.detach().square().sum())
-        assert float(optimiser.step(loss)) == pytest.approx(before)  # type: ignore[arg-type, call-overload]
+        assert float(optimizer.step(loss)) == pytest.approx(before)  # type: ignore[arg-type, call-overload]
         assert float(weight.detach().square().sum()) < before
         assert torch.is_grad_enabled()
-        optimiser.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
-        assert len(optimiser.param_groups) == 3
+        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
+        assert len(optimizer.param_groups) == 3
     assert heard == ["before", "after"] * 2

@@ -18,12 +18,12 @@ def factors(scheduler: torch.optim.lr_scheduler.LRScheduler, steps: int) -> list
     return found
 
 
-def optimiser() -> torch.optim.SGD:
+def optimizer() -> torch.optim.SGD:
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 
 
 def test_cosine_equals_pytorch() -> None:
-    expected = factors(torch.optim.lr_scheduler.CosineAnnealingLR(optimiser(), T_max=50), 50)
+    expected = factors(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer(), T_max=50), 50)
     ours = [schedule_factor(TrainConfig(schedule="cosine"), step / 50) for step in range(50)]
     assert ours == pytest.approx(expected)
 
@@ -31,7 +31,7 @@ def test_cosine_equals_pytorch() -> None:
 def test_one_cycle_equals_pytorch() -> None:
     steps = 101  # PyTorch's last step stands at the very end
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser(),
+        optimizer(),
         max_lr=1.0,
         total_steps=steps,
         pct_start=(0.3 * (steps - 1) + 1) / steps,

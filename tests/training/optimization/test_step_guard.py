@@ -116,10 +116,10 @@ def test_skipping_without_end_ends_the_run() -> None:
         ours.step(batch(), 0, 9, 0.0)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_where_the_device_decides_the_update_is_held_back_and_told_later(optimiser: str) -> None:
-    """As on CUDA; the processor's fused optimisers hold an update back in the same way."""
-    ours = learner(network(norm=False), optimiser=optimiser)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_where_the_device_decides_the_update_is_held_back_and_told_later(optimizer: str) -> None:
+    """As on CUDA; the processor's fused optimizers hold an update back in the same way."""
+    ours = learner(network(norm=False), optimizer=optimizer)
     ours.guard.deferred = True
     ours.step(batch(), 0, 0, 0.0)
     before = copy.deepcopy(ours.network)

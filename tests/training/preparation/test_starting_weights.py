@@ -117,8 +117,8 @@ def test_a_new_last_layer_depends_on_the_seed_alone(taught: Run) -> None:
 
 
 def test_pictures_of_other_channels(taught: Run, tmp_path: Path) -> None:
-    grey = digits(*"0123").train
-    rgb = Splits(replace(grey, images=grey.pixels.expand(-1, 3, -1, -1).contiguous()))
+    gray = digits(*"0123").train
+    rgb = Splits(replace(gray, images=gray.pixels.expand(-1, 3, -1, -1).contiguous()))
     task = prepare(None, rgb, replace(SMALL, start=str(taught.path)))
     before = tensors_of(taught)["convolutions.0.weight"]
     torch.testing.assert_close(
@@ -131,7 +131,7 @@ def test_pictures_of_other_channels(taught: Run, tmp_path: Path) -> None:
     own = task.network.eval()
     with torch.no_grad():  # the same function of the same pictures
         torch.testing.assert_close(
-            own(task.preprocess(rgb.train.pixels[:5])), model.network(model.preprocess(grey.pixels[:5]))
+            own(task.preprocess(rgb.train.pixels[:5])), model.network(model.preprocess(gray.pixels[:5]))
         )
 
 
@@ -171,14 +171,14 @@ def test_published_files_bring_the_pixels_that_they_were_trained_with(tmp_path: 
     for ours, theirs in (*pairs, ("classifier.", "fc.")):
         published = {name.replace(ours, theirs): value for name, value in published.items()}
     torch.save(published, tmp_path / "resnet18-0123abcd.pth")
-    grey = digits(*"012", count=8).train
-    rgb = Splits(replace(grey, images=grey.pixels.expand(-1, 3, -1, -1).contiguous()))
+    gray = digits(*"012", count=8).train
+    rgb = Splits(replace(gray, images=gray.pixels.expand(-1, 3, -1, -1).contiguous()))
     config = replace(SMALL, start=str(tmp_path / "resnet18-0123abcd.pth"), size=32, validation=0)
     task = prepare(None, rgb, config)  # the file's name says the network
     assert task.network_name == "resnet18"
     assert (task.preprocess.mean, task.preprocess.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert torch.equal(task.network.state_dict()["stage4.1.conv2.weight"], published["layer4.1.conv2.weight"])
-    assert prepare(None, rgb, replace(config, normalise=False)).preprocess.mean == (0.0, 0.0, 0.0)
+    assert prepare(None, rgb, replace(config, normalize=False)).preprocess.mean == (0.0, 0.0, 0.0)
 
 
 def own_network() -> nn.Module:
@@ -213,7 +213,7 @@ def stop_at(epoch: int) -> Callable[[Event], None]:
 
 RICH = TrainConfig(
     epochs=3, batch_size=32, precision="fp32", threads=1, freeze=("convolutions.0",), freeze_epochs=1,
-    backbone_rate=0.3, ema_decay=0.9, optimiser="sgd", learning_rate=0.05,
+    backbone_rate=0.3, ema_decay=0.9, optimizer="sgd", learning_rate=0.05,
 )  # fmt: skip
 
 

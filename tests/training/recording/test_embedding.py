@@ -89,7 +89,7 @@ def digits_test() -> ImageSet:
 
 @pytest.mark.parametrize("pooling", ["own", "both", "gem"])
 def test_the_model_folder_describes_images_as_the_run_did(tmp_path: Path, pooling: str) -> None:
-    run = quick(tmp_path, pooling=pooling, epochs=2, optimiser="sgd")
+    run = quick(tmp_path, pooling=pooling, epochs=2, optimizer="sgd")
     model = run.load()
     descriptor = descriptor_of(model)
     scores = evaluate_retrieval(model.network, digits_test(), model.preprocess, descriptor)
@@ -129,8 +129,8 @@ def test_other_losses(tmp_path: Path, objective: str) -> None:
 
 
 def test_one_step_is_the_plain_one(tmp_path: Path) -> None:
-    """Loss, gradient and update of a step written out: normalise, triplets, SGD."""
-    config = TrainConfig(**QUICK, miner="all", optimiser="sgd", momentum=0, weight_decay=0, learning_rate=0.1)
+    """Loss, gradient and update of a step written out: normalize, triplets, SGD."""
+    config = TrainConfig(**QUICK, miner="all", optimizer="sgd", momentum=0, weight_decay=0, learning_rate=0.1)
     network, twin = (create_model("lenet", num_classes=3, seed=0) for _ in range(2))
     images = ImageSet(
         torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8), torch.arange(12) % 3, ("a", "b", "c"), "x"

@@ -28,7 +28,7 @@ class HandTunedLoop:
         network = build_network(workload, images).to(self.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         fused = self.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=workload.learning_rate, fused=fused)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=workload.learning_rate, fused=fused)
         torch.manual_seed(workload.seed)
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -54,12 +54,12 @@ class HandTunedLoop:
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One update on float32 N×C×S×S; the scores N×K and the mean loss before it."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         with self.hardware.autocast():
             scores = self.network(images)
             loss = F.cross_entropy(scores.float(), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.optimizer.step()
         return scores, loss
 
     def prepare(self, indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -67,14 +67,14 @@ class _Accumulator:
 
 
 class StandardLoop:
-    """fp32, eager, plain SGD, a DataLoader. The time until the loader's first batch is left out, in its favour."""
+    """fp32, eager, plain SGD, a DataLoader. The time until the loader's first batch is left out, in its favor."""
 
     def __init__(self, workload: Workload) -> None:
         self.device = plain_hardware(workload).device
         images = load_images(workload)
         self.network = build_network(workload, images).to(self.device)
         self.loss = nn.CrossEntropyLoss()
-        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=workload.learning_rate)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=workload.learning_rate)
         torch.manual_seed(workload.seed)
         self.loader = DataLoader(
             PictureDataset(images, workload.size),
@@ -106,11 +106,11 @@ class StandardLoop:
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One update on float32 N×C×S×S; the scores N×K and the mean loss before it."""
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         scores = self.network(images)
         loss = self.loss(scores, labels)
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return scores, loss
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Write JSON."
                     "size": e.size,
                     "mean": list(e.mean),
                     "std": list(e.std),
-                    "licence": e.licence,
+                    "license": e.license,
                     "home": e.home,
                     "download_bytes": e.download_bytes,
                 }
@@ -161,6 +161,6 @@ def show(
     parts = splits.parts()
     rows = [(name, *(f"{part.class_counts()[name]:,}" for part in parts.values())) for name in splits.classes]
     rows.append(("all", *(f"{len(part):,}" for part in parts.values())))
-    typer.echo(f"{splits.source}: {'grey' if probe.channels == 1 else 'colour'}, {size}")
+    typer.echo(f"{splits.source}: {'gray' if probe.channels == 1 else 'color'}, {size}")
     typer.echo(aligned(("class", *parts), rows, right=range(1, len(parts) + 1)))
     typer.echo(f"picture: {path}")

@@ -32,7 +32,7 @@ def check(
     """Read every picture and list what would spoil a result.
 
     Unreadable files, pictures in two splits or two classes, a layout that training would refuse; and classes,
-    sizes, formats, grey and colour are counted. Exits with 1 when something must be put right.
+    sizes, formats, gray and color are counted. Exits with 1 when something must be put right.
 
     Example: convnets data check photos
     """
@@ -78,7 +78,7 @@ def _figures(found: DataCheck) -> str:
     rows = [
         ("width", f"{low_w} to {high_w} pixels, median {mid_w}"),
         ("height", f"{low_h} to {high_h} pixels, median {mid_h}"),
-        ("colour", ", ".join(f"{count:,} {kind}" for kind, count in found.colours.items() if count)),
+        ("color", ", ".join(f"{count:,} {kind}" for kind, count in found.colors.items() if count)),
     ]
     if found.formats:
         rows.append(("format", ", ".join(f"{count:,} {name}" for name, count in found.formats.items())))

@@ -44,7 +44,7 @@ def features(
         ),
     ] = None,
     scale: Annotated[
-        str, typer.Option(help="What shares a colour scale: unit, layer or global.", metavar="NAME")
+        str, typer.Option(help="What shares a color scale: unit, layer or global.", metavar="NAME")
     ] = "layer",
     unit: Annotated[
         str | None,
@@ -122,11 +122,11 @@ def features(
 def _of_file(run: Path, picture: Path) -> tuple[TrainedModel, Tensor]:
     from convnets.checkpoints.model_source import open_model
     from convnets.data.images.opening import open_picture
-    from convnets.data.preprocess import centre_crop
+    from convnets.data.preprocess import center_crop
 
     model = open_model(run)
     stored = model.preprocess.store(open_picture(picture, str(picture)))
-    return model, centre_crop(stored[None], model.preprocess.size)[0]
+    return model, center_crop(stored[None], model.preprocess.size)[0]
 
 
 def _unit(

@@ -34,7 +34,7 @@ def patches(
         int,
         typer.Option(help="Images to look through, at equal distances.", metavar="N", parser=whole_number),
     ] = 10_000,
-    optimised: Annotated[
+    optimized: Annotated[
         bool, typer.Option(help="Also an image made to excite each unit, which is less reliable.")
     ] = True,
     data: DataOption = None,
@@ -52,7 +52,7 @@ def patches(
     """
     path = picture_path(output, run, "patches")
     chosen = None if units is None else numbers_between_commas(units, "--units")
-    from convnets.explanation.inside.optimised_image import optimise_images
+    from convnets.explanation.inside.optimized_image import optimize_images
     from convnets.explanation.inside.patches import find_patches
 
     with progress_bar(quiet=json) as progress:
@@ -67,9 +67,9 @@ def patches(
             count=count,
             progress=lambda done, total: progress("looking for patches", done, total),
         )
-        if optimised and (output is not None or not json):
-            made = optimise_images(model.network, model.preprocess, found.layer, list(found.patches))
-            found = found.with_optimised(made)
+        if optimized and (output is not None or not json):
+            made = optimize_images(model.network, model.preprocess, found.layer, list(found.patches))
+            found = found.with_optimized(made)
     rows = [
         f"unit {unit}: {', '.join(f'{each.label} {each.value:.3g}' for each in best[:3])}"
         for unit, best in found.patches.items()

@@ -30,20 +30,28 @@ def health(
     images: Annotated[
         int, typer.Option(help="Training images to measure on.", metavar="N", parser=whole_number)
     ] = 128,
-    initialiser: Annotated[
-        str | None,
-        typer.Option(help="Initialiser of a network's weights, such as xavier-uniform.", metavar="NAME"),
-    ] = None,
-    optimiser: Annotated[
+    initializer: Annotated[
         str | None,
         typer.Option(
-            help="Whose step is measured: sgd, adamw or muon. [default: the run's, or adamw]", metavar="NAME"
+            "--initializer",
+            "--initialiser",
+            help="Initializer of a network's weights, such as xavier-uniform.",
+            metavar="NAME",
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            "--optimizer",
+            "--optimiser",
+            help="Whose step is measured: sgd, adamw or muon. [default: the run's, or adamw]",
+            metavar="NAME",
         ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Of that step. [default: the run's highest, or the optimiser's]",
+            help="Of that step. [default: the run's highest, or the optimizer's]",
             metavar="X",
             parser=real_number,
         ),
@@ -77,8 +85,8 @@ def health(
 
         check_ending(output)
     options: dict[str, Any] = {
-        "initialiser": initialiser,
-        "optimiser": optimiser,
+        "initializer": initializer,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
         "size": size,
         "seed": seed,

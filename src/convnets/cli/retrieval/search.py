@@ -61,10 +61,10 @@ def search(
     if maps and html is None and sheet is None:
         raise UsageError("--maps draws on a page or a sheet; give --html FILE.html or --sheet FILE.png, too")
     from convnets.retrieval.index import check_count
-    from convnets.retrieval.where import Where
+    from convnets.retrieval.metadata_filter import MetadataFilter
 
     check_count(k)
-    wanted = Where.parse(where or [])
+    wanted = MetadataFilter.parse(where or [])
     loaded = load_index(index, run, device)
     queries = _queries(images)
     found = loaded.search_many([picture for _, picture in queries], k, where=wanted)

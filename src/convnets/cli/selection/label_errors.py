@@ -64,7 +64,7 @@ def label_errors(
                 made, apply, correct=correct, output=runs, listeners=[listener], progress=progress
             )
             if not json:
-                typer.echo(f"{done.dropped:,} images left out, {done.relabelled:,} relabelled")
+                typer.echo(f"{done.dropped:,} images left out, {done.relabeled:,} relabeled")
             return
         found = find_label_errors(made.out_of_fold())
         written = [found.save(output or folder / "label_errors.csv")]

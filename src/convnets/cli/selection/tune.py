@@ -74,7 +74,7 @@ def tune(
     from convnets.selection.search.tune import tune as search
 
     tried = {
-        key: part for key, part in default_space(model, settings.optimiser).items() if key not in options
+        key: part for key, part in default_space(model, settings.optimizer).items() if key not in options
     }
     if space is not None:
         tried = space_from_toml(space, model, tried)

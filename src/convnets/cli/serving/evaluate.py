@@ -50,7 +50,7 @@ def evaluate(
     precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Measure a trained network on labelled images.
+    """Measure a trained network on labeled images.
 
     Accuracy, loss, precision and recall by class, calibration, and the most confident mistakes.
 

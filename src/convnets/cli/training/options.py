@@ -20,11 +20,11 @@ __all__ = ["SPELLINGS", "as_given", "takes_train_options"]
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "start": ("--from", "--pretrained"),
     "learning_rate": ("--learning-rate", "--lr"),
-    "optimiser": ("--optimiser", "--opt", "--optimizer"),
+    "optimizer": ("--optimizer", "--opt", "--optimiser"),
     "batch_size": ("--batch-size", "--batch"),
     "weight_decay": ("--weight-decay", "--wd"),
-    "initialiser": ("--initialiser", "--initializer"),
-    "normalise": ("--normalise/--no-normalise", "--normalize/--no-normalize"),
+    "initializer": ("--initializer", "--initialiser"),
+    "normalize": ("--normalize/--no-normalize", "--normalise/--no-normalise"),
 }
 """Names of options, ours first, where they have others too: those that timm's and torchvision's scripts use."""
 _METAVARS = {"start": "RUN|FILE", "freeze": "A,B,…"}

@@ -11,7 +11,7 @@ import typer
 from convnets.cli.output import progress_bar
 from convnets.cli.training.options import as_given, takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
-from convnets.core.distributed.world import rank_in_environment
+from convnets.core.distributed.process_group import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import read_toml

@@ -6,14 +6,19 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from convnets.core.distributed.world import ALONE, World, rank_in_environment, size_in_environment
+from convnets.core.distributed.process_group import (
+    ALONE,
+    ProcessGroup,
+    rank_in_environment,
+    size_in_environment,
+)
 from convnets.errors import ConfigError
 
-__all__ = ["join_world"]
+__all__ = ["join_process_group"]
 
 
 @contextlib.contextmanager
-def join_world(minutes: float, *, cuda: bool = False) -> Iterator[World]:
+def join_process_group(minutes: float, *, cuda: bool = False) -> Iterator[ProcessGroup]:
     """Meet the other processes, as `torchrun`'s environment variables say, and part from them in the end.
 
     minutes: how long a collective may take, after which the others are given up. cuda: tensors on GPUs are reduced,
@@ -28,11 +33,11 @@ def join_world(minutes: float, *, cuda: bool = False) -> Iterator[World]:
             f"WORLD_SIZE is {size_in_environment()} and {missing[0]} is not set; start with torchrun "
             "--nproc-per-node=2 -m convnets train …, or unset WORLD_SIZE"
         )
-    from convnets.core.distributed.joined_world import (
-        JoinedWorld,  # with torch: nobody who trains alone waits for it
+    from convnets.core.distributed.joined_process_group import (
+        JoinedProcessGroup,  # with torch: nobody who trains alone waits for it
     )
 
-    world = JoinedWorld(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
+    world = JoinedProcessGroup(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
     try:
         yield world
     except Exception as error:

@@ -41,7 +41,7 @@ _LABELS = (
 
 
 class ImageLoader(DataLoader[Any]):
-    """Batches (X, y) of images in memory: X float N×C×H×W from 0 to 1, not normalised, y int64 N.
+    """Batches (X, y) of images in memory: X float N×C×H×W from 0 to 1, not normalized, y int64 N.
 
     A DataLoader of PyTorch's with its attributes (`dataset`, `sampler`, `batch_sampler`, `num_workers`, `drop_last` …),
     but that a batch is made at once and without other processes. The order is drawn anew each time from PyTorch's

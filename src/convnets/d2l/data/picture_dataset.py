@@ -75,7 +75,7 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def data(self) -> Tensor:
-        """The pictures as they were read, as torchvision has them: uint8 N×H×W of grey ones, N×H×W×C of others."""
+        """The pictures as they were read, as torchvision has them: uint8 N×H×W of gray ones, N×H×W×C of others."""
         return self.pixels.squeeze(1) if self.pixels.shape[1] == 1 else self.pixels.permute(0, 2, 3, 1)
 
     @property

@@ -1,4 +1,4 @@
-"""What the chapter on hyper-parameters optimises: the validation error of a trained LeNet."""
+"""What the chapter on hyper-parameters optimizes: the validation error of a trained LeNet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Augmentations: changes that keep an image's class. What they are, and by which names options ask for them.
 
-They run on whole batches, on the batch's device, between [0, 1] and normalisation:
+They run on whole batches, on the batch's device, between [0, 1] and normalization:
 floating-point N×C×H×W in [0, 1] → the same. N images, C channels, H height, W width.
 """
 
@@ -15,8 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from convnets.data.augmentation.color import Brightness, ColourJitter, Contrast, Hue, Saturation
-from convnets.data.augmentation.draws import check_float_images
+from convnets.data.augmentation.color import Brightness, ColorJitter, Contrast, Hue, Saturation
 from convnets.data.augmentation.erasing import RandomErasing
 from convnets.data.augmentation.geometry import (
     HorizontalFlip,
@@ -25,13 +24,14 @@ from convnets.data.augmentation.geometry import (
     RandomRotation,
     VerticalFlip,
 )
+from convnets.data.augmentation.random_params import check_float_images
 from convnets.errors import ConfigError, InputError, UnknownNameError
 
 __all__ = [
     "AUGMENTATIONS",
     "Augmentation",
     "Brightness",
-    "ColourJitter",
+    "ColorJitter",
     "Contrast",
     "HorizontalFlip",
     "Hue",
@@ -144,7 +144,7 @@ def _resized_crop(smallest: float = 0.08) -> Augmentation:
 
 def _jitter(strength: float = 0.4) -> Augmentation:
     # The usual recipe turns hues by a quarter of the others' strength; half a turn is already every hue
-    return ColourJitter(strength, strength, strength, min(strength / 4, 0.5))
+    return ColorJitter(strength, strength, strength, min(strength / 4, 0.5))
 
 
 AUGMENTATIONS: Mapping[str, NamedAugmentation] = MappingProxyType(

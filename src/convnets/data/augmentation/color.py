@@ -1,6 +1,6 @@
-"""Augmentations that change colours: brightness, contrast, saturation, hue. Each image gets its own draw.
+"""Augmentations that change colors: brightness, contrast, saturation, hue. Each image gets its own draw.
 
-Images are floating-point N×C×H×W in [0, 1] before normalisation, on any device; each call returns new ones.
+Images are floating-point N×C×H×W in [0, 1] before normalization, on any device; each call returns new ones.
 A strength s means a factor from max(0, 1 − s) to 1 + s, as the published recipes count it.
 N images, C channels, H height, W width.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convnets.data.augmentation.draws import check_float_images, check_number, draw_uniform
+from convnets.data.augmentation.random_params import check_float_images, check_number, draw_uniform
 from convnets.data.preprocess import convert_channels
 
-__all__ = ["Brightness", "ColourJitter", "Contrast", "Hue", "Saturation"]
+__all__ = ["Brightness", "ColorJitter", "Contrast", "Hue", "Saturation"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Brightness:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Move the pixels away from, or towards, the mean grey of their image by a random factor.
+    """Move the pixels away from, or towards, the mean gray of their image by a random factor.
 
     >>> Contrast(0.4)(torch.rand(2, 1, 8, 8), torch.Generator()).shape
     torch.Size([2, 1, 8, 8])
     """
 
     strength: float = 0.4
-    """Factor between max(0, 1 − strength) and 1 + strength; 0 would leave one grey."""
+    """Factor between max(0, 1 − strength) and 1 + strength; 0 would leave one gray."""
 
     def __post_init__(self) -> None:
         check_number("Contrast strength", self.strength, 0)
@@ -55,20 +55,20 @@ class Contrast:
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Float N×C×H×W → the same shape."""
         check_float_images(images, "Contrast")
-        grey = _grey(images).mean((2, 3), keepdim=True)  # N×1×1×1
-        return _blend(grey, images, _factors(images, self.strength, generator))
+        gray = _gray(images).mean((2, 3), keepdim=True)  # N×1×1×1
+        return _blend(gray, images, _factors(images, self.strength, generator))
 
 
 @dataclass(frozen=True)
 class Saturation:
-    """Move the pixels away from, or towards, their own grey by a random factor; grey images stay as they are.
+    """Move the pixels away from, or towards, their own gray by a random factor; gray images stay as they are.
 
     >>> Saturation(0.4)(torch.rand(2, 3, 8, 8), torch.Generator()).shape
     torch.Size([2, 3, 8, 8])
     """
 
     strength: float = 0.4
-    """Factor between max(0, 1 − strength) and 1 + strength; 0 would leave a grey image."""
+    """Factor between max(0, 1 − strength) and 1 + strength; 0 would leave a gray image."""
 
     def __post_init__(self) -> None:
         check_number("Saturation strength", self.strength, 0)
@@ -79,12 +79,12 @@ class Saturation:
         factors = _factors(images, self.strength, generator)
         if images.shape[1] == 1:
             return images.clone()
-        return _blend(_grey(images), images, factors)
+        return _blend(_gray(images), images, factors)
 
 
 @dataclass(frozen=True)
 class Hue:
-    """Turn the hue of every pixel by a random angle on the colour wheel; grey images stay as they are.
+    """Turn the hue of every pixel by a random angle on the color wheel; gray images stay as they are.
 
     >>> Hue(0.1)(torch.rand(2, 3, 8, 8), torch.Generator()).shape
     torch.Size([2, 3, 8, 8])
@@ -106,13 +106,13 @@ class Hue:
 
 
 @dataclass(frozen=True)
-class ColourJitter:
+class ColorJitter:
     """Brightness, contrast, saturation and hue, one after the other, in an order drawn for each batch.
 
     The order differs between batches, not within one: the factors differ for every image.
 
-    >>> ColourJitter(hue=0.0)
-    ColourJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.0)
+    >>> ColorJitter(hue=0.0)
+    ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.0)
     """
 
     brightness: float = 0.4
@@ -138,7 +138,7 @@ class ColourJitter:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Float N×C×H×W → the same shape."""
-        check_float_images(images, "ColourJitter")
+        check_float_images(images, "ColorJitter")
         steps = self._steps()
         order = torch.randperm(len(steps), generator=generator, device=generator.device).tolist()
         changed = images
@@ -157,7 +157,7 @@ def _blend(base: Tensor, images: Tensor, factors: Tensor) -> Tensor:
     return (images - base).mul_(factors).add_(base).clamp_(0.0, 1.0)
 
 
-def _grey(images: Tensor) -> Tensor:
+def _gray(images: Tensor) -> Tensor:
     """The luma of N×C×H×W: N×1×H×W in the same floating-point type."""
     return convert_channels(images, 1).to(images.dtype)
 
@@ -183,6 +183,6 @@ def _hue_in_sixths(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     red, green, blue = (images[:, i : i + 1] for i in range(3))
     value, smallest = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
     chroma = value - smallest
-    divisor = torch.where(chroma > 0, chroma, 1.0)  # grey pixels have no hue; any will do
+    divisor = torch.where(chroma > 0, chroma, 1.0)  # gray pixels have no hue; any will do
     of_green_or_blue = torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor)
     return torch.where(value == red, (green - blue) / divisor, of_green_or_blue), smallest, chroma

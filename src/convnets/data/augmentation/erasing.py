@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convnets.data.augmentation.draws import (
+from convnets.data.augmentation.random_params import (
     check_float_images,
     check_interval,
     check_number,
@@ -44,7 +44,7 @@ class RandomErasing:
     ratio: tuple[float, float] = (0.3, 1 / 0.3)
     """Smallest and largest width / height, in pixels."""
     value: str | float = "random"
-    """`random` (every pixel its own value), `mean` (the image's mean colour), or a number from 0 to 1."""
+    """`random` (every pixel its own value), `mean` (the image's mean color), or a number from 0 to 1."""
 
     def __post_init__(self) -> None:
         check_number("RandomErasing p", self.p, 0, 1)

@@ -1,6 +1,6 @@
 """Augmentations that move pixels: flips, crops, rotation. Each image gets its own draw.
 
-Images are floating-point N×C×H×W in [0, 1] before normalisation, on any device; each call returns new ones.
+Images are floating-point N×C×H×W in [0, 1] before normalization, on any device; each call returns new ones.
 N images, C channels, H height, W width, S side of the output.
 """
 
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convnets.data.augmentation.draws import (
+from convnets.data.augmentation.random_params import (
     Boxes,
     check_float_images,
     check_interval,
@@ -178,15 +178,15 @@ def _resampling(start: Tensor, length: Tensor, pixels: int, out_pixels: int) -> 
     """The share of every pixel of one axis in each output pixel, N×out_pixels×pixels, for `length` from
     `start`.
 
-    A triangle of half-width max(1, length / out_pixels) pixels about each output pixel's centre, cut at the
-    image's border and normalised: bilinear when it grows, antialiased when it shrinks, as in Pillow's resize
+    A triangle of half-width max(1, length / out_pixels) pixels about each output pixel's center, cut at the
+    image's border and normalized: bilinear when it grows, antialiased when it shrinks, as in Pillow's resize
     with a box.
     """
     step = (length / out_pixels).view(-1, 1, 1)
     outputs = torch.arange(out_pixels, device=start.device).view(1, -1, 1) + 0.5
-    centres = start.view(-1, 1, 1) + outputs * step
+    centers = start.view(-1, 1, 1) + outputs * step
     positions = torch.arange(pixels, device=start.device) + 0.5
-    weights = (1 - (positions - centres).abs() / step.clamp(min=1.0)).clamp_(min=0.0)
+    weights = (1 - (positions - centers).abs() / step.clamp(min=1.0)).clamp_(min=0.0)
     return weights / weights.sum(-1, keepdim=True)
 
 

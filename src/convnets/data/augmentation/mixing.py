@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from convnets.data.augmentation.draws import check_float_images, check_number, draw_beta, draw_uniform
 from convnets.data.augmentation.erasing import inside_boxes
+from convnets.data.augmentation.random_params import check_float_images, check_number, draw_beta, draw_uniform
 from convnets.errors import ConfigError, InputError
 
 __all__ = ["CutMix", "MixOneOf", "Mixing", "Mixup", "choose_mixing", "one_hot"]
@@ -66,7 +66,7 @@ class CutMix:
     """Paste a rectangle of a partner; the targets are mixed by the share of the pixels.
 
     Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers with localizable features":
-    sides √(1 − λ) of the image's to the nearest pixel, λ from Beta(alpha, alpha), the centre anywhere, cut off
+    sides √(1 − λ) of the image's to the nearest pixel, λ from Beta(alpha, alpha), the center anywhere, cut off
     at the border. The targets follow the pixels that are really there. Each image has its own rectangle (the
     paper's code draws one for a batch).
 
@@ -152,8 +152,8 @@ def _span(images: Tensor, axis: int, side: Tensor, generator: torch.Generator) -
     """First pixel, and the one after the last, of each rectangle along an axis; `side` is a share of it."""
     pixels = images.shape[axis]
     length = (side * pixels).round()
-    centre = draw_uniform(images, 0.0, 1.0, generator).flatten() * pixels
-    start = (centre - length / 2 + 0.5).floor()  # centre in the middle of a pixel or not: no side is favoured
+    center = draw_uniform(images, 0.0, 1.0, generator).flatten() * pixels
+    start = (center - length / 2 + 0.5).floor()  # center in the middle of a pixel or not: no side is favored
     return start.clamp(0, pixels), (start + length).clamp(0, pixels)
 
 

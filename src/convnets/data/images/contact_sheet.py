@@ -18,7 +18,7 @@ __all__ = ["ContactSheet", "SheetRow"]
 _TILE = 112  # pixels that a picture's long side is brought near to
 _MARGIN, _GAP, _GROUP_GAP = 28, 8, 28
 _LARGEST_LABEL = 180
-_INK, _GREY, _RULE, _PAPER = "#1f2328", "#656d76", "#d0d7de", "#ffffff"
+_INK, _GRAY, _RULE, _PAPER = "#1f2328", "#656d76", "#d0d7de", "#ffffff"
 _TITLE, _TEXT, _SMALL = 20, 14, 12  # font sizes in pixels
 
 
@@ -89,7 +89,7 @@ class ContactSheet:
         title = self._shorten(self.title, columns[-1] + tile_width - _MARGIN, _TITLE)
         pen.text((_MARGIN, _MARGIN - 6), title, _INK, self.fonts[_TITLE])
         for index, line in enumerate(notes):
-            pen.text((_MARGIN, _MARGIN + 28 + 20 * index), line, _GREY, self.fonts[_TEXT])
+            pen.text((_MARGIN, _MARGIN + 28 + 20 * index), line, _GRAY, self.fonts[_TEXT])
         first = 0
         for heading, count in self.groups:
             left, right = columns[first], columns[first + count - 1] + tile_width
@@ -107,7 +107,7 @@ class ContactSheet:
             paper.paste(_tile(pixels, tile), (left, top))
             for line, caption in enumerate(row.captions[index] if row.captions else ()):
                 place = (left, top + tile[1] + 3 + 16 * line)
-                pen.text(place, self._shorten(caption, tile[0], _SMALL), _GREY, self.fonts[_SMALL])
+                pen.text(place, self._shorten(caption, tile[0], _SMALL), _GRAY, self.fonts[_SMALL])
 
     def _shorten(self, text: str, width: float, size: int) -> str:
         """The text, cut with an ellipsis where it is wider than `width` pixels."""

@@ -1,4 +1,4 @@
-"""Given pictures: whatever a caller may hold a picture as, turned into an upright PIL picture, grey or RGB."""
+"""Given pictures: whatever a caller may hold a picture as, turned into an upright PIL picture, gray or RGB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from convnets.data.images.modes import to_grey_or_rgb
+from convnets.data.images.modes import to_gray_or_rgb
 from convnets.data.images.names import is_clutter, is_picture, printable
 from convnets.data.images.opening import open_picture
 from convnets.data.images.pillow_warnings import quiet_pillow
@@ -162,7 +162,7 @@ def _from_pillow(picture: Image.Image, name: str) -> Image.Image:
     try:
         with quiet_pillow():
             picture.load()
-            return to_grey_or_rgb(ImageOps.exif_transpose(picture))
+            return to_gray_or_rgb(ImageOps.exif_transpose(picture))
     except Exception as error:  # noqa: BLE001  Pillow's readers raise almost anything on damaged files
         raise ImageDecodeError(f"{name}: damaged picture ({error}); replace or remove it") from None
 
@@ -188,6 +188,6 @@ def _bytes(picture: Tensor, name: str) -> Tensor:
     low, high = float(picture.min()), float(picture.max())
     if not (low >= 0 and high <= 1):  # also when one of them is NaN
         raise InputError(
-            f"{name} has values from {low:g} to {high:g}; allowed: 0 to 1 before normalisation, or uint8"
+            f"{name} has values from {low:g} to {high:g}; allowed: 0 to 1 before normalization, or uint8"
         )
     return (picture.float() * 255).round().to(torch.uint8)

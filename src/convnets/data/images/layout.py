@@ -61,7 +61,7 @@ def arrange_pictures(
         return _split_layout(paths, folders, source)
     _refuse_split_names_as_classes(paths, source)
     grouped = {"train": [(index, path) for index, path in enumerate(paths)]}
-    return _labelled(grouped, folders, source)
+    return _labeled(grouped, folders, source)
 
 
 def split_of_folder(name: str) -> str | None:
@@ -117,7 +117,7 @@ def _split_layout(paths: Sequence[tuple[str, ...]], folders: list[tuple[str, ...
             )
         grouped.setdefault(part, []).append((index, path[1:]))
     inner = [folder[1:] for folder in folders if len(folder) == 2 and folder[0] == spelled["train"]]
-    return _labelled(grouped, inner, source)
+    return _labeled(grouped, inner, source)
 
 
 def _refuse_split_names_as_classes(paths: Sequence[tuple[str, ...]], source: str) -> None:
@@ -127,7 +127,7 @@ def _refuse_split_names_as_classes(paths: Sequence[tuple[str, ...]], source: str
         raise DataError(f"{source}: pictures lie in {found} without train/CLASS/ above them; {_LAYOUTS}")
 
 
-def _labelled(
+def _labeled(
     grouped: dict[str, list[tuple[int, tuple[str, ...]]]], empty: Iterable[tuple[str, ...]], source: str
 ) -> Layout:
     names: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""From any of Pillow's modes to 8-bit grey (L) or RGB, which is all that networks see."""
+"""From any of Pillow's modes to 8-bit gray (L) or RGB, which is all that networks see."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-__all__ = ["to_grey_or_rgb"]
+__all__ = ["to_gray_or_rgb"]
 
-_GREY = ("1", "L", "LA", "La")
+_GRAY = ("1", "L", "LA", "La")
 _STRIP_PIXELS = 1 << 21
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
-def to_grey_or_rgb(picture: Image.Image) -> Image.Image:
+def to_gray_or_rgb(picture: Image.Image) -> Image.Image:
     """A loaded picture in mode L or RGB.
 
-    Transparent pixels are laid on white. 16-bit grey is scaled by 255/65535 and rounded, where Pillow's own
+    Transparent pixels are laid on white. 16-bit gray is scaled by 255/65535 and rounded, where Pillow's own
     conversion would clip at 255; floats in [0, 1] by 255. Raises ValueError for numbers outside those ranges.
 
-    >>> to_grey_or_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))
+    >>> to_gray_or_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))
     (255, 255, 255)
     """
     if picture.mode in (*_SIXTEEN_BITS, "I", "F"):
@@ -29,11 +29,11 @@ def to_grey_or_rgb(picture: Image.Image) -> Image.Image:
         return _on_white(picture)
     if picture.mode in ("L", "RGB"):
         return picture
-    return picture.convert("L" if picture.mode in _GREY else "RGB")
+    return picture.convert("L" if picture.mode in _GRAY else "RGB")
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    shown = Image.new("L" if picture.mode in _GREY else "RGB", picture.size)
+    shown = Image.new("L" if picture.mode in _GRAY else "RGB", picture.size)
     for top, below in _strips(picture.size):
         box = (0, top, picture.width, below)
         layer = picture.crop(box).convert("RGBA")
@@ -51,7 +51,7 @@ def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: one scale for every picture of a mode, so that brightness keeps its meaning."""
+    """Gray of more than 8 bits: one scale for every picture of a mode, so that brightness keeps its meaning."""
     values = np.asarray(picture)
     top_value = 1.0 if picture.mode == "F" else 65535.0
     low, high = float(values.min()), float(values.max())

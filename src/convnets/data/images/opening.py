@@ -1,4 +1,4 @@
-"""Open one picture of any kind: upright, grey or RGB, 8 bits; whatever is wrong becomes one ImageDecodeError."""
+"""Open one picture of any kind: upright, gray or RGB, 8 bits; whatever is wrong becomes one ImageDecodeError."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from convnets.data.images.content_kind import describe_content
-from convnets.data.images.modes import to_grey_or_rgb
+from convnets.data.images.modes import to_gray_or_rgb
 from convnets.data.images.pillow_warnings import quiet_libtiff, quiet_pillow
 from convnets.errors import ImageDecodeError
 
@@ -54,7 +54,7 @@ class DecodedPicture:
     """A picture, and what its file says of itself."""
 
     picture: Image.Image
-    """Upright, in mode L (grey) or RGB, 8 bits a channel."""
+    """Upright, in mode L (gray) or RGB, 8 bits a channel."""
     format: str
     """One of FORMATS, or Pillow's name of a variant of it, such as MPO."""
     frames: int
@@ -62,7 +62,7 @@ class DecodedPicture:
 
 
 def open_picture(source: Path | bytes | BinaryIO, name: str, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode one picture: its first frame, turned upright by its EXIF tag, in mode L (grey) or RGB, 8 bits a channel.
+    """Decode one picture: its first frame, turned upright by its EXIF tag, in mode L (gray) or RGB, 8 bits a channel.
 
     Transparent pixels are laid on white; 16-bit values are scaled, not clipped; CMYK and palettes become RGB.
     `name` is for messages. The size is read from the header before anything is decoded. Raises ImageDecodeError
@@ -92,7 +92,7 @@ def decode_picture(
             frames = getattr(picture, "n_frames", 1) if picture.format in ("GIF", "PNG", "WEBP") else 1
             format_ = str(picture.format)
             picture.load()
-            upright = _upright(to_grey_or_rgb(picture), _orientation(picture))
+            upright = _upright(to_gray_or_rgb(picture), _orientation(picture))
             return DecodedPicture(upright, format_, int(frames))
     except ImageDecodeError:
         raise

@@ -30,10 +30,10 @@ def thumbnail(picture: Image.Image, side: int) -> Image.Image:
 
 
 def png_bytes(picture: Image.Image) -> bytes:
-    """PNG as small as looking allows: grey in 8 bits, colour in 256 colours; transparent pixels stay so."""
+    """PNG as small as looking allows: gray in 8 bits, color in 256 colors; transparent pixels stay so."""
     content = io.BytesIO()
-    is_grey = picture.mode in ("L", "LA")
-    shown = picture if is_grey else picture.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
+    is_gray = picture.mode in ("L", "LA")
+    shown = picture if is_gray else picture.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
     shown.save(content, "PNG", optimize=True)
     return content.getvalue()
 

@@ -23,7 +23,7 @@ from convnets.data.shards.images import ShardPictures
 from convnets.data.shards.paths import is_shard_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.data.validation.image_facts import PictureFacts, facts_of_file, facts_of_pixels
-from convnets.data.validation.report import DataCheck, Places, conclude
+from convnets.data.validation.report import DataCheck, Places, finalize
 from convnets.errors import ConfigError, DataError, ImageDecodeError
 
 __all__ = ["DataCheck", "check_data"]
@@ -47,7 +47,7 @@ def check_data(data: str | Path, *, threads: int = 0, progress: Progress | None 
 
     Looked for: files that cannot be decoded, pictures in more than one split (the score would be of memory) or
     class (no answer would be right), a layout that training would refuse; and counted: classes, sizes, formats,
-    grey and colour. `threads=0` takes the cores that this process may use. `progress` is called with (what,
+    gray and color. `threads=0` takes the cores that this process may use. `progress` is called with (what,
     pictures done, pictures in all). Raises UsageError or DataError where there is nothing that could be read.
 
     >>> check_data("digits").problems
@@ -70,7 +70,7 @@ def check_data(data: str | Path, *, threads: int = 0, progress: Progress | None 
         )
     places = _places(pictures, check)
     facts = list(_all_facts(pictures, threads, progress))
-    return conclude(check, places, facts)
+    return finalize(check, places, facts)
 
 
 def _found(path: Path) -> tuple[FolderPictures | ZipPictures, DataCheck]:
@@ -145,7 +145,7 @@ def _check_shards(splits: Splits, threads: int, progress: Progress | None) -> Da
         names += images.images.names
         parts += [part] * len(images)
         classes += [images.classes[label] for label in images.labels.tolist()]
-    return conclude(check, Places(names, parts, classes), facts)
+    return finalize(check, Places(names, parts, classes), facts)
 
 
 def _check_named(name: str, progress: Progress | None) -> DataCheck:
@@ -158,7 +158,7 @@ def _check_named(name: str, progress: Progress | None) -> DataCheck:
         names += [f"{part} {index}" for index in range(len(images))]
         parts += [part] * len(images)
         classes += [images.classes[label] for label in images.labels.tolist()]
-    return conclude(check, Places(names, parts, classes), facts)
+    return finalize(check, Places(names, parts, classes), facts)
 
 
 def _facts_in_memory(images: ImageSet) -> list[PictureFacts]:

@@ -1,4 +1,4 @@
-"""What one picture's file is: its content and its pixels as digests, size, colour, or why it cannot be read."""
+"""What one picture's file is: its content and its pixels as digests, size, color, or why it cannot be read."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PictureFacts:
     width: int = 0
     """In pixels, upright."""
     height: int = 0
-    grey: bool = False
+    gray: bool = False
     """Whether it is stored in one channel."""
-    colourless: bool = False
+    colorless: bool = False
     """Whether it is stored in three channels that are equal everywhere."""
     format: str = ""
     frames: int = 1
@@ -54,8 +54,8 @@ def facts_of_file(content: bytes, name: str) -> PictureFacts:
         shown.pixels,
         shown.width,
         shown.height,
-        shown.grey,
-        shown.colourless,
+        shown.gray,
+        shown.colorless,
         decoded.format,
         decoded.frames,
     )
@@ -64,21 +64,21 @@ def facts_of_file(content: bytes, name: str) -> PictureFacts:
 def facts_of_pixels(pixels: NDArray[np.uint8]) -> PictureFacts:
     """Facts of uint8 H×W or H×W×3.
 
-    >>> grey = np.zeros((2, 3), np.uint8)
-    >>> colour = np.zeros((2, 3, 3), np.uint8)
-    >>> facts_of_pixels(grey).pixels == facts_of_pixels(colour).pixels, facts_of_pixels(colour).colourless
+    >>> gray = np.zeros((2, 3), np.uint8)
+    >>> color = np.zeros((2, 3, 3), np.uint8)
+    >>> facts_of_pixels(gray).pixels == facts_of_pixels(color).pixels, facts_of_pixels(color).colorless
     (True, True)
     """
-    grey = pixels.ndim == 2
-    colourless = not grey and _equal_channels(pixels)
-    shown = pixels[..., 0] if colourless else pixels
+    gray = pixels.ndim == 2
+    colorless = not gray and _equal_channels(pixels)
+    shown = pixels[..., 0] if colorless else pixels
     height, width = pixels.shape[:2]
     digest = _digest(np.ascontiguousarray(shown).data, f"{shown.shape}".encode())
-    return PictureFacts(digest, digest, width, height, grey, colourless)
+    return PictureFacts(digest, digest, width, height, gray, colorless)
 
 
 def _equal_channels(pixels: NDArray[np.uint8]) -> bool:
-    first = pixels[: 1 + len(pixels) // 16]  # most colour pictures give themselves away in their first rows
+    first = pixels[: 1 + len(pixels) // 16]  # most color pictures give themselves away in their first rows
     return all(
         bool((part[..., 0] == part[..., 1]).all() and (part[..., 1] == part[..., 2]).all())
         for part in (first, pixels)

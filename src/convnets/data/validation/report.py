@@ -12,7 +12,7 @@ from convnets.core.html.kit import bullets, card, note, paragraph, table
 from convnets.data.images.names import printable
 from convnets.data.validation.image_facts import PictureFacts
 
-__all__ = ["DataCheck", "Duplicate", "Places", "conclude"]
+__all__ = ["DataCheck", "Duplicate", "Places", "finalize"]
 
 _UNBALANCED = 10  # times as many pictures in the largest class as in the smallest are worth a word
 _CLASSES_SHOWN = 20
@@ -50,8 +50,8 @@ class DataCheck:
     """Pictures that lie in one class of one split more than once."""
     sizes: dict[str, Any] = field(default_factory=dict)
     """`width` and `height`: [least, median, most] in pixels; `different`: how many sizes there are."""
-    colours: dict[str, int] = field(default_factory=dict)
-    """Pictures stored as `grey`, as `colour`, and as `colourless` (three channels that are equal)."""
+    colors: dict[str, int] = field(default_factory=dict)
+    """Pictures stored as `gray`, as `color`, and as `colorless` (three channels that are equal)."""
     formats: dict[str, int] = field(default_factory=dict)
     animated: int = 0
     ignored: int = 0
@@ -95,7 +95,7 @@ class Places:
     classes: Sequence[str]
 
 
-def conclude(check: DataCheck, places: Places, facts: Sequence[PictureFacts]) -> DataCheck:
+def finalize(check: DataCheck, places: Places, facts: Sequence[PictureFacts]) -> DataCheck:
     """Count and compare what was read, and say what of it is a problem; fills and returns `check`."""
     check.pictures = len(facts)
     readable = [index for index, each in enumerate(facts) if each.error is None]
@@ -125,8 +125,8 @@ def _describe(check: DataCheck, facts: Sequence[PictureFacts]) -> None:
             "height": [heights[0], round(median(heights)), heights[-1]],
             "different": len({(f.width, f.height) for f in facts}),
         }
-    kinds = Counter("grey" if f.grey else "colourless" if f.colourless else "colour" for f in facts)
-    check.colours = {kind: kinds[kind] for kind in ("grey", "colour", "colourless")}
+    kinds = Counter("gray" if f.gray else "colorless" if f.colorless else "color" for f in facts)
+    check.colors = {kind: kinds[kind] for kind in ("gray", "color", "colorless")}
     check.formats = dict(Counter(f.format for f in facts if f.format).most_common())
     check.animated = sum(f.frames > 1 for f in facts)
 
@@ -166,10 +166,10 @@ def _judge(check: DataCheck) -> None:
     if check.repeats:
         more = sum(len(duplicate.names) - 1 for duplicate in check.repeats)
         notes.append(f"{_pictures(more)} again in the same class and split; {_example(check.repeats)}")
-    if check.colours["grey"] and check.colours["colour"]:
-        notes.append("grey and colour are mixed: training takes all as colour, or as grey with --channels 1")
-    if check.colours["colourless"]:
-        notes.append(f"grey but stored in three channels: {_pictures(check.colours['colourless'])}")
+    if check.colors["gray"] and check.colors["color"]:
+        notes.append("gray and color are mixed: training takes all as color, or as gray with --channels 1")
+    if check.colors["colorless"]:
+        notes.append(f"gray but stored in three channels: {_pictures(check.colors['colorless'])}")
     if check.animated:
         notes.append(f"animated: {_pictures(check.animated)}; the first frame is taken")
     train = [count for count in next(iter(check.counts.values())).values() if count]

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 
 from convnets.core.display.text import columns, plain_text
 
-__all__ = ["BLUE", "GRID", "INK", "LINE_COLOURS", "ORANGE", "Names", "style_axes", "svg_text"]
+__all__ = ["BLUE", "GRID", "INK", "LINE_COLORS", "ORANGE", "Names", "style_axes", "svg_text"]
 
-# Okabe & Ito 2008, "Color Universal Design": a pair that every kind of colour vision tells apart
+# Okabe & Ito 2008, "Color Universal Design": a pair that every kind of color vision tells apart
 BLUE, ORANGE = "#0072b2", "#d55e00"
-LINE_COLOURS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LINE_COLORS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 INK, GRID = "#57606a", "#d8dee4"
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"

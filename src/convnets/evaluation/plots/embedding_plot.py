@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from convnets.evaluation.plots.drawing import INK, LINE_COLOURS, style_axes, svg_text
+from convnets.evaluation.plots.drawing import INK, LINE_COLORS, style_axes, svg_text
 
 __all__ = ["embedding_svg"]
 
@@ -41,12 +41,12 @@ def embedding_svg(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
-    for (key, label), colour in zip(names.items(), LINE_COLOURS, strict=False):
+    for (key, label), color in zip(names.items(), LINE_COLORS, strict=False):
         points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
         if points:
             epochs, values = zip(*points, strict=True)
             marker = "o" if len(points) <= 30 else ""
-            axes.plot(epochs, values, color=colour, linewidth=2, marker=marker, markersize=3.5, label=label)
+            axes.plot(epochs, values, color=color, linewidth=2, marker=marker, markersize=3.5, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if axes.lines:
         axes.legend(frameon=False, fontsize=9, labelcolor=INK)

@@ -16,7 +16,7 @@ from convnets.evaluation.plots.drawing import (
     BLUE,
     GRID,
     INK,
-    LINE_COLOURS,
+    LINE_COLORS,
     ORANGE,
     Names,
     style_axes,
@@ -32,7 +32,7 @@ CELLS = 100
 
 _NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
 _COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
-_COLOURS = {"train": BLUE, "validation": ORANGE}
+_COLORS = {"train": BLUE, "validation": ORANGE}
 _MEASURES = ("loss", "accuracy", "learning_rate")
 
 
@@ -62,10 +62,10 @@ def _draw_curve(axes: Axes, rows: Rows, measure: str) -> None:
     columns = (
         {measure: BLUE}
         if measure == "learning_rate"
-        else {f"{part}_{measure}": colour for part, colour in _COLOURS.items()}
+        else {f"{part}_{measure}": color for part, color in _COLORS.items()}
     )
-    for column, colour in columns.items():
-        _draw_line(axes, rows, column, colour)
+    for column, color in columns.items():
+        _draw_line(axes, rows, column, color)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if measure == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -76,7 +76,7 @@ def _draw_curve(axes: Axes, rows: Rows, measure: str) -> None:
     axes.margins(x=0.03, y=0.12)
 
 
-def _draw_line(axes: Axes, rows: Rows, column: str, colour: str) -> None:
+def _draw_line(axes: Axes, rows: Rows, column: str, color: str) -> None:
     points = [
         (epoch, value, bool(row.get("best")))
         for row in rows
@@ -89,12 +89,12 @@ def _draw_line(axes: Axes, rows: Rows, column: str, colour: str) -> None:
     epochs, values, best = zip(*points, strict=True)
     marker = "o" if len(points) <= 30 else ""
     axes.plot(
-        epochs, values, color=colour, linewidth=2, marker=marker, markersize=3.5, label=column.split("_")[0]
+        epochs, values, color=color, linewidth=2, marker=marker, markersize=3.5, label=column.split("_")[0]
     )
     if any(best) and column.startswith("validation"):
         last = max(i for i, is_best in enumerate(best) if is_best)  # each best epoch beat those before it
         axes.plot(
-            epochs[last], values[last], "o", markersize=10, mfc="none", mec=colour, mew=1.6, label="best"
+            epochs[last], values[last], "o", markersize=10, mfc="none", mec=color, mew=1.6, label="best"
         )
 
 
@@ -102,7 +102,7 @@ def confusion_svg(evaluation: Evaluation) -> str:
     """The confusion matrix: each row is a true class; blue cells are right, orange ones are mistakes.
 
     A cell's strength is its share of the row; mistakes are drawn by its square root, so that rare ones show.
-    Counts are written with up to 14 classes, names with up to 40; of more than 100 classes, neighbours in the order
+    Counts are written with up to 14 classes, names with up to 40; of more than 100 classes, neighbors in the order
     of the labels share a cell, whose blue is the share that was right and whose orange the share outside the cell.
     """
     counts = evaluation.confusion.numpy()
@@ -134,7 +134,7 @@ def confusion_svg(evaluation: Evaluation) -> str:
 
 def _cells(counts: np.ndarray) -> np.ndarray:
     """K×K counts → B×B×4 RGBA with B ≤ 100; nothing is drawn where nothing was counted."""
-    blue, orange = ([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in (BLUE, ORANGE))
+    blue, orange = ([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in (BLUE, ORANGE))
     starts = np.arange(0, len(counts), -(-len(counts) // CELLS))
     blocks = np.add.reduceat(np.add.reduceat(counts, starts, axis=0), starts, axis=1)
     right = np.add.reduceat(counts.diagonal(), starts)
@@ -150,8 +150,8 @@ def _write_counts(axes: Axes, counts: np.ndarray) -> None:
     strength = _cells(counts)[..., 3]
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            colour = "#ffffff" if strength[row, column] > 0.6 else INK
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
+            color = "#ffffff" if strength[row, column] > 0.6 else INK
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
 
 
 def reliability_svg(evaluation: Evaluation) -> str:
@@ -199,10 +199,10 @@ def lines_svg(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], 
     for place, (points, placeholder) in enumerate(zip(lines.values(), names.placeholders(), strict=True)):
         known = [(x, y) for x, y in points if x is not None and y is not None and math.isfinite(y)]
         marker = "o" if len(known) <= 30 else ""
-        style = ("-", "--", ":")[place // len(LINE_COLOURS) % 3]
-        colour = LINE_COLOURS[place % len(LINE_COLOURS)]
+        style = ("-", "--", ":")[place // len(LINE_COLORS) % 3]
+        color = LINE_COLORS[place % len(LINE_COLORS)]
         xs, ys = [x for x, _ in known], [y for _, y in known]
-        axes.plot(xs, ys, style, color=colour, linewidth=2, marker=marker, markersize=3.5, label=placeholder)
+        axes.plot(xs, ys, style, color=color, linewidth=2, marker=marker, markersize=3.5, label=placeholder)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if measure == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

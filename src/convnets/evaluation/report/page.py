@@ -38,7 +38,7 @@ _MATRIX_EXPLAINED = (
     "Rows are true classes, columns predicted ones. Blue: right. Orange: mistakes, drawn stronger so that "
     "rare ones show."
 )
-_CELLS_EXPLAINED = " Neighbouring classes share a cell."
+_CELLS_EXPLAINED = " Neighboring classes share a cell."
 _RELIABILITY_EXPLAINED = (
     "Of the images predicted with a confidence, the share that was right. On the dashed line confidence is the "
     "chance of being right; the mean distance to it is the calibration error, "

@@ -40,7 +40,7 @@ def ablate(
 
     Args:
         network: in evaluation mode meanwhile, its weights untouched; it is left as found.
-        images: labelled ones that it was not trained on, such as the validation images.
+        images: labeled ones that it was not trained on, such as the validation images.
         parts: what to switch off; `together` switches all of them off at once, which gives one effect.
         how: zero, mean (of the same channel, over images and positions) or resample (what the channel has in another
             image; Chan et al. 2022, "Causal scrubbing"): zeros may be far from what the next layer ever gets.

@@ -88,10 +88,10 @@ class Ablation(Shown):
         places = np.arange(len(shown))
         changes = np.array([each.change for each in shown])
         ends = np.array([[each.change - each.change_low, each.change_high - each.change] for each in shown])
-        colours = [
+        colors = [
             BLUE if each.change_high < 0 else ORANGE if each.change_low > 0 else "#8b949e" for each in shown
         ]
-        axes.barh(places, changes, color=colours, height=0.7)
+        axes.barh(places, changes, color=colors, height=0.7)
         axes.errorbar(changes, places, xerr=ends.T.clip(0), fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
         axes.axvline(0, color=GRID, linewidth=1.2)
         axes.set_yticks(places, [shortened(drawable(each.name), 190, 8) for each in shown], fontsize=8)

@@ -43,7 +43,7 @@ class Attribution(Shown):
     predicted_name: str
     """The most probable class."""
     native: NDArray[np.float32]
-    """C×H×W of the pixels, 1×H×W for methods that hide whole pixels, or h×w of a layer's positions; not normalised."""
+    """C×H×W of the pixels, 1×H×W for methods that hide whole pixels, or h×w of a layer's positions; not normalized."""
     map: NDArray[np.float32]
     """H×W of the image, signed: `native` summed over channels, or enlarged bilinearly."""
     keeps_positive: bool
@@ -134,7 +134,7 @@ class Attribution(Shown):
         return found
 
     def overlay(self) -> NDArray[np.uint8]:
-        """uint8 H×W×3: the picture in grey, red where it speaks for the class, blue where against it."""
+        """uint8 H×W×3: the picture in gray, red where it speaks for the class, blue where against it."""
         return overlay(self.picture, self.evidence)
 
     def figure(self) -> Figure:

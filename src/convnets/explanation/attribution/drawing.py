@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from convnets.explanation.pictures.colours import ColourScale, as_picture
+from convnets.explanation.pictures.colors import ColorScale, as_picture
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.explanation.verdict import Verdict
 
 __all__ = ["DrawnMap", "attribution_grid", "overlay", "strength"]
 
-_FOR, _AGAINST = np.array([213.0, 74.0, 0.0]), np.array([0.0, 92.0, 190.0])  # told apart by all colour vision
+_FOR, _AGAINST = np.array([213.0, 74.0, 0.0]), np.array([0.0, 92.0, 190.0])  # told apart by all color vision
 _DENSEST = 0.85
 _SHARE = 99.5  # percent of the values that are within the scale: single pixels of a gradient reach far beyond
 _SIDE = 140
@@ -64,18 +64,18 @@ class DrawnMap(Protocol):
 
 
 def strength(values: NDArray[np.float32]) -> float:
-    """The |value| with the strongest colour: 99.5 % are no larger; 0 for a map of zeros."""
+    """The |value| with the strongest color: 99.5 % are no larger; 0 for a map of zeros."""
     magnitudes = np.abs(values)
     high = float(np.percentile(magnitudes, _SHARE)) if values.size else 0.0
     return high or (float(magnitudes.max()) if values.size else 0.0)
 
 
 def overlay(picture: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """uint8 H×W×3: the picture C×H×W in grey under colours that are the denser the larger the value, H×W."""
-    grey = as_picture(picture).mean(2, keepdims=True)
+    """uint8 H×W×3: the picture C×H×W in gray under colors that are the denser the larger the value, H×W."""
+    gray = as_picture(picture).mean(2, keepdims=True)
     density = _DENSEST * np.clip(np.abs(values) / (strength(values) or 1.0), 0, 1)[..., None]
-    colour = np.where((values >= 0)[..., None], _FOR, _AGAINST)
-    return np.asarray(((1 - density) * grey + density * colour).round(), dtype=np.uint8)
+    color = np.where((values >= 0)[..., None], _FOR, _AGAINST)
+    return np.asarray(((1 - density) * gray + density * color).round(), dtype=np.uint8)
 
 
 def attribution_grid(attributions: Sequence[DrawnMap]) -> TileGrid:
@@ -118,7 +118,7 @@ def _tiles(found: DrawnMap, place: str, *, several: bool) -> list[Tile]:
     over = Tile(overlay(found.picture, values), [place, scale if several else _asked(found)])
     if several:
         return [over]
-    return [over, Tile(ColourScale(-high if signed else 0.0, high).colour(values), ["the map", scale])]
+    return [over, Tile(ColorScale(-high if signed else 0.0, high).color(values), ["the map", scale])]
 
 
 def _asked(found: DrawnMap) -> str:

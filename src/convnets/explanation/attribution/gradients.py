@@ -23,7 +23,7 @@ def gradient(question: Question) -> Answer:
 def gradient_times_input(question: Question) -> Answer:
     """x ⊙ ∂F/∂x, N×C×H×W; of a network without biases whose parts are ReLUs, it adds up to F.
 
-    Shrikumar, Greenside, Shcherbina & Kundaje 2016, arXiv:1605.01713. x is the normalised image.
+    Shrikumar, Greenside, Shcherbina & Kundaje 2016, arXiv:1605.01713. x is the normalized image.
     """
     return Answer({"": _gradient(question) * question.images})
 
@@ -62,7 +62,7 @@ def integrated_gradients(
     Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks", arXiv:1703.01365. The integral is a
     Gauss–Legendre sum; steps are doubled, from `first_steps` up to `most_steps`, for the images whose sum is not yet
     within `tolerance` (1 %) of |F(x) − F(x₀)|. What remains is in `residual`, N, and F(x) − F(x₀) in `total`.
-    x₀ is `baseline` everywhere: 0, the mean colour of the training images where x is normalised.
+    x₀ is `baseline` everywhere: 0, the mean color of the training images where x is normalized.
     Raises ConfigError for fewer than one step.
     """
     if not 1 <= first_steps <= most_steps:

@@ -47,7 +47,7 @@ _ALL = (
     Method(
         "integrated-gradients",
         integrated_gradients,
-        "gradients from the mean colour to the picture; adds up to the score",
+        "gradients from the mean color to the picture; adds up to the score",
     ),
     Method(
         "guided-backpropagation", guided_backpropagation, "only positive gradients go back", by_magnitude=True

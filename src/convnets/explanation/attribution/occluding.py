@@ -26,7 +26,7 @@ def occlusion(
 
     Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks", arXiv:1311.2901. The square has
     `window` pixels a side (a sixth of the image's longer one) and moves by `stride` (half a window); it hides all
-    channels with `baseline`, 0 being the mean colour where x is normalised.
+    channels with `baseline`, 0 being the mean color where x is normalized.
     Raises ConfigError for a window or stride below 1, or a stride above the window, which would leave pixels out.
     """
     height, width = question.images.shape[2:]

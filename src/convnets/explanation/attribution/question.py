@@ -27,7 +27,7 @@ class Question:
 
     network: nn.Module
     images: Tensor
-    """N×C×H×W, normalised, on the network's device and in its type."""
+    """N×C×H×W, normalized, on the network's device and in its type."""
     targets: Tensor
     """int64 N: the class of each image that is asked about."""
     contrast: Tensor | None
@@ -63,7 +63,7 @@ class Answer:
     """What a method answers."""
 
     maps: dict[str, Tensor]
-    """By layer, or one under the empty name: N×C×H×W for the pixels, or N×1×h×w; signed, not normalised."""
+    """By layer, or one under the empty name: N×C×H×W for the pixels, or N×1×h×w; signed, not normalized."""
     residual: Tensor | None = None
     """N: sum of the map less what it should add up to, for methods that promise a sum."""
     total: Tensor | None = None

@@ -112,7 +112,7 @@ def _try_forward(chain: list[nn.Module], x: Tensor) -> Tensor | None:
 def _as_taken(layer: nn.Module, x: Tensor) -> Tensor:
     """Flattened in front of a linear layer, as `x.flatten(1)` and `x.view(len(x), -1)` do between layers."""
     flat = isinstance(layer, nn.Linear) and x.ndim > 2 and x[0].numel() == layer.in_features
-    # a copy, for a layer in place would change the input that its neighbour is asked about
+    # a copy, for a layer in place would change the input that its neighbor is asked about
     return x.flatten(1) if flat else x.clone()
 
 

@@ -9,7 +9,7 @@ __all__ = ["at_image_size", "importance_at_image_size"]
 
 
 def at_image_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """N×C×h×w → N×H×W: the sum over channels, enlarged bilinearly; signs are kept, and nothing is normalised.
+    """N×C×h×w → N×H×W: the sum over channels, enlarged bilinearly; signs are kept, and nothing is normalized.
 
     >>> import torch
     >>> at_image_size(torch.ones(1, 1, 2, 2), (4, 4)).shape, at_image_size(torch.ones(1, 3, 4, 4), (4, 4)).max()

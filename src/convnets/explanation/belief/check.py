@@ -18,7 +18,7 @@ from convnets.explanation.attribution.question import Question
 from convnets.explanation.belief.controls import edge_maps, random_maps
 from convnets.explanation.belief.curves import deletion_and_insertion
 from convnets.explanation.belief.importance import PixelMaps, pixel_maps
-from convnets.explanation.belief.randomisation import randomise
+from convnets.explanation.belief.randomization import randomize
 from convnets.explanation.belief.rank_correlation import rank_correlation
 from convnets.explanation.belief.sensitivity import sensitivity
 from convnets.explanation.capture.layers import last_maps
@@ -28,20 +28,20 @@ __all__ = ["check_maps"]
 
 _SAME = 0.5  # a rank correlation from which two maps look alike
 _UNSTEADY = 0.5  # of a map that changes by half of itself nobody should read details
-_DRAWS = 5  # random maps and randomised networks
+_DRAWS = 5  # random maps and randomized networks
 _OTHERS = ("integrated-gradients", "occlusion", "grad-cam")
 
 Values = NDArray[np.float64]
 
 
 def check_maps(question: Question, method: Method) -> list[tuple[Verdict, ...]]:
-    """For each image: randomisation, deletion and insertion, sensitivity, agreement. Raises what the method raises."""
+    """For each image: randomization, deletion and insertion, sensitivity, agreement. Raises what the method raises."""
     if not len(question.images):
         return []
     maps = pixel_maps(question, method)
     edges = rank_correlation(maps.importance.abs(), edge_maps(question.images))
     checks = zip(
-        _randomisation(question, method, maps, edges),
+        _randomization(question, method, maps, edges),
         _deletion(question, maps),
         _sensitivity(question, method, maps),
         _agreement(question, method, maps),
@@ -54,10 +54,10 @@ def check_maps(question: Question, method: Method) -> list[tuple[Verdict, ...]]:
     return [(empty,) if flat else found for flat, found in zip(nothing, checks, strict=True)]
 
 
-def _randomisation(question: Question, method: Method, maps: PixelMaps, edges: Values) -> Iterator[Verdict]:
+def _randomization(question: Question, method: Method, maps: PixelMaps, edges: Values) -> Iterator[Verdict]:
     """With all weights shuffled, the mean over draws; signs count where they mean something."""
     draws = [
-        randomise(question, method, steps=1, seed=question.seed + draw, maps=maps) for draw in range(_DRAWS)
+        randomize(question, method, steps=1, seed=question.seed + draw, maps=maps) for draw in range(_DRAWS)
     ]
     values = np.mean(
         [(each.absolute if method.by_magnitude else each.signed)[:, -1] for each in draws], axis=0
@@ -66,11 +66,11 @@ def _randomisation(question: Question, method: Method, maps: PixelMaps, edges: V
         number = f"rank correlation {value:z.2f}"
         if value >= _SAME:
             shown = "edges of the picture" if edge >= _SAME else "the picture"
-            words = f"barely changes when the network's weights are randomised ({number}): it shows {shown}, not what "
-            yield Verdict("randomisation", value, False, f"This map {words}the network learned.")
+            words = f"barely changes when the network's weights are randomized ({number}): it shows {shown}, not what "
+            yield Verdict("randomization", value, False, f"This map {words}the network learned.")
         else:
-            words = f"changes when the network's weights are randomised ({number}): it depends on what was learned."
-            yield Verdict("randomisation", value, True, f"This map {words}")
+            words = f"changes when the network's weights are randomized ({number}): it depends on what was learned."
+            yield Verdict("randomization", value, True, f"This map {words}")
 
 
 def _deletion(question: Question, maps: PixelMaps) -> Iterator[Verdict]:

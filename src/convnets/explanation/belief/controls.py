@@ -15,9 +15,9 @@ def edge_maps(images: Tensor) -> Tensor:
     >>> edge_maps(torch.ones(1, 3, 4, 4)).max()
     tensor(0.)
     """
-    grey = F.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    gray = F.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = images.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    slopes = F.conv2d(grey, torch.stack([across, across.T])[:, None])
+    slopes = F.conv2d(gray, torch.stack([across, across.T])[:, None])
     return slopes.square().sum(1).sqrt()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from convnets.errors import InputError
-from convnets.evaluation.plots.drawing import INK, LINE_COLOURS, style_axes
+from convnets.evaluation.plots.drawing import INK, LINE_COLORS, style_axes
 from convnets.explanation.belief.curves import Curves
 from convnets.explanation.belief.estimate import estimate
 
@@ -39,8 +39,8 @@ def curve_figure(curves: Mapping[str, Curves], title: str = "") -> Figure:
             axes.plot(
                 found.shares.cpu().numpy(),
                 values.float().mean(0).cpu().numpy(),
-                color=LINE_COLOURS[place % len(LINE_COLOURS)],
-                linestyle=_DASHES[place // len(LINE_COLOURS) % len(_DASHES)],
+                color=LINE_COLORS[place % len(LINE_COLORS)],
+                linestyle=_DASHES[place // len(LINE_COLORS) % len(_DASHES)],
                 label=f"{name} {estimate(area.double().cpu().numpy())}",
             )
         axes.set_ylim(0, 1.02)

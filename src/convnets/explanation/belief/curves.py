@@ -27,7 +27,7 @@ class Curves:
     shares: Tensor
     """S+1 shares of the pixels, from 0 to 1."""
     deletion: Tensor
-    """N×(S+1) probabilities: the first pixels take the mean colour. Falls fast where the map is right."""
+    """N×(S+1) probabilities: the first pixels take the mean color. Falls fast where the map is right."""
     insertion: Tensor
     """N×(S+1) probabilities: a blurred image gets its first pixels back. Rises fast where the map is right."""
 
@@ -48,7 +48,7 @@ def deletion_and_insertion(
     """Both curves for each image of `question` and its map N×H×W, `step` of the pixels at a time.
 
     The class is the target, whatever the network says on the way, and the height its probability; a contrast plays
-    no part. Deleted pixels are 0, the mean colour where images are normalised; insertion starts from the image
+    no part. Deleted pixels are 0, the mean color where images are normalized; insertion starts from the image
     blurred by a Gaussian (σ 5 pixels). Equal values are ranked at random, by `seed`.
     Petsiuk, Das & Saenko 2018, "RISE", arXiv:1806.07421, section 4.2.
     Raises ConfigError for a step outside 0 to 1, InputError for maps that do not fit.

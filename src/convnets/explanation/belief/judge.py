@@ -1,4 +1,4 @@
-"""judge: deletion, insertion, randomisation, sensitivity and localisation of methods over many images."""
+"""judge: deletion, insertion, randomization, sensitivity and localization of methods over many images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from convnets.explanation.belief.curves import deletion_and_insertion
 from convnets.explanation.belief.estimate import estimate
 from convnets.explanation.belief.importance import PixelMaps, pixel_maps
 from convnets.explanation.belief.judgement import Judgement, Judgements
-from convnets.explanation.belief.localisation import energy_inside, pointing_game
-from convnets.explanation.belief.randomisation import randomise
+from convnets.explanation.belief.localization import energy_inside, pointing_game
+from convnets.explanation.belief.randomization import randomize
 from convnets.explanation.belief.sensitivity import sensitivity
 
 __all__ = ["CONTROLS", "judge_controls", "judge_method", "judge_methods"]
@@ -36,26 +36,26 @@ def judge_methods(
     ask: Callable[[str], Question],
     methods: Sequence[str] = tuple(METHODS),
     *,
-    randomised: int | None = None,
+    randomized: int | None = None,
     masks: ArrayLike | None = None,
 ) -> Judgements:
     """Every method on the images of a question, and the two controls.
 
-    `ask` gives the question for a method's name, as `convnets.explanation.explain.ask` does; `randomised` is how many
-    of its images are used for randomisation and sensitivity, which take many passes (None: all); `masks`, H×W or
+    `ask` gives the question for a method's name, as `convnets.explanation.explain.ask` does; `randomized` is how many
+    of its images are used for randomization and sensitivity, which take many passes (None: all); `masks`, H×W or
     N×H×W, say where the thing is known to be. A method that cannot explain the network is told with its reason.
     """
     rows, refused = [], {}
     for name in methods:
         try:
-            rows.append(judge_method(ask(name), name, randomised=randomised, masks=masks))
+            rows.append(judge_method(ask(name), name, randomized=randomized, masks=masks))
         except InputError as error:
             refused[name] = str(error)
     return Judgements((*rows, *judge_controls(ask("gradient"), masks=masks)), refused)
 
 
 def judge_method(
-    question: Question, name: str, *, randomised: int | None = None, masks: ArrayLike | None = None
+    question: Question, name: str, *, randomized: int | None = None, masks: ArrayLike | None = None
 ) -> Judgement:
     """One method, with all checks. Raises what the method raises."""
     method = method_named(name)
@@ -63,19 +63,19 @@ def judge_method(
     maps = pixel_maps(question, method)
     seconds = (time.perf_counter() - began) / max(1, len(question.images))
     found: dict[str, Any] = _judged(question, maps.importance, masks)
-    count = len(question.images) if randomised is None else min(randomised, len(question.images))
+    count = len(question.images) if randomized is None else min(randomized, len(question.images))
     if count:
         few = question.at(torch.arange(count, device=question.images.device))
         known = PixelMaps(maps.signed[:count], maps.importance[:count])
-        down = randomise(few, method, "top-down", seed=question.seed, maps=known)
-        up = randomise(few, method, "bottom-up", seed=question.seed, maps=known)
+        down = randomize(few, method, "top-down", seed=question.seed, maps=known)
+        up = randomize(few, method, "bottom-up", seed=question.seed, maps=known)
         found |= {
             "top_down": estimate(down.signed.mean(1)),
             "top_down_absolute": estimate(down.absolute.mean(1)),
             "bottom_up": estimate(up.signed.mean(1)),
             "bottom_up_absolute": estimate(up.absolute.mean(1)),
-            "randomised": estimate(down.signed[:, -1]),
-            "randomised_absolute": estimate(down.absolute[:, -1]),
+            "randomized": estimate(down.signed[:, -1]),
+            "randomized_absolute": estimate(down.absolute[:, -1]),
             "entropy_rise": estimate(down.entropy_rise),
             "sensitivity": estimate(sensitivity(few, method, seed=question.seed, maps=known)),
         }
@@ -83,7 +83,7 @@ def judge_method(
 
 
 def judge_controls(question: Question, *, masks: ArrayLike | None = None) -> list[Judgement]:
-    """The controls, which no randomisation of weights and no class could change."""
+    """The controls, which no randomization of weights and no class could change."""
     return [
         _control(name, _judged(question, make(question.images, question.seed), masks))
         for name, make in CONTROLS.items()

@@ -21,15 +21,15 @@ class Judgement:
     insertion: Estimate
     """The higher, the better."""
     top_down: Estimate | None = None
-    """Rank correlation with the maps of randomised networks, mean over the steps from the logits on, with signs."""
+    """Rank correlation with the maps of randomized networks, mean over the steps from the logits on, with signs."""
     top_down_absolute: Estimate | None = None
     """The same without signs."""
     bottom_up: Estimate | None = None
     """From the image on."""
     bottom_up_absolute: Estimate | None = None
-    randomised: Estimate | None = None
-    """With all layers randomised, with signs."""
-    randomised_absolute: Estimate | None = None
+    randomized: Estimate | None = None
+    """With all layers randomized, with signs."""
+    randomized_absolute: Estimate | None = None
     entropy_rise: Estimate | None = None
     """eMPRT."""
     sensitivity: Estimate | None = None

@@ -41,7 +41,7 @@ def layers_with_weights(network: nn.Module, calls: Calls) -> list[list[str]]:
         if own:
             found.append([f"{path}.{name}".lstrip(".") for name, _ in own])
     if not found:
-        raise InputError(f"{calls.network} has no weights to randomise")
+        raise InputError(f"{calls.network} has no weights to randomize")
     return found
 
 

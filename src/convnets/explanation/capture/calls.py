@@ -65,7 +65,7 @@ class Calls:
 
 
 def find_calls(network: nn.Module, image: Tensor) -> Calls:
-    """Run `image` (float 1×C×H×W, normalised) through `network` once and tell what happened.
+    """Run `image` (float 1×C×H×W, normalized) through `network` once and tell what happened.
 
     The network runs in evaluation mode and is left as found. Raises InputError where its answer is not logits.
 

@@ -64,7 +64,7 @@ def capture(
 
     Args:
         network: any module that answers images with logits (see `logits_of`).
-        images: float N×C×H×W, normalised as in training; N may be 0.
+        images: float N×C×H×W, normalized as in training; N may be 0.
         layers: names of modules that run, such as `stage4`; `relu (2)` for the second of several calls; or a role:
             `last_maps`, the last layer with feature maps, `stages`, the last layer of each map size.
         scores: gives one number for each image of a part, from its logits and the place of its first image, such as

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from convnets.core.undisturbed import undisturbed
 from convnets.errors import InputError
 from convnets.inspection.graph.trace import without_compiler
-from convnets.inspection.running.as_found import as_found
+from convnets.inspection.running.preserve_state import preserve_state
 
 __all__ = ["to_network", "undisturbed_pass"]
 
@@ -37,7 +37,7 @@ def undisturbed_pass(network: nn.Module) -> Iterator[None]:
         torch.inference_mode(False),
         torch.autocast(device, enabled=False),
         without_compiler(),
-        as_found(network),
+        preserve_state(network),
         undisturbed(network),
     ):
         network.eval()
@@ -50,6 +50,6 @@ def to_network(network: nn.Module, images: Tensor) -> Tensor:
         shown = (
             f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         )
-        raise InputError(f"images are {shown}; allowed: a float tensor N×C×H×W, normalised as in training")
+        raise InputError(f"images are {shown}; allowed: a float tensor N×C×H×W, normalized as in training")
     weight = next((each for each in network.parameters() if each.is_floating_point()), None)
     return images.detach() if weight is None else images.detach().to(weight.device, weight.dtype)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from convnets.errors import InputError
-from convnets.evaluation.plots.drawing import LINE_COLOURS, style_axes
+from convnets.evaluation.plots.drawing import LINE_COLORS, style_axes
 from convnets.explanation.inside.node_values import graph_for, node_values
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width
@@ -24,7 +24,7 @@ __all__ = ["ConcatLens", "ConcatPart", "Concatenation", "concat_lens"]
 
 @dataclass(frozen=True)
 class ConcatPart:
-    """Neighbouring channels that one branch made."""
+    """Neighboring channels that one branch made."""
 
     branch: str
     """The operation that made them."""
@@ -103,8 +103,8 @@ def _draw_bar(axes: Axes, place: float, widths: list[float], names: list[str] | 
     height = 0.4 if names is not None else 0.2
     for number, width in enumerate(widths):
         share = width / whole
-        colour = LINE_COLOURS[number % len(LINE_COLOURS)]
-        axes.barh(place, share, left=left, height=height, color=colour, edgecolor="white", linewidth=0.6)
+        color = LINE_COLORS[number % len(LINE_COLORS)]
+        axes.barh(place, share, left=left, height=height, color=color, edgecolor="white", linewidth=0.6)
         if names is not None:
             words = shortened(f"{int(width)}: {names[number]}", share * 700, 7)
             if text_width(words, 7) <= share * 700 and len(words) > 2:
@@ -124,7 +124,7 @@ def concat_lens(network: nn.Module, images: Tensor) -> ConcatLens:
     """Of every concatenation along the channels: the branches in their order, their channels, their mean |value|.
 
     A concatenation that goes into another one is looked through, so that each channel is named after the operation
-    that made it. `images` are float N×C×H×W, normalised; they go through one by one. Raises InputError for a network
+    that made it. `images` are float N×C×H×W, normalized; they go through one by one. Raises InputError for a network
     without concatenations (`googlenet` and `densenet121` have them), and for no images.
 
     >>> from convnets.models.catalogue import create_model

@@ -18,7 +18,7 @@ from convnets.core.storage.files import atomic_path
 from convnets.errors import InputError, RunError
 from convnets.explanation.inside.feature_maps import feature_maps
 from convnets.explanation.inside.filters import first_filters
-from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.colors import scale_of
 from convnets.explanation.pictures.figure_file import ENDINGS, check_picture_ending
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
@@ -49,7 +49,7 @@ class EpochFilm(Shown):
         places = sorted({round(place * last / max(1, count - 1)) for place in range(count)})
         scale = scale_of(self.values)
         rows = [
-            TileRow(f"unit {unit}", [Tile(scale.colour(self.values[place, index])) for place in places])
+            TileRow(f"unit {unit}", [Tile(scale.color(self.values[place, index])) for place in places])
             for index, unit in enumerate(self.units)
         ]
         heads = [(_epoch_name(self.epochs[place], short=len(places) > 1), 1) for place in places]
@@ -62,7 +62,7 @@ class EpochFilm(Shown):
         columns = min(8, max(4, round(len(self.units) ** 0.5)))
         for epoch, values in zip(self.epochs, self.values, strict=True):
             tiles = [
-                Tile(scale.colour(each), [f"{unit}"]) for unit, each in zip(self.units, values, strict=True)
+                Tile(scale.color(each), [f"{unit}"]) for unit, each in zip(self.units, values, strict=True)
             ]
             grid = TileGrid(self.title, [_epoch_name(epoch)], in_rows(tiles, columns), scale)
             content = io.BytesIO()
@@ -83,7 +83,7 @@ class EpochFilm(Shown):
         first, *rest = self.frames()
         times = [_FRAME] * len(rest) + [_LAST]
         kind = "GIF" if path.suffix.lower() == ".gif" else "PNG"
-        if kind == "GIF":  # one palette for all frames, or colours would flicker
+        if kind == "GIF":  # one palette for all frames, or colors would flicker
             palette = rest[-1].quantize(256) if rest else first.quantize(256)
             first, rest = (
                 first.quantize(palette=palette, dither=Image.Dither.NONE),
@@ -97,7 +97,7 @@ class EpochFilm(Shown):
 def film_filters(run: Run, layer: str | None = None, *, network: nn.Module | None = None) -> EpochFilm:
     """The filters of the first convolution, or of `layer`, after each epoch that the run kept (`save_epochs`).
 
-    Colour filters are shown by the mean of their channels. A network from outside the catalogue is passed as `network`
+    Color filters are shown by the mean of their channels. A network from outside the catalogue is passed as `network`
     and holds the last weights afterwards. Raises RunError for a run that kept no epochs.
     """
     epochs, values, name = [], [], ""

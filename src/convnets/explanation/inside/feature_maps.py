@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.explanation.capture.capture import capture
-from convnets.explanation.pictures.colours import ColourScale, as_picture, scale_of
+from convnets.explanation.pictures.colors import ColorScale, as_picture, scale_of
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow, in_rows
 
 __all__ = ["SCALES", "FeatureMaps", "feature_maps"]
 
 SCALES = ("unit", "layer", "global")
-"""Whose largest value has the strongest colour: of each unit by itself, of its layer, of all layers shown."""
+"""Whose largest value has the strongest color: of each unit by itself, of its layer, of all layers shown."""
 _COLUMNS = 8
 
 
@@ -46,7 +46,7 @@ class FeatureMaps(Shown):
         return self.layers[layer]
 
     def grid(self, scale: str = "layer", units: Sequence[int] | None = None, count: int = 64) -> TileGrid:
-        """A labelled picture: all units of one layer, or a row of the strongest of each of several.
+        """A labeled picture: all units of one layer, or a row of the strongest of each of several.
 
         Args:
             scale: one of SCALES. Signed values are blue below zero and red above, others dark to light.
@@ -119,11 +119,11 @@ class FeatureMaps(Shown):
         }
 
 
-def _tile(values: NDArray[np.float64], unit: int, shared: ColourScale | None) -> Tile:
+def _tile(values: NDArray[np.float64], unit: int, shared: ColorScale | None) -> Tile:
     own = values[unit]
     scale = shared or scale_of(own)
     captions = [f"{unit}"] if shared else [f"{unit}: {own.min():.2g} to {own.max():.2g}"]
-    return Tile(scale.colour(own), captions)
+    return Tile(scale.color(own), captions)
 
 
 def feature_maps(
@@ -136,7 +136,7 @@ def feature_maps(
     """What `layers` of `network` give for one image.
 
     Args:
-        image: float C×H×W or 1×C×H×W, normalised as in training.
+        image: float C×H×W or 1×C×H×W, normalized as in training.
         layers: names of modules such as `stage2`, or `last_maps`, or `stages`, the last layer of each map size.
         pixels: uint8 C×H×W, to show beside them.
 

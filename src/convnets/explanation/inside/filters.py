@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convnets.errors import InputError, UnknownNameError
-from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.colors import scale_of
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, in_rows
 
@@ -31,24 +31,24 @@ class Filters(Shown):
     network: str
 
     def grid(self, count: int = 64) -> TileGrid:
-        """One scale for all: signed values around zero for grey, and for colour mid-grey at zero."""
+        """One scale for all: signed values around zero for gray, and for color mid-gray at zero."""
         shown = self.weights[:count]
-        grey = shown.shape[1] == 1
+        gray = shown.shape[1] == 1
         scale = scale_of(np.concatenate([self.weights.ravel(), -self.weights.ravel()]))
-        if grey:
-            tiles = [Tile(scale.colour(kernel[0]), [f"{number}"]) for number, kernel in enumerate(shown)]
+        if gray:
+            tiles = [Tile(scale.color(kernel[0]), [f"{number}"]) for number, kernel in enumerate(shown)]
             words = (
                 "Blue is below zero, red above: a filter answers to a picture that is bright where it is red."
             )
         else:
             strongest = scale.high or 1.0
-            colours = (127.5 + 127.5 * shown / strongest).round().astype(np.uint8).transpose(0, 2, 3, 1)
-            tiles = [Tile(kernel, [f"{number}"]) for number, kernel in enumerate(colours)]
-            words = f"Each channel from −{strongest:.3g} (none of it) over grey (zero) to {strongest:.3g}."
+            colors = (127.5 + 127.5 * shown / strongest).round().astype(np.uint8).transpose(0, 2, 3, 1)
+            tiles = [Tile(kernel, [f"{number}"]) for number, kernel in enumerate(colors)]
+            words = f"Each channel from −{strongest:.3g} (none of it) over gray (zero) to {strongest:.3g}."
         side = 64 if len(tiles) > 16 else 96
         more = f" The first {len(shown)} of {len(self.weights)}." if len(shown) < len(self.weights) else ""
         title = f"{len(self.weights)} filters of {self.layer} in {self.network}"
-        return TileGrid(title, [words + more], in_rows(tiles, 8), scale if grey else None, side=side)
+        return TileGrid(title, [words + more], in_rows(tiles, 8), scale if gray else None, side=side)
 
     def figure(self) -> Figure:
         """The same as a figure."""

@@ -1,4 +1,4 @@
-"""Mixing matrices: 1×1 convolutions, which add up channels and look at no neighbours. O channels out, C in."""
+"""Mixing matrices: 1×1 convolutions, which add up channels and look at no neighbors. O channels out, C in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from convnets.errors import InputError, UnknownNameError
 from convnets.evaluation.plots.drawing import INK
-from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.colors import scale_of
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.shown import Shown
 

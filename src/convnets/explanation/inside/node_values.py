@@ -25,7 +25,7 @@ def graph_for(network: nn.Module, images: Tensor) -> NetworkGraph:
 def node_values(
     network: nn.Module, images: Tensor, sources: Sequence[TensorSource]
 ) -> dict[TensorSource, Tensor]:
-    """Copies of tensors of the graph for float images N×C×H×W, normalised; the network is left as found.
+    """Copies of tensors of the graph for float images N×C×H×W, normalized; the network is left as found.
 
     The images go through together: give as many as fit. The graph is that of `graph_for`.
 

@@ -22,14 +22,14 @@ from convnets.explanation.capture.calls import LayerCall, find_calls
 from convnets.explanation.capture.capture import MEMORY, capture
 from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.inside.seen_boxes import SeenBoxes, seen_boxes
-from convnets.explanation.pictures.colours import as_picture
+from convnets.explanation.pictures.colors import as_picture
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.explanation.sample import pixels_of
 
 __all__ = ["Patch", "UnitPatches", "find_patches"]
 
-_OUTSIDE = 128  # grey of what lies outside of the picture
+_OUTSIDE = 128  # gray of what lies outside of the picture
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ class UnitPatches(Shown):
     network: str
     patches: dict[int, tuple[Patch, ...]]
     pixels: dict[Patch, NDArray[np.uint8]]
-    """C×h×w: the whole field; what lies outside of the picture is mid-grey."""
+    """C×h×w: the whole field; what lies outside of the picture is mid-gray."""
     source: str
     images: int
     """How many pictures were looked through."""
     field: tuple[int, int]
     """Height and width of what a unit sees, in pixels."""
     exact: bool
-    optimised: dict[int, NDArray[np.uint8]] | None = None
-    """C×h×w by unit: an image made to excite it (`optimise_images`), which shows less reliably what it looks for."""
+    optimized: dict[int, NDArray[np.uint8]] | None = None
+    """C×h×w by unit: an image made to excite it (`optimize_images`), which shows less reliably what it looks for."""
 
-    def with_optimised(self, images: dict[int, NDArray[np.uint8]]) -> UnitPatches:
-        """The same beside optimised images."""
-        return replace(self, optimised=images)
+    def with_optimized(self, images: dict[int, NDArray[np.uint8]]) -> UnitPatches:
+        """The same beside optimized images."""
+        return replace(self, optimized=images)
 
     def grid(self) -> TileGrid:
         """A row for each unit; under each patch what the unit gives, and the picture's class."""
@@ -78,20 +78,20 @@ class UnitPatches(Shown):
             tiles: list[Tile | None] = [
                 Tile(as_picture(self.pixels[patch]), [f"{patch.value:.3g}", patch.label]) for patch in found
             ]
-            if self.optimised is not None:
-                made = self.optimised.get(unit)
+            if self.optimized is not None:
+                made = self.optimized.get(unit)
                 tiles.insert(
-                    0, None if made is None else Tile(as_picture(made), ["optimised,", "less reliable"])
+                    0, None if made is None else Tile(as_picture(made), ["optimized,", "less reliable"])
                 )
             rows.append(TileRow(f"unit {unit}", tiles))
         count = max((len(found) for found in self.patches.values()), default=1)
-        heads = [("made", 1)] * (self.optimised is not None) + [
+        heads = [("made", 1)] * (self.optimized is not None) + [
             ("real pieces, the most exciting first", count)
         ]
         seen = "×".join(map(str, self.field))
         bound = "" if self.exact else "at most "
         notes = [
-            f"A unit sees {bound}{seen} pixels. At most one piece of each of {self.images:,} pictures; grey lies "
+            f"A unit sees {bound}{seen} pixels. At most one piece of each of {self.images:,} pictures; gray lies "
             "outside of the picture. Below: what the unit gives, and the picture's class."
         ]
         title = f"What excites units of {self.layer} in {self.network}"
@@ -242,7 +242,7 @@ def _chosen_units(best: _Best, call: LayerCall, units: Sequence[int] | None) -> 
 def _cut_out(
     found: dict[int, tuple[Patch, ...]], images: ImageSet, preprocess: Preprocess, boxes: SeenBoxes
 ) -> dict[Patch, NDArray[np.uint8]]:
-    """Of each patch the whole field, from the pictures as the network sees them before they are normalised."""
+    """Of each patch the whole field, from the pictures as the network sees them before they are normalized."""
     numbers = sorted({patch.image for patches in found.values() for patch in patches})
     stored = pixels_of(images.subset(numbers), preprocess)
     shown = {}

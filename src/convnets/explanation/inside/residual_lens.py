@@ -85,7 +85,7 @@ class ResidualLens(Shown):
 def residual_lens(network: nn.Module, images: Tensor) -> ResidualLens:
     """Of every addition of two maps in `network`: norms of both, the branch's share, and the angle between them.
 
-    `images` are float N×C×H×W, normalised; they go through one by one. The skip is the summand with fewer operations
+    `images` are float N×C×H×W, normalized; they go through one by one. The skip is the summand with fewer operations
     with weights since both parted (He et al. 2016, "Deep residual learning": H(x) = F(x) + x). Raises InputError for a
     network without such additions, and for no images.
 

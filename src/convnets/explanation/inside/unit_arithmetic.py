@@ -17,7 +17,7 @@ from convnets.core.display.text_table import aligned
 from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.inside.node_values import graph_for, node_values, weighted_operation
-from convnets.explanation.pictures.colours import scale_of
+from convnets.explanation.pictures.colors import scale_of
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
@@ -91,7 +91,7 @@ class UnitArithmetic(Shown):
         rows = []
         for index in order:
             pieces = self.windows[index], self.kernel[index], self.windows[index] * self.kernel[index]
-            tiles = [Tile(scale.colour(piece)) for scale, piece in zip(scales, pieces, strict=True)]
+            tiles = [Tile(scale.color(piece)) for scale, piece in zip(scales, pieces, strict=True)]
             tiles[2] = Tile(tiles[2].pixels, [f"Σ = {products[index]:+.4g}"])
             rows.append(TileRow(f"channel {self.channels[index]}", tiles))
         return TileGrid(
@@ -128,7 +128,7 @@ def unit_arithmetic(
     y[o] = Σ_c x[c] · w[o, c] + b[o], computed in float64 from the very tensor that the layer gets.
 
     Args:
-        image: float C×H×W or 1×C×H×W, normalised as in training.
+        image: float C×H×W or 1×C×H×W, normalized as in training.
         layer: a Conv2d or Linear of the network.
 
     Raises UnknownNameError for another layer, InputError for a unit that is not in its map.
@@ -189,7 +189,7 @@ def _followers(graph: NetworkGraph, node: GraphNode) -> Iterator[GraphNode]:
         if len(users) != 1 or len(users[0].inputs) != 1 or users[0].shapes[0] != node.shapes[0]:
             return
         node = users[0]
-        if node.family not in ("normalisation", "activation"):
+        if node.family not in ("normalization", "activation"):
             return
         yield node
 

@@ -1,1 +1,1 @@
-"""Pictures: tiles, colours and the files that figures are written to."""
+"""Pictures: tiles, colors and the files that figures are written to."""

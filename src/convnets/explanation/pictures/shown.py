@@ -13,7 +13,7 @@ __all__ = ["Shown"]
 
 
 class Shown(ABC):
-    """What has a figure; in a notebook that is what it looks like, on white, since its colours are made for that."""
+    """What has a figure; in a notebook that is what it looks like, on white, since its colors are made for that."""
 
     @abstractmethod
     def figure(self) -> Figure:

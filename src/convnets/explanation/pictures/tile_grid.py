@@ -1,4 +1,4 @@
-"""Tile grid: rows of small pictures with names, captions and a scale of their colours, as one figure."""
+"""Tile grid: rows of small pictures with names, captions and a scale of their colors, as one figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnets.evaluation.plots.drawing import GRID, INK
-from convnets.explanation.pictures.colours import ColourScale, Pixels
+from convnets.explanation.pictures.colors import ColorScale, Pixels
 from convnets.explanation.pictures.figure_file import write_figure
 from convnets.explanation.pictures.lettering import drawable, shortened, text_width, wrapped
 from convnets.explanation.pictures.shown import Shown
@@ -39,7 +39,7 @@ class Tile:
     captions: Sequence[str] = ()
     """Lines under it."""
     frame: str | None = None
-    """Colour of a frame around it; None for a quiet line."""
+    """Color of a frame around it; None for a quiet line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class TileGrid(Shown):
     notes: Sequence[str]
     """Sentences under the title, broken into lines."""
     rows: Sequence[TileRow]
-    scale: ColourScale | None = None
+    scale: ColorScale | None = None
     """Drawn as a bar below the tiles; None where tiles have scales of their own."""
     side: int = 80
     """Pixels that a tile's long side is brought near to."""
@@ -162,9 +162,9 @@ class _Layout:
             words = shortened(drawable(caption), self.width + _GAP - 2, _SMALL)
             _write(axes, left, top + self.height + 3 + index * _LINE[_SMALL], words, _SMALL)
 
-    def _draw_scale(self, axes: Axes, scale: ColourScale) -> None:
+    def _draw_scale(self, axes: Axes, scale: ColorScale) -> None:
         left, top, width = self.columns[0], self.page_height - _MARGIN - 30, 200
-        steps = scale.colour(np.linspace(scale.low, scale.high, width))[None]
+        steps = scale.color(np.linspace(scale.low, scale.high, width))[None]
         axes.imshow(steps, extent=(left, left + width, top + 10, top), interpolation="nearest", aspect="auto")
         ends = [(scale.low, 0.0), (scale.high, 1.0)] + ([(0.0, 0.5)] if scale.signed else [])
         for value, place in ends:

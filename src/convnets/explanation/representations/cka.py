@@ -15,7 +15,7 @@ __all__ = ["CkaSums", "linear_cka"]
 
 
 def linear_cka(first: Tensor, second: Tensor) -> float:
-    """‖YᵀX‖² / (‖XᵀX‖·‖YᵀY‖) of N×P and N×Q, centred, with Frobenius norms; 0 to 1, computed in float64.
+    """‖YᵀX‖² / (‖XᵀX‖·‖YᵀY‖) of N×P and N×Q, centered, with Frobenius norms; 0 to 1, computed in float64.
 
     1 where one is the other turned, mirrored or scaled as a whole (Kornblith, Norouzi, Lee & Hinton 2019, "Similarity
     of neural network representations revisited"). Of N×N or P×Q products the smaller ones are taken: both are equal.
@@ -25,7 +25,7 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
     >>> round(linear_cka(points, 5 * points.flip(1) - 1), 6)
     1.0
     """
-    x, y = _centred(first), _centred(second)
+    x, y = _centered(first), _centered(second)
     if len(x) != len(y):
         raise InputError(f"{len(x)} and {len(y)} images; CKA needs both layers' answers to the same ones")
     if len(x) < max(x.shape[1], y.shape[1]):
@@ -39,7 +39,7 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
     return shared / math.sqrt(own * theirs)
 
 
-def _centred(given: Tensor) -> Tensor:
+def _centered(given: Tensor) -> Tensor:
     values = given.detach().flatten(1).double()
     return values - values.mean(0)
 
@@ -91,7 +91,7 @@ class CkaSums:
 
 
 def _gram(given: Tensor) -> Tensor:
-    """n×n: inner products of what a layer gives of n images, centred first, which changes nothing but rounding."""
+    """n×n: inner products of what a layer gives of n images, centered first, which changes nothing but rounding."""
     values = given.detach().flatten(1)
     if values.dtype != torch.float64:
         values = values.float()

@@ -70,12 +70,12 @@ class EmbeddingMap(Shown):
     def note(self) -> str:
         """How to read it, in plain words."""
         if self.explained is None:
-            return "t-SNE keeps neighbours together; distances between groups, their sizes and the axes mean nothing."
+            return "t-SNE keeps neighbors together; distances between groups, their sizes and the axes mean nothing."
         first, second = self.explained
         return f"The plane holds {first + second:.1%} of the variance ({first:.1%} across, {second:.1%} up)."
 
     def figure(self) -> Figure:
-        """Points in the colours of their classes, with thumbnails."""
+        """Points in the colors of their classes, with thumbnails."""
         return renderer(self, "figure")(self)
 
     def save(self, path: Path | str) -> Path:
@@ -138,7 +138,7 @@ def map_embeddings(
         method: `pca`, the plane of largest variance, or `tsne` (van der Maaten & Hinton 2008, "Visualizing data using
             t-SNE") by scikit-learn, from the 50 first components on.
         stage: pixels, features, embed, logits, or a module's name; maps are averaged over their positions.
-        perplexity: of t-SNE, about how many neighbours count; it is lowered where there are too few images.
+        perplexity: of t-SNE, about how many neighbors count; it is lowered where there are too few images.
         seed: of t-SNE's start.
 
     Raises UnknownNameError for another method or stage, ConfigError for a perplexity below 1, InputError for too few
@@ -188,6 +188,6 @@ def _laid_out(
         return places, (first, second)
     from sklearn.manifold import TSNE
 
-    neighbours = min(perplexity, (len(vectors) - 1) / 3)
-    plane = TSNE(2, perplexity=neighbours, init="pca", random_state=seed % 2**32)
+    neighbors = min(perplexity, (len(vectors) - 1) / 3)
+    plane = TSNE(2, perplexity=neighbors, init="pca", random_state=seed % 2**32)
     return np.asarray(plane.fit_transform(places.astype(np.float32)), dtype=np.float64), None

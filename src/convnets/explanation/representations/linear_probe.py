@@ -109,7 +109,7 @@ def probe_stages(
     *,
     stages: Sequence[str] | None = None,
     grid: int = 2,
-    regularisation: float = 1.0,
+    regularization: float = 1.0,
     hardware: Hardware | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> LinearProbes:
@@ -118,7 +118,7 @@ def probe_stages(
     After Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes": a stage from which
     classes can be read off by one linear layer has untangled them. Maps are averaged over a `grid`×`grid` of cells,
     vectors are brought to mean 0 and spread 1, and scikit-learn's logistic regression is fitted with an L2 penalty of
-    1 / `regularisation`.
+    1 / `regularization`.
 
     Args:
         stages: pixels, features, embed, logits or names of modules; by default pixels, the last layer of each map size,
@@ -127,8 +127,8 @@ def probe_stages(
 
     Raises InputError where `train` has only one class, ConfigError for a grid below 1.
     """
-    if grid < 1 or not regularisation > 0:
-        raise ConfigError(f"grid is {grid}, regularisation {regularisation}; allowed: 1 or more, above 0")
+    if grid < 1 or not regularization > 0:
+        raise ConfigError(f"grid is {grid}, regularization {regularization}; allowed: 1 or more, above 0")
     if len(set(train.labels.tolist())) < 2:
         raise InputError(f"{train.source} shows one class only; a probe needs two or more to tell apart")
     hardware = hardware_for(network, hardware)
@@ -138,7 +138,7 @@ def probe_stages(
         if progress is not None:
             progress(stage, done, len(chosen))
         fit_on, ask = (_vectors(network, part, preprocess, stage, grid, hardware) for part in (train, test))
-        found.append(_probe(stage, fit_on, train.labels.numpy(), ask, test.labels.numpy(), regularisation))
+        found.append(_probe(stage, fit_on, train.labels.numpy(), ask, test.labels.numpy(), regularization))
     return LinearProbes(tuple(found), type(network).__name__, test.source, len(train), len(test))
 
 
@@ -180,14 +180,14 @@ def _probe(
     labels: NDArray[np.int64],
     ask: NDArray[np.float64],
     true: NDArray[np.int64],
-    regularisation: float,
+    regularization: float,
 ) -> StageProbe:
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = fit_on.mean(0), fit_on.std(0)
     spread[spread == 0] = 1.0
     fit_on, ask = (fit_on - mean) / spread, (ask - mean) / spread
-    model = LogisticRegression(C=regularisation, max_iter=1000, tol=1e-3).fit(fit_on, labels)
+    model = LogisticRegression(C=regularization, max_iter=1000, tol=1e-3).fit(fit_on, labels)
     hits = int((model.predict(ask) == true).sum())
     low, high = wilson_interval(hits, len(true))
     fitted = float((model.predict(fit_on) == labels).mean())

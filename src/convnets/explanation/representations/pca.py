@@ -31,7 +31,7 @@ class PrincipalComponents:
 
 
 def principal_components(vectors: Tensor, count: int = 2) -> PrincipalComponents:
-    """The `count` directions of largest variance of N×D vectors, by the singular values of the centred ones.
+    """The `count` directions of largest variance of N×D vectors, by the singular values of the centered ones.
 
     X − mean = U S Vᵀ; the directions are rows of Vᵀ, the variances S² / (N − 1) (Pearson 1901, "On lines and planes of
     closest fit to systems of points in space"). Computed in float64. Raises InputError where there are fewer than

@@ -15,7 +15,7 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError
 from convnets.evaluation.evaluate import evaluate
-from convnets.explanation.pictures.colours import as_picture
+from convnets.explanation.pictures.colors import as_picture
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.explanation.representations.embedding_vectors import embedding_vectors

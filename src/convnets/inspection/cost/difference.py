@@ -13,7 +13,7 @@ from convnets.core.html.kit import card, note, paragraph, table
 from convnets.inspection.cost.alignment import align
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.cost.summary import NetworkSummary
-from convnets.inspection.shown import CONVENTION, MEMORY_CONVENTION, shown_bytes, shown_shape
+from convnets.inspection.formatting import CONVENTION, MEMORY_CONVENTION, format_bytes, format_shape
 
 __all__ = ["LayerChange", "NetworkDiff", "diff"]
 
@@ -109,8 +109,8 @@ class NetworkDiff:
 
     def _totals(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         head = ("", self.before.network, self.after.network, "times")
-        rows = [("input", *(shown_shape(each.input_shape) for each in (self.before, self.after)), "")]
-        for names, shown in ((_COUNTS, "{:,}".format), (_BYTES, shown_bytes)):
+        rows = [("input", *(format_shape(each.input_shape) for each in (self.before, self.after)), "")]
+        for names, shown in ((_COUNTS, "{:,}".format), (_BYTES, format_bytes)):
             for name, field in names.items():
                 one, other = getattr(self.before, field), getattr(self.after, field)
                 times = f"{other / one:.3g}" if one and other is not None else "–"
@@ -153,7 +153,7 @@ def _what(one: LayerCost, other: LayerCost) -> tuple[str, ...]:
     what = [f"{'' if key.isdecimal() else f'{key}: '}{a} → {b}" for key, a, b in pairs if a != b]
     shapes = [each.output_shape and each.output_shape[1:] for each in (one, other)]
     if shapes[0] != shapes[1]:
-        what.append(f"output: {shown_shape(shapes[0])} → {shown_shape(shapes[1])}")
+        what.append(f"output: {format_shape(shapes[0])} → {format_shape(shapes[1])}")
     return tuple(what)
 
 
@@ -194,7 +194,7 @@ def _cells(change: LayerChange) -> list[str]:
     names = [each.name or "(itself)" for each in (change.before, change.after) if each is not None]
     what = "; ".join(change.what)
     if change.change != "changed":
-        shape = shown_shape(layer.output_shape and layer.output_shape[1:])
+        shape = format_shape(layer.output_shape and layer.output_shape[1:])
         what = "; ".join([*change.what, *([layer.settings] if layer.settings else []), f"output: {shape}"])
     return [_SIGNS[change.change], " → ".join(dict.fromkeys(names)), layer.kind, what]
 

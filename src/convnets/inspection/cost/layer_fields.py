@@ -10,7 +10,7 @@ from torch import nn
 
 from convnets.inspection.cost.layer_cost import LayerCost
 from convnets.inspection.receptive_field.fields import ReceptiveField, receptive_fields
-from convnets.inspection.running.as_found import as_found, put_twins_in
+from convnets.inspection.running.preserve_state import preserve_state, put_meta_tensors_in
 
 __all__ = ["with_fields"]
 
@@ -25,8 +25,8 @@ def with_fields(
     if len(image) < 2:
         return tuple(layers)
     try:
-        with as_found(network):
-            put_twins_in(network)
+        with preserve_state(network):
+            put_meta_tensors_in(network)
             found = receptive_fields(network, image)
     except Exception:  # noqa: BLE001  a column beside the others: whatever tracing stumbles over must not cost them
         return tuple(layers)

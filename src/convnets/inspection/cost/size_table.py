@@ -12,7 +12,7 @@ from convnets.core.display.text_table import aligned
 from convnets.core.html.kit import card, note, table
 from convnets.errors import InputError, LayerError
 from convnets.inspection.cost.summary import NetworkSummary, inspect
-from convnets.inspection.shown import CONVENTION, shown_bytes, shown_shape
+from convnets.inspection.formatting import CONVENTION, format_bytes, format_shape
 
 __all__ = ["SizeRow", "SizeTable", "size_table"]
 
@@ -102,13 +102,13 @@ def _row(network: nn.Module, size: int | Sequence[int]) -> SizeRow:
 
 def _cells(row: SizeRow) -> list[str]:
     if row.breaks_at is not None:
-        return [shown_shape(row.input_shape), "–", "–", "–", "–", "–", row.why]
+        return [format_shape(row.input_shape), "–", "–", "–", "–", "–", row.why]
     return [
-        shown_shape(row.input_shape),
-        shown_shape(row.output_shape and row.output_shape[1:]),
+        format_shape(row.input_shape),
+        format_shape(row.output_shape and row.output_shape[1:]),
         f"{row.macs:,}",
         f"{row.flops:,}",
-        shown_bytes(row.peak_bytes),
-        shown_bytes(row.kept_bytes),
+        format_bytes(row.peak_bytes),
+        format_bytes(row.kept_bytes),
         "",
     ]

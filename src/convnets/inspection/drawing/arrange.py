@@ -23,7 +23,7 @@ __all__ = ["arrange"]
 
 _LONGEST_SERIES = 4
 """Parts that may repeat together, such as a layer and the concatenation with its input."""
-_LIGHT = ("normalisation", "activation", "dropout")
+_LIGHT = ("normalization", "activation", "dropout")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Arranger:
         return _Part(Group(name, call.kind, call.path, inner), takes, gives, inside)
 
     def _stacked(self, parts: Sequence[_Part]) -> list[_Part]:
-        """Normalisation, activation and dropout join the card of the layer whose output they alone take."""
+        """Normalization, activation and dropout join the card of the layer whose output they alone take."""
         done: list[_Part] = []
         for part in parts:
             last = done[-1] if done else None
@@ -262,7 +262,7 @@ def _main_family(nodes: Sequence[GraphNode]) -> str:
         "recurrent",
         "linear",
         "pooling",
-        "normalisation",
+        "normalization",
         "activation",
     ):
         if any(node.family == family for node in nodes):

@@ -15,9 +15,9 @@ from convnets.inspection.drawing.arrange import arrange
 from convnets.inspection.drawing.graph_svg import graph_svg
 from convnets.inspection.drawing.volumes import volumes_of
 from convnets.inspection.drawing.volumes_svg import volumes_svg
+from convnets.inspection.formatting import format_shape
 from convnets.inspection.graph.network_graph import NetworkGraph
 from convnets.inspection.graph.trace import trace_graph
-from convnets.inspection.shown import shown_shape
 
 __all__ = ["STYLES", "Drawing", "draw"]
 
@@ -85,7 +85,7 @@ def draw(
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
         raise UsageError(f"depth is {depth!r}; allowed: 1 or more, or None for all levels")
     graph = trace_graph(network, input_size, inputs=inputs)
-    title = f"{graph.network}, input {shown_shape(graph.nodes[0].shapes[0][1:])}"
+    title = f"{graph.network}, input {format_shape(graph.nodes[0].shapes[0][1:])}"
     if style == "volumes":
         return Drawing(graph, style, volumes_svg(volumes_of(graph), title))
     return Drawing(graph, style, graph_svg(arrange(graph, depth=depth, unfold=unfold), title, graph.notes))

@@ -54,8 +54,8 @@ def field_svg(
     elements.append(_profile(weights.sum(0), left, top + down + 10, scale, down=False))
     elements.append(_profile(weights.sum(1), left + across + 10, top, scale, down=True))
     bottom = top + down + _PROFILE + 34
-    elements.append(text(_MARGIN, bottom - 8, f"{height}×{width} pixels", size=11, colour=INK))
-    elements.append(text(_MARGIN, bottom + 10, note, size=11, colour=SOFT))
+    elements.append(text(_MARGIN, bottom - 8, f"{height}×{width} pixels", size=11, color=INK))
+    elements.append(text(_MARGIN, bottom + 10, note, size=11, color=SOFT))
     wide = max(across + _PROFILE + 20, text_width(note, 11), text_width(title, 15, bold=True))
     return document(wide + 2 * _MARGIN, bottom + 26, elements, title=title, description=description)
 

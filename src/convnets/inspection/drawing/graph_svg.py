@@ -9,7 +9,7 @@ from convnets.inspection.drawing.layout.boxes import Box, Card, Group, Level, Ro
 from convnets.inspection.drawing.layout.measures import HEADER, ROW, row_text, text_width
 from convnets.inspection.drawing.layout.placing import Course, PlacedBox, PlacedLevel, place_level
 from convnets.inspection.drawing.svg import (
-    COLOURS,
+    COLORS,
     FRAME,
     LINE,
     PAPER,
@@ -27,14 +27,14 @@ __all__ = ["graph_svg"]
 
 _MARGIN = 24.0
 _ARROW = 5.0
-_QUIET = ("activation", "dropout", "normalisation")
+_QUIET = ("activation", "dropout", "normalization")
 _FILLS = ("#f7f9fb", "#eef2f6")
 
 
 def graph_svg(level: Level, title: str, notes: Sequence[str] = ()) -> str:
     """The boxes of `level`, from the input at the top to the output at the bottom."""
     placed = place_level(level)
-    families = sorted({row.family for row in _rows(level)} - {"input", "block"}, key=list(COLOURS).index)
+    families = sorted({row.family for row in _rows(level)} - {"input", "block"}, key=list(COLORS).index)
     width = max(placed.width, 250.0, text_width(title, 16, bold=True))
     signs, signs_height = legend(families, _MARGIN, _MARGIN + 28, width)
     top = _MARGIN + 40 + signs_height
@@ -43,7 +43,7 @@ def graph_svg(level: Level, title: str, notes: Sequence[str] = ()) -> str:
     elements += _level(placed, left, top, 0)
     bottom = top + placed.height + _MARGIN
     for note in notes:
-        elements.append(text(_MARGIN, bottom, note, size=11, colour=SOFT))
+        elements.append(text(_MARGIN, bottom, note, size=11, color=SOFT))
         bottom += 18
     steps = ", ".join(_said(box) for box in level.boxes)
     return document(
@@ -112,7 +112,7 @@ def _shapes(placed: PlacedLevel, x: float, y: float) -> list[str]:
         px, py = course.points[0]
         py += 3 if placed.level.boxes[link.source].times > 1 else 0  # below the sheets of a fold
         elements.append(
-            text(x + px + 6, y + py + 14, shape_range(link.shapes), size=11, colour=SOFT, halo=True)
+            text(x + px + 6, y + py + 14, shape_range(link.shapes), size=11, color=SOFT, halo=True)
         )
     return elements
 
@@ -126,7 +126,7 @@ def _card(each: PlacedBox, x: float, y: float) -> list[str]:
         top = y + number * ROW
         elements.append(f"<g><title>{plain(_tip(row))}</title>")
         elements.append(
-            rectangle(x, top, each.width, ROW, fill=COLOURS[row.family], radius=5 if len(rows) == 1 else 0)
+            rectangle(x, top, each.width, ROW, fill=COLORS[row.family], radius=5 if len(rows) == 1 else 0)
         )
         if len(rows) == 1 and not row.detail and not row.name and not badge:
             middle = x + each.width / 2
@@ -135,7 +135,7 @@ def _card(each: PlacedBox, x: float, y: float) -> list[str]:
             elements.append(two_texts(x + 8, top + 15.5, row.kind, row.detail, bold=row.family not in _QUIET))
         if row.name:
             right = x + each.width - 8 - badge
-            elements.append(text(right, top + 15, row.name, size=10, colour=SOFT, anchor="end"))
+            elements.append(text(right, top + 15, row.name, size=10, color=SOFT, anchor="end"))
         elements.append("</g>")
     elements.append(rectangle(x, y, each.width, each.height, fill="none", stroke="#8a97a5", radius=5))
     if badge:
@@ -185,5 +185,5 @@ def _badge(x: float, y: float, times: int) -> list[str]:
     width = text_width(label, 11) + 10
     return [
         rectangle(x, y, width, 16, fill="#34495e", radius=8),
-        text(x + width / 2, y + 12, label, size=11, colour="#ffffff", anchor="middle", bold=True),
+        text(x + width / 2, y + 12, label, size=11, color="#ffffff", anchor="middle", bold=True),
     ]

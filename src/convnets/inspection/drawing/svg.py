@@ -8,7 +8,7 @@ from html import escape
 from convnets.inspection.drawing.layout.measures import text_width
 
 __all__ = [
-    "COLOURS",
+    "COLORS",
     "FRAME",
     "INK",
     "LINE",
@@ -24,7 +24,7 @@ __all__ = [
 
 INK, SOFT, LINE, FRAME, PAPER = "#1f2933", "#5b6773", "#4a5663", "#c3ccd6", "#ffffff"
 # light fills that dark text is read on; each row also says in words what it is
-COLOURS = {
+COLORS = {
     "input": "#ffffff",
     "block": "#d3dce6",
     "convolution": "#a9d0ee",
@@ -32,7 +32,7 @@ COLOURS = {
     "attention": "#f2b5d4",
     "recurrent": "#e8b4e8",
     "pooling": "#b5dfb0",
-    "normalisation": "#d8d0ef",
+    "normalization": "#d8d0ef",
     "activation": "#fff0b3",
     "dropout": "#dfe3e6",
     "joining": "#f5b7a3",
@@ -62,7 +62,7 @@ def text(
     content: str,
     *,
     size: float = 12,
-    colour: str = INK,
+    color: str = INK,
     anchor: str = "start",
     bold: bool = False,
     halo: bool = False,
@@ -73,15 +73,13 @@ def text(
     extra += (
         f' stroke="{PAPER}" stroke-width="4" paint-order="stroke" stroke-linejoin="round"' if halo else ""
     )
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}"{extra}>{plain(content)}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{color}"{extra}>{plain(content)}</text>'
 
 
 def two_texts(
     x: float, y: float, first: str, second: str, *, bold: bool, size: float = 12, halo: str = ""
 ) -> str:
-    """A text and a quieter one right behind it; `halo` is the colour of the ground, to stand out from lines."""
+    """A text and a quieter one right behind it; `halo` is the color of the ground, to stand out from lines."""
     weight = ' font-weight="600"' if bold else ""
     weight += f' stroke="{halo}" stroke-width="4" paint-order="stroke"' if halo else ""
     rest = f'<tspan dx="5" font-weight="400" font-size="{size:g}">{plain(second)}</tspan>' if second else ""
@@ -97,14 +95,14 @@ def path(
 
 
 def legend(families: Iterable[str], x: float, y: float, width: float) -> tuple[list[str], float]:
-    """What the colours mean, in as many lines as it takes; the elements, and the height of all lines."""
+    """What the colors mean, in as many lines as it takes; the elements, and the height of all lines."""
     elements, left, top = [], x, y
     for family in families:
         step = 18 + text_width(family, 11) + 14
         if left > x and left + step > x + width:
             left, top = x, top + 20
-        elements.append(rectangle(left, top, 13, 13, fill=COLOURS[family], stroke=FRAME, radius=3))
-        elements.append(text(left + 18, top + 11, family, size=11, colour=SOFT))
+        elements.append(rectangle(left, top, 13, 13, fill=COLORS[family], stroke=FRAME, radius=3))
+        elements.append(text(left + 18, top + 11, family, size=11, color=SOFT))
         left += step
     return elements, top - y + (20 if elements else 0)
 

@@ -11,7 +11,7 @@ from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, Sha
 __all__ = ["Volume", "volumes_of"]
 
 _MOST = 24
-_LIGHT = ("normalisation", "activation", "dropout")
+_LIGHT = ("normalization", "activation", "dropout")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Volume:
 def volumes_of(graph: NetworkGraph) -> list[Volume]:
     """The tensors of a network that are its only way from one part to the next, in order.
 
-    In a chain those are all; of a network with branches, what comes out where they meet. Normalisation, activation
+    In a chain those are all; of a network with branches, what comes out where they meet. Normalization, activation
     and dropout are left out, since they change no shape, and repetitions are counted. Of more than 24 tensors, those
     at the end of the network's larger parts stay.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convnets.inspection.drawing.layout.measures import text_width
-from convnets.inspection.drawing.svg import COLOURS, INK, LINE, SOFT, document, legend, path, plain, text
+from convnets.inspection.drawing.svg import COLORS, INK, LINE, SOFT, document, legend, path, plain, text
 from convnets.inspection.drawing.volumes import Volume
-from convnets.inspection.shown import shown_shape
+from convnets.inspection.formatting import format_shape
 
 __all__ = ["volumes_svg"]
 
@@ -21,19 +21,19 @@ _NOTE = "Height and depth of a block are in proportion to H and W, its thickness
 def volumes_svg(volumes: Sequence[Volume], title: str) -> str:
     """The volumes from left to right, each with its shape below and the step that made it below that."""
     scale = _Scale(volumes)
-    families = sorted({v.family for v in volumes} - {"input"}, key=list(COLOURS).index)
+    families = sorted({v.family for v in volumes} - {"input"}, key=list(COLORS).index)
     top = _MARGIN + 62
     floor = top + scale.tallest
     x, elements = _MARGIN, []
     for number, volume in enumerate(volumes):
-        words = [shown_shape(volume.shape), *_words(volume)]
+        words = [format_shape(volume.shape), *_words(volume)]
         room = max(text_width(words[0], 11, bold=True), *(text_width(word, 10) for word in words[1:]))
         width = scale.front(volume)[0] + scale.depth(volume)
-        centre = x + max(room, width) / 2
-        elements += _block(volume, scale, centre - width / 2, floor)
-        elements.append(text(centre, floor + 22, words[0], size=11, anchor="middle", bold=True))
+        center = x + max(room, width) / 2
+        elements += _block(volume, scale, center - width / 2, floor)
+        elements.append(text(center, floor + 22, words[0], size=11, anchor="middle", bold=True))
         for line, word in enumerate(words[1:]):
-            elements.append(text(centre, floor + 38 + 13 * line, word, size=10, colour=SOFT, anchor="middle"))
+            elements.append(text(center, floor + 38 + 13 * line, word, size=10, color=SOFT, anchor="middle"))
         x += max(room, width)
         if number < len(volumes) - 1:
             y = floor - 8
@@ -47,8 +47,8 @@ def volumes_svg(volumes: Sequence[Volume], title: str) -> str:
     signs, _ = legend(families, _MARGIN, _MARGIN + 28, width - 2 * _MARGIN)
     head = [text(_MARGIN, _MARGIN + 12, title, size=16, bold=True), *signs]
     bottom = floor + 38 + 13 * lines + 14
-    said = ", ".join(f"{v.step} gives {shown_shape(v.shape)}" for v in volumes[1:])
-    note = text(_MARGIN, bottom, _NOTE, size=11, colour=SOFT)
+    said = ", ".join(f"{v.step} gives {format_shape(v.shape)}" for v in volumes[1:])
+    note = text(_MARGIN, bottom, _NOTE, size=11, color=SOFT)
     return document(
         width, bottom + 16, [*head, *elements, note], title=title, description=f"From left to right: {said}."
     )
@@ -89,13 +89,13 @@ def _sides(volume: Volume) -> tuple[int, int, int]:
 
 
 def _block(volume: Volume, scale: _Scale, x: float, floor: float) -> list[str]:
-    (width, height), depth, fill = scale.front(volume), scale.depth(volume), COLOURS[volume.family]
+    (width, height), depth, fill = scale.front(volume), scale.depth(volume), COLORS[volume.family]
     y = floor - height
     front = f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}Z"
     upper = f"M{x:.1f} {y:.1f}l{depth:.1f} {-depth:.1f}h{width:.1f}l{-depth:.1f} {depth:.1f}Z"
     side = f"M{x + width:.1f} {y:.1f}l{depth:.1f} {-depth:.1f}v{height:.1f}l{-depth:.1f} {depth:.1f}Z"
     times = f" ×{volume.times}" if volume.times > 1 else ""
-    tip = f"{volume.path}: {volume.step}{times} → {shown_shape(volume.shape)}"
+    tip = f"{volume.path}: {volume.step}{times} → {format_shape(volume.shape)}"
     faces = [
         path(face, fill=fill, stroke=INK, width=0.7) for face in ((upper, side, front) if depth else (front,))
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from convnets.inspection.shown import shown_shape
+from convnets.inspection.formatting import format_shape
 
 __all__ = ["GraphEdge", "GraphNode", "ModuleCall", "NetworkGraph", "TensorSource"]
 
@@ -120,7 +120,7 @@ class NetworkGraph:
         rows = []
         for node in self.nodes:
             taken = ",".join(str(each.node) for each in node.inputs)
-            shape = " ".join(shown_shape(shape[1:] or shape) for shape in node.shapes)
+            shape = " ".join(format_shape(shape[1:] or shape) for shape in node.shapes)
             rows.append((str(node.index), node.name, node.kind, taken, shape))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = [

@@ -13,12 +13,12 @@ from torch.utils._pytree import tree_map
 
 from convnets.core.network_copy import copy_network
 from convnets.errors import ConvnetsError, InputError, LayerError
+from convnets.inspection.formatting import format_shape
 from convnets.inspection.graph.network_graph import NetworkGraph
 from convnets.inspection.graph.recording import GraphRecorder, tensors_in
-from convnets.inspection.running.as_found import as_found, put_twins_in, twin_of
 from convnets.inspection.running.failure import describe_failure
 from convnets.inspection.running.passes import image_shape, run_passes
-from convnets.inspection.shown import shown_shape
+from convnets.inspection.running.preserve_state import meta_copy_of, preserve_state, put_meta_tensors_in
 
 __all__ = ["trace_graph", "without_compiler"]
 
@@ -57,7 +57,7 @@ def trace_graph(
         plain = _first_run(plain, given)
     # the meta device's own Python code would show in the place of a scripted module
     scripted = any(isinstance(each, torch.jit.ScriptModule) for each in plain.modules())
-    with as_found(plain), torch.no_grad(), without_compiler():
+    with preserve_state(plain), torch.no_grad(), without_compiler():
         plain.eval()
         recorder, result = (None, None) if scripted else _try_weightless(plain, given)
         weightless = recorder is not None
@@ -111,9 +111,9 @@ def _try_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphReco
 
 
 def _run_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphRecorder, Any]:
-    with as_found(network):
-        put_twins_in(network)
-        shadows = tree_map(lambda each: twin_of(each) if isinstance(each, Tensor) else each, list(given))
+    with preserve_state(network):
+        put_meta_tensors_in(network)
+        shadows = tree_map(lambda each: meta_copy_of(each) if isinstance(each, Tensor) else each, list(given))
         recorder = GraphRecorder(network, tuple(tensors_in(shadows)))
         with torch.device("meta"), recorder.watching():
             return recorder, network(*shadows)
@@ -135,7 +135,7 @@ def _run(
         found = run_passes(network, input_size, inputs, training=False)
         if found.evaluation.failure is not None:
             failure = describe_failure(found.evaluation, found.image)
-            message = f"{type(network).__name__}, input {shown_shape(found.input_shape)}: {failure}"
+            message = f"{type(network).__name__}, input {format_shape(found.input_shape)}: {failure}"
             raise LayerError(message, layer=failure.layer) from error
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{type(network).__name__} failed: {why}; give another input") from error

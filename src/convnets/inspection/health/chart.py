@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from convnets.core.storage.files import atomic_path, write_text
 from convnets.errors import UsageError
-from convnets.evaluation.plots.drawing import BLUE, GRID, INK, LINE_COLOURS, ORANGE, style_axes, svg_text
+from convnets.evaluation.plots.drawing import BLUE, GRID, INK, LINE_COLORS, ORANGE, style_axes, svg_text
 from convnets.inspection.health.record import BatchNormHealth, LayerHealth, NetworkHealth, spread_of
 
 __all__ = ["check_ending", "health_figure", "health_svg", "write_health_chart"]
@@ -31,7 +31,7 @@ def health_figure(records: Records, *, in_order: bool = False) -> Figure:
     Args:
         records: what to call each → its health. One network gets the names of its layers, and a strip of γ and β where
             it has batch norms.
-        in_order: the records are epochs of one run: colours go from light to dark instead of telling them apart.
+        in_order: the records are epochs of one run: colors go from light to dark instead of telling them apart.
 
     A strip that nothing is known for is left out; a value of 0 stands at the lower edge of its strip. Raises
     UsageError where there is nothing to draw.
@@ -87,20 +87,20 @@ def write_health_chart(path: Path | str, records: Records, *, in_order: bool = F
 
 
 def _lines(records: Records, *, in_order: bool) -> list[tuple[tuple[str, str, str], NetworkHealth]]:
-    """Name, colour and style of each record."""
+    """Name, color and style of each record."""
     lines = []
     for place, (name, record) in enumerate(records.items()):
         age = (place + 1) / len(records)
-        colour = _faded(BLUE, age) if in_order else LINE_COLOURS[place % len(LINE_COLOURS)]
-        style = "-" if in_order else ("-", "--", ":")[place // len(LINE_COLOURS) % 3]
-        lines.append(((_plain(name), colour, style), record))
+        color = _faded(BLUE, age) if in_order else LINE_COLORS[place % len(LINE_COLORS)]
+        style = "-" if in_order else ("-", "--", ":")[place // len(LINE_COLORS) % 3]
+        lines.append(((_plain(name), color, style), record))
     return lines
 
 
-def _faded(colour: str, strength: float) -> str:
-    """The colour mixed with white; all of it at strength 1, a quarter at 0."""
+def _faded(color: str, strength: float) -> str:
+    """The color mixed with white; all of it at strength 1, a quarter at 0."""
     share = 0.25 + 0.75 * strength
-    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    parts = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
 
 
@@ -110,12 +110,12 @@ def _draw_strip(
     style_axes(axes, title, "")
     positive = [value for _, _, _, points in lines for value in points.values() if value > 0] or [1.0]
     low = min(positive)  # 0 has no place on a logarithmic axis: it is drawn below everything else
-    for name, colour, style, points in lines:
+    for name, color, style, points in lines:
         marker = "o" if len(points) <= 40 else ""
         drawn = (
             list(points.values()) if scale == "share" else [max(value, low / 3) for value in points.values()]
         )
-        axes.plot(list(points), drawn, style, color=colour, lw=1.8, marker=marker, markersize=3.5, label=name)
+        axes.plot(list(points), drawn, style, color=color, lw=1.8, marker=marker, markersize=3.5, label=name)
     if scale == "share":
         axes.set_ylim(-0.03, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -154,16 +154,16 @@ def _draw_norms(axes: Axes, norms: Sequence[BatchNormHealth]) -> None:
     """Of each batch norm γ and β side by side: a line from least to largest, a bar over the quartiles, the median."""
     style_axes(axes, "Batch norm: γ (scale), blue, and β (shift), orange", "")
     for place, norm in enumerate(norms, start=1):
-        for shift, colour, values in ((-0.08, BLUE, norm.gamma), (0.08, ORANGE, norm.beta)):
+        for shift, color, values in ((-0.08, BLUE, norm.gamma), (0.08, ORANGE, norm.beta)):
             finite = tuple(value for value in values if math.isfinite(value))
             if (spread := spread_of(finite)) is None:
                 continue
             low, lower, middle, upper, high = spread
-            axes.plot([place + shift] * 2, [low, high], color=colour, lw=1)
+            axes.plot([place + shift] * 2, [low, high], color=color, lw=1)
             axes.plot(
-                [place + shift] * 2, [lower, upper], color=colour, lw=5, solid_capstyle="butt", alpha=0.55
+                [place + shift] * 2, [lower, upper], color=color, lw=5, solid_capstyle="butt", alpha=0.55
             )
-            axes.plot([place + shift], [middle], "o", color=colour, markersize=3.5)
+            axes.plot([place + shift], [middle], "o", color=color, markersize=3.5)
     axes.axhline(0, color=GRID, lw=1.2)
     if len(norms) <= _NAMED_LAYERS:
         _set_names(axes, range(1, len(norms) + 1), [norm.name for norm in norms])

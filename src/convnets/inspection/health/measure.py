@@ -17,7 +17,7 @@ from convnets.errors import InputError, UsageError
 from convnets.inspection.health.record import BatchNormHealth, LayerHealth, NetworkHealth
 from convnets.inspection.health.warnings import warnings_of
 from convnets.inspection.health.watch import HealthWatch, Output
-from convnets.inspection.running.as_found import as_found
+from convnets.inspection.running.preserve_state import preserve_state
 
 __all__ = ["batch_norms_of", "measure_health"]
 
@@ -30,7 +30,7 @@ def measure_health(
     targets: Tensor | None = None,
     *,
     loss: Loss = F.cross_entropy,
-    optimiser: torch.optim.Optimizer | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> NetworkHealth:
     """Run one batch forward and, with targets, backward, and take the measure of every layer.
 
@@ -40,9 +40,9 @@ def measure_health(
         images: float N×C×H×W, or whatever the network takes.
         targets: what `loss` compares the output with, such as int64 N class indices; None leaves gradients out.
         loss: (output, targets) → a scalar, a mean over the images.
-        optimiser: the one that trains the network, for `update`: the step that it would take next.
+        optimizer: the one that trains the network, for `update`: the step that it would take next.
 
-    The network is left as found: weights, gradients, buffers, modes, hooks; so are the optimiser and all random
+    The network is left as found: weights, gradients, buffers, modes, hooks; so are the optimizer and all random
     numbers. Raises InputError for an output that `loss` cannot take.
 
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -51,8 +51,8 @@ def measure_health(
     [(1, '1', 'Linear'), (1, '2', 'ReLU'), (2, '3', 'Linear')]
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if optimiser is not None and targets is None:
-        raise UsageError("an optimiser needs gradients; give targets too")
+    if optimizer is not None and targets is None:
+        raise UsageError("an optimizer needs gradients; give targets too")
     watch, value, gradients = HealthWatch(network), None, {}
     with _untouched(network), torch.set_grad_enabled(targets is not None):
         with watch.watching():
@@ -63,7 +63,7 @@ def measure_health(
             if parameters and total.requires_grad:
                 found = torch.autograd.grad(total, parameters, allow_unused=True)
                 gradients = {p: g for p, g in zip(parameters, found, strict=True) if g is not None}
-    steps = {} if optimiser is None else _next_step(optimiser, gradients)
+    steps = {} if optimizer is None else _next_step(optimizer, gradients)
     layers = tuple(_layer(output, gradients, steps) for output in watch.outputs)
     norms = batch_norms_of(network)
     known = getattr(network, "architecture", None)
@@ -72,7 +72,7 @@ def measure_health(
         images=len(images),
         mode="training" if network.training else "evaluation",
         loss=value,
-        step=None if optimiser is None else _described(optimiser),
+        step=None if optimizer is None else _described(optimizer),
         layers=layers,
         batch_norms=norms,
         warnings=tuple(warnings_of(layers, norms)),
@@ -99,7 +99,7 @@ def _untouched(network: nn.Module) -> Iterator[None]:
     """Hooks and modes as found after it; moving statistics move on copies, random numbers on a branch of their own."""
     devices = {tensor.device for tensor in (*network.parameters(), *network.buffers())}
     cuda = [device for device in devices if device.type == "cuda"]
-    with as_found(network), torch.random.fork_rng(devices=cuda):
+    with preserve_state(network), torch.random.fork_rng(devices=cuda):
         copies: dict[int, Tensor] = {}
         for module in network.modules():
             for name, value in module._buffers.items():
@@ -126,13 +126,13 @@ def _loss(loss: Loss, output: object, targets: Tensor) -> Tensor:
 
 
 def _next_step(
-    optimiser: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]
+    optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]
 ) -> dict[nn.Parameter, float]:
-    """Norm of the step for each parameter, made on a copy of the optimiser and its parameters."""
-    twin = copy.deepcopy(optimiser)
+    """Norm of the step for each parameter, made on a copy of the optimizer and its parameters."""
+    twin = copy.deepcopy(optimizer)
     pairs = [
         (parameter, its_twin)
-        for group, its_group in zip(optimiser.param_groups, twin.param_groups, strict=True)
+        for group, its_group in zip(optimizer.param_groups, twin.param_groups, strict=True)
         for parameter, its_twin in zip(group["params"], its_group["params"], strict=True)
     ]
     for parameter, its_twin in pairs:
@@ -145,10 +145,10 @@ def _next_step(
     }
 
 
-def _described(optimiser: torch.optim.Optimizer) -> str:
-    rates = sorted({float(group["lr"]) for group in optimiser.param_groups if "lr" in group}, reverse=True)
+def _described(optimizer: torch.optim.Optimizer) -> str:
+    rates = sorted({float(group["lr"]) for group in optimizer.param_groups if "lr" in group}, reverse=True)
     shown = " and ".join(f"{rate:.3g}" for rate in rates[:2])
-    return type(optimiser).__name__ + (f", learning rate {shown}" if rates else "")
+    return type(optimizer).__name__ + (f", learning rate {shown}" if rates else "")
 
 
 def _layer(

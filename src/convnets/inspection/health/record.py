@@ -50,7 +50,7 @@ class LayerHealth:
     weight: float | None = None
     """Euclidean norm of these parameters."""
     update: float | None = None
-    """Euclidean norm of the optimiser's next step, as a share of `weight`."""
+    """Euclidean norm of the optimizer's next step, as a share of `weight`."""
 
     def __str__(self) -> str:
         return f"layer {self.number} ({self.name}, {self.kind})"
@@ -78,7 +78,7 @@ class NetworkHealth:
     loss: float | None
     """Of the batch, in nats; None without targets."""
     step: str | None
-    """What `update` is of, such as "AdamW, learning rate 0.002"; None without an optimiser."""
+    """What `update` is of, such as "AdamW, learning rate 0.002"; None without an optimizer."""
     layers: tuple[LayerHealth, ...]
     """In the order in which they ran."""
     batch_norms: tuple[BatchNormHealth, ...]

@@ -127,7 +127,7 @@ _TROUBLES = (
         lambda value: (
             f"{_percent(value)} of its values lie where the function is flat: hardly any gradient passes"
         ),
-        "start from smaller weights, normalise the images, or use batch norm",
+        "start from smaller weights, normalize the images, or use batch norm",
     ),
     _Trouble(
         lambda layer: 1.0 if layer.alike else None,

@@ -1,4 +1,4 @@
-"""Changing a network's parameters by name or pattern: freeze, share, replace, re-initialise.
+"""Changing a network's parameters by name or pattern: freeze, share, replace, re-initialize.
 
 Patterns are those of `parameters`. Everything is done in place and returns the names that it was done to.
 """
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from convnets.errors import UnknownNameError, UsageError
 from convnets.inspection.parameters.listing import find_parameters, no_such_name
-from convnets.layers.initialization.initialize import Initialiser, fill, initialiser_for
+from convnets.layers.initialization.initialize import Initializer, fill, initializer_for
 
-__all__ = ["freeze", "reinitialise", "replace", "share", "unfreeze"]
+__all__ = ["freeze", "reinitialize", "replace", "share", "unfreeze"]
 
 
 def freeze(network: nn.Module, *patterns: str) -> list[str]:
     """No gradient for these parameters from now on; all of them without a pattern.
 
-    Gradients that they hold are dropped, so that an optimiser made before leaves them alone too. Batch norm's moving
+    Gradients that they hold are dropped, so that an optimizer made before leaves them alone too. Batch norm's moving
     statistics are no parameters: they move as long as the layer is in training mode.
 
     >>> network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
@@ -142,16 +142,16 @@ def _is(path: str, module: nn.Module, what: str | type[nn.Module]) -> bool:
 
 
 @torch.no_grad()
-def reinitialise(
-    network: nn.Module, pattern: str, rule: str | Initialiser, *, seed: int | None = None
+def reinitialize(
+    network: nn.Module, pattern: str, rule: str | Initializer, *, seed: int | None = None
 ) -> list[str]:
-    """Draw the parameters that `pattern` matches anew, in place, by a rule of `layers.initialise` or one's own.
+    """Draw the parameters that `pattern` matches anew, in place, by a rule of `layers.initialize` or one's own.
 
     The named rules are for weights, two axes or more: biases and batch norm that match are left as they are, unless
     nothing else matches. With a `seed` the numbers depend on it alone.
 
     >>> network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
-    >>> reinitialise(network, "0", "kaiming-normal", seed=0)
+    >>> reinitialize(network, "0", "kaiming-normal", seed=0)
     ['0.weight']
     """
     found = find_parameters(network, pattern)
@@ -168,6 +168,6 @@ def reinitialise(
     for name, parameter in found.items():
         if parameter not in drawn:  # a shared one once
             module = network.get_submodule(name.rpartition(".")[0])
-            fill(parameter, initialiser_for(module, rule), generator, name)
+            fill(parameter, initializer_for(module, rule), generator, name)
         drawn.add(parameter)
     return list(found)

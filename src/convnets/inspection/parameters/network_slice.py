@@ -10,7 +10,7 @@ from torch import fx, nn
 from convnets.acceleration.tracing import Calls
 from convnets.errors import UsageError
 from convnets.inspection.parameters.listing import no_such_name
-from convnets.inspection.running.as_found import as_found
+from convnets.inspection.running.preserve_state import preserve_state
 
 __all__ = ["slice_network"]
 
@@ -33,7 +33,7 @@ def slice_network(network: nn.Module, first: str | None = None, last: str | None
     ['2.weight', '2.bias']
     """
     names = {path: _first_path(network, path) for path in (first, last) if path is not None}
-    with as_found(network):  # tracing leaves the constants that it meets as attributes
+    with preserve_state(network):  # tracing leaves the constants that it meets as attributes
         graph = _trace(network)
         sliced = fx.Graph()
         copies: dict[fx.Node, fx.Node] = {}

@@ -15,8 +15,8 @@ from convnets.errors import InputError, UnknownNameError
 from convnets.inspection.drawing.field_svg import field_svg
 from convnets.inspection.graph.recording import GraphRecorder
 from convnets.inspection.receptive_field.fields import AxisField, ReceptiveField, receptive_fields
-from convnets.inspection.running.as_found import as_found
 from convnets.inspection.running.passes import image_shape
+from convnets.inspection.running.preserve_state import preserve_state
 
 __all__ = ["EffectiveField", "effective_field"]
 
@@ -38,7 +38,7 @@ class EffectiveField:
     """False where the unit can see at most the box: see `ReceptiveField`."""
 
     def side_of(self, share: float) -> int:
-        """Side in pixels of the least square around the weights' centre that holds `share` of them; 0 < share ≤ 1."""
+        """Side in pixels of the least square around the weights' center that holds `share` of them; 0 < share ≤ 1."""
         if not 0 < share <= 1:
             raise InputError(f"share is {share}; allowed: above 0 up to 1, such as 0.9")
         rows, columns = np.indices(self.weights.shape)
@@ -155,7 +155,7 @@ def _gradients(
 ) -> NDArray[np.float64]:
     """H×W: |gradient| summed over channels, averaged over images, which go one by one to keep memory small."""
     total = torch.zeros(images.shape[2:], dtype=torch.float64)
-    with as_found(network):
+    with preserve_state(network):
         network.eval()
         for image in images:
             x = image[None].detach().clone().requires_grad_(True)

@@ -10,11 +10,16 @@ import numpy as np
 from torch import nn
 
 from convnets.errors import InputError
+from convnets.inspection.formatting import format_shape
 from convnets.inspection.graph.network_graph import NetworkGraph, Shape
 from convnets.inspection.graph.trace import trace_graph
-from convnets.inspection.receptive_field.reach import Reach, Reaches, Seen, image_reach
+from convnets.inspection.receptive_field.field_interval import (
+    FieldInterval,
+    FieldIntervals,
+    Seen,
+    image_interval,
+)
 from convnets.inspection.receptive_field.rules import apply_rule
-from convnets.inspection.shown import shown_shape
 
 __all__ = ["AxisField", "ReceptiveField", "fields_of_graph", "receptive_fields"]
 
@@ -88,7 +93,7 @@ class ReceptiveField:
         return {**asdict(self), "axes": axes, "padding": self.padding}
 
     def __str__(self) -> str:
-        sizes = shown_shape(tuple(axis.size for axis in self.axes))
+        sizes = format_shape(tuple(axis.size for axis in self.axes))
         most = "" if self.exact else "at most "
         return f"{self.name}: {most}{sizes} pixels{' (exceeds the image)' if self.exceeds else ''}"
 
@@ -116,11 +121,11 @@ def fields_of_graph(graph: NetworkGraph) -> tuple[ReceptiveField, ...]:
     image = graph.nodes[0].shapes[0]
     if len(image) < 3:
         raise InputError(
-            f"input is {shown_shape(image)}; a receptive field needs an image N×C×H×W or a series N×C×L"
+            f"input is {format_shape(image)}; a receptive field needs an image N×C×H×W or a series N×C×L"
         )
     sides = image[2:]
-    start = tuple(image_reach(dim, side) for dim, side in enumerate(sides, start=2))
-    seen: dict[tuple[int, int], tuple[Reaches, bool]] = {(0, 0): (start, True)}
+    start = tuple(image_interval(dim, side) for dim, side in enumerate(sides, start=2))
+    seen: dict[tuple[int, int], tuple[FieldIntervals, bool]] = {(0, 0): (start, True)}
     fields = []
     for node in graph.nodes[1:]:
         known = [
@@ -138,7 +143,7 @@ def fields_of_graph(graph: NetworkGraph) -> tuple[ReceptiveField, ...]:
     return tuple(fields)
 
 
-def _axis_field(reach: Reach, side: int) -> AxisField:
+def _axis_field(reach: FieldInterval, side: int) -> AxisField:
     sees = np.isfinite(
         reach.low
     )  # a unit may take nothing at all, between the taps of a transposed convolution

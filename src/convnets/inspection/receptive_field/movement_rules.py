@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convnets.inspection.graph.network_graph import GraphNode
-from convnets.inspection.receptive_field.reach import (
-    Reach,
-    Reaches,
+from convnets.inspection.receptive_field.field_interval import (
+    FieldInterval,
+    FieldIntervals,
     Seen,
     Window,
     join,
@@ -56,7 +56,7 @@ MOVES = (
 )
 
 
-def concatenate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def concatenate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     rank = len(node.shapes[0])
     dim = node.setting("dim", 0) % rank
     if node.function == "stack":
@@ -75,16 +75,16 @@ def concatenate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] |
     return [tuple(result)]
 
 
-def _shifted(reach: Reach, dim: int) -> Reach:
+def _shifted(reach: FieldInterval, dim: int) -> FieldInterval:
     return reach if reach.dim is None or reach.dim < dim else replace(reach, dim=reach.dim + 1)
 
 
-def _along(reach: Reach, dim: int, size: int) -> Reach:
+def _along(reach: FieldInterval, dim: int, size: int) -> FieldInterval:
     """The reach with an entry for each of the `size` units along `dim`."""
     return reach if reach.dim == dim else replace(reach.hull().map(lambda ends: ends.repeat(size)), dim=dim)
 
 
-def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Padding and cropping: `pad` lists (before, after) from the last dimension backwards."""
     seen, pad, mode = inputs[0], node.setting("pad"), node.setting("mode", "constant")
     if pad is None:
@@ -107,13 +107,13 @@ def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
     return [tuple(result)]
 
 
-def move_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def move_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Views, slices, permutations: where each unit came from, found by moving numbered places the same way."""
     seen = inputs[0]
-    results: list[list[Reach]] = [[] for _ in node.shapes]
+    results: list[list[FieldInterval]] = [[] for _ in node.shapes]
     for reach in seen.reaches:
         if reach.dim is None:
-            moved: list[Reach | None] = [reach] * len(node.shapes)
+            moved: list[FieldInterval | None] = [reach] * len(node.shapes)
         else:
             form = [1] * seen.rank
             form[reach.dim] = -1
@@ -150,7 +150,7 @@ def _as_index(value: Any) -> Any:
     return Ellipsis if value == "..." else value
 
 
-def _found(reach: Reach, places: Tensor) -> Reach | None:
+def _found(reach: FieldInterval, places: Tensor) -> FieldInterval | None:
     """The reach of moved units; None where they differ along several dimensions at once."""
     for dim in range(places.ndim):
         others = tuple(slice(None) if each == dim else slice(0, 1) for each in range(places.ndim))

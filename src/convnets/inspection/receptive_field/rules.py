@@ -10,8 +10,8 @@ import numpy as np
 
 from convnets.inspection.graph.network_graph import GraphNode
 from convnets.inspection.graph.operations import POINTWISE
+from convnets.inspection.receptive_field.field_interval import FieldIntervals, Seen, united
 from convnets.inspection.receptive_field.movement_rules import MOVES, concatenate_rule, move_rule, pad_rule
-from convnets.inspection.receptive_field.reach import Reaches, Seen, united
 from convnets.inspection.receptive_field.window_rules import (
     adaptive_rule,
     interpolate_rule,
@@ -24,7 +24,7 @@ from convnets.inspection.receptive_field.window_rules import (
 __all__ = ["apply_rule"]
 
 
-def apply_rule(node: GraphNode, inputs: Sequence[Seen]) -> tuple[list[Reaches], bool]:
+def apply_rule(node: GraphNode, inputs: Sequence[Seen]) -> tuple[list[FieldIntervals], bool]:
     """What each output of `node` sees, and whether that is exact; otherwise it is at most that."""
     plain = re.sub(r"_?[123]d$", "", node.function)
     rule = _RULES.get(plain)
@@ -40,7 +40,7 @@ def apply_rule(node: GraphNode, inputs: Sequence[Seen]) -> tuple[list[Reaches], 
     return found, True
 
 
-def _pointwise(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches]:
+def _pointwise(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]:
     """Each unit sees what its own place sees in every input, broadcast as PyTorch does."""
     rank = len(node.shapes[0])
     spread = []
@@ -55,7 +55,7 @@ def _pointwise(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches]:
     return [joined] * len(node.shapes)
 
 
-def _linear(_: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def _linear(_: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """A product over the last dimension."""
     if len(inputs) != 1:
         return None
@@ -63,7 +63,7 @@ def _linear(_: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
     return [tuple(each.hull() if each.dim == seen.rank - 1 else each for each in seen.reaches)]
 
 
-def _normalised(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def _normalized(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Norms and softmax: units along what they average over see all of it."""
     seen = inputs[0]
     if node.function == "instance_norm" and not node.setting("use_input_stats", True):
@@ -78,7 +78,7 @@ def _normalised(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None
     return [tuple(each.hull() if each.dim in over else each for each in seen.reaches)]
 
 
-def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Mean, sum and the like over some dimensions."""
     seen = inputs[0]
     if len(inputs) > 1:  # max(x, y)
@@ -95,7 +95,7 @@ def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
     return [tuple(result)] * len(node.shapes)
 
 
-def _cumulated(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def _cumulated(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Running sums, products and extremes: each unit sees all up to its own place."""
     seen, dim = inputs[0], node.setting("dim", node.setting("argument1"))
     if dim is None:
@@ -114,14 +114,14 @@ def _cumulated(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
     return [tuple(result)] * len(node.shapes)
 
 
-_RULES: dict[str, Callable[[GraphNode, Sequence[Seen]], list[Reaches] | None]] = {
+_RULES: dict[str, Callable[[GraphNode, Sequence[Seen]], list[FieldIntervals] | None]] = {
     **dict.fromkeys(("conv", "conv_transpose", "convolution"), window_rule),
     "interpolate": interpolate_rule,
     "upsample": interpolate_rule,
     **dict.fromkeys(("linear", "matmul"), _linear),
     **dict.fromkeys(
         ("layer_norm", "rms_norm", "group_norm", "instance_norm", "normalize", "softmax", "log_softmax", "softmin"),
-        _normalised,
+        _normalized,
     ),
     **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min", "prod", "std", "var", "logsumexp"), _reduced),
     **dict.fromkeys(("cat", "concat", "concatenate", "stack"), concatenate_rule),

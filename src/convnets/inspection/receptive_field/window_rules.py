@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from convnets.inspection.graph.network_graph import GraphNode, Shape
-from convnets.inspection.receptive_field.reach import Reaches, Seen, Window, select, transposed, windowed
+from convnets.inspection.receptive_field.field_interval import (
+    FieldIntervals,
+    Seen,
+    Window,
+    select,
+    transposed,
+    windowed,
+)
 
 __all__ = ["adaptive_rule", "interpolate_rule", "numbers", "unfold_rule", "unshuffle_rule", "window_rule"]
 
@@ -30,7 +37,7 @@ def _padding(node: GraphNode, kernel: tuple[int, ...], dilation: tuple[int, ...]
     return numbers(given, len(kernel))
 
 
-def window_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def window_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Convolutions, transposed ones and pooling, over the last dimensions."""
     digit = re.search(r"([123])d", node.function)
     kernel_size = node.setting("kernel_size")
@@ -54,7 +61,7 @@ def window_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None
     return [tuple(result)] * len(node.shapes)
 
 
-def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Windows laid out: by `Tensor.unfold` along one dimension, by `nn.Unfold` along height and width."""
     seen, shape = inputs[0], node.shapes[0]
     if len(shape) == seen.rank + 1:  # recorded by position, under the names of the other
@@ -89,7 +96,7 @@ def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None
     return [tuple(result)]
 
 
-def unshuffle_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def unshuffle_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Pixels of squares that become channels: together, the channels at a place see the square."""
     factor, seen = int(node.setting("factor", 1)), inputs[0]
     return [
@@ -102,7 +109,7 @@ def unshuffle_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | N
     ]
 
 
-def adaptive_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches]:
+def adaptive_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]:
     """Adaptive pooling: output o of m takes inputs floor(o·n/m) to ceil((o+1)·n/m) − 1."""
 
     def places(size: int, units: int) -> list[list[int]]:
@@ -111,7 +118,7 @@ def adaptive_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches]:
     return [_resampled(inputs[0], node.shapes[0], places)] * len(node.shapes)
 
 
-def interpolate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] | None:
+def interpolate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     mode, aligned = node.setting("mode", "nearest"), bool(node.setting("align_corners"))
     factor = node.setting("scale_factor")
     if node.setting("antialias") or mode not in (
@@ -139,7 +146,7 @@ def interpolate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[Reaches] |
     return [_resampled(inputs[0], node.shapes[0], places)]
 
 
-def _resampled(seen: Seen, shape: Shape, places: Callable[[int, int], list[list[int]]]) -> Reaches:
+def _resampled(seen: Seen, shape: Shape, places: Callable[[int, int], list[list[int]]]) -> FieldIntervals:
     """Axes whose sides change look at the inputs that `places(size, units)` lists for each of their units."""
     result = []
     for reach in seen.reaches:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convnets.core.network_copy import copy_network
 from convnets.errors import InputError
-from convnets.inspection.running.as_found import as_found, put_twins_in, twin_of
+from convnets.inspection.running.preserve_state import meta_copy_of, preserve_state, put_meta_tensors_in
 from convnets.inspection.running.recording import Recording, record
 from convnets.models.catalogue import model_entry
 from convnets.models.contract import ImageClassifier
@@ -116,7 +116,7 @@ def _published_size(network: ImageClassifier) -> int:
 
 def _check_contract(network: ImageClassifier, image: tuple[int, ...]) -> None:
     """Raise the network's own InputError for a size that no layer minds but that it does not promise to take."""
-    with as_found(network):
+    with preserve_state(network):
         network.eval()
         network.check_input(torch.empty(1, *image, device="meta"))
 
@@ -146,9 +146,9 @@ def _run_on_meta(
     *,
     training: bool,
 ) -> Recording:
-    with as_found(network):
+    with preserve_state(network):
         given = _inputs(network, image, inputs, batch, torch.device("meta"))
-        twins = put_twins_in(network)
+        twins = put_meta_tensors_in(network)
         if isinstance(network, ImageClassifier):
             # the network would refuse a wrong size at its door; the layer that breaks is what is wanted here
             network.__dict__["check_input"] = lambda _: None
@@ -172,7 +172,7 @@ def _run_computed(
     weights = [*twin.parameters(), *twin.buffers()]
     device = weights[0].device if weights else torch.device("cpu")
     given = _inputs(twin, image, inputs, batch, device)
-    with as_found(twin), torch.random.fork_rng(devices=[]):
+    with preserve_state(twin), torch.random.fork_rng(devices=[]):
         return record(twin, given, fixed=weights, gradients=training, computed=True)
 
 
@@ -186,7 +186,7 @@ def _inputs(
     if inputs is not None:
         to_meta = device.type == "meta"
         return [
-            tree_map(lambda x: twin_of(x) if to_meta and isinstance(x, Tensor) else x, each)
+            tree_map(lambda x: meta_copy_of(x) if to_meta and isinstance(x, Tensor) else x, each)
             for each in inputs
         ]
     assert image is not None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from convnets.inspection.running.as_found import twin_of
+from convnets.inspection.running.preserve_state import meta_copy_of
 from convnets.inspection.running.work import NOTHING, Work, operator_name, work_of
 
 __all__ = ["Call", "Recording", "record"]
@@ -76,7 +76,7 @@ def record(
     gradients: bool,
     computed: bool = False,
 ) -> Recording:
-    """Run `network(*inputs)` and write down its calls. Its modules get hooks: call it within `as_found`.
+    """Run `network(*inputs)` and write down its calls. Its modules get hooks: call it within `preserve_state`.
 
     - `fixed`: the parameters and buffers, which are no activations
     - `gradients`: record what autograd keeps as well
@@ -191,7 +191,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _is_machinery(module: nn.Module, name: str) -> bool:
-    """Parametrisations belong to the layer that owns them; scripted modules have no hooks in Python."""
+    """Parametrizations belong to the layer that owns them; scripted modules have no hooks in Python."""
     return ".parametrizations." in f".{name}." or isinstance(module, torch.jit.ScriptModule)
 
 
@@ -204,7 +204,7 @@ def _only_reads_values(func: Any, args: tuple[Any, ...]) -> bool:
 
 def _to_meta(value: Any) -> Any:
     if isinstance(value, Tensor) and value.device != _META:
-        return twin_of(value)
+        return meta_copy_of(value)
     return value
 
 

@@ -27,7 +27,7 @@ class Work:
     bias: int = 0
     """Additions of a bias: one for each number of the output."""
     norm: int = 0
-    """Operations of normalisation layers."""
+    """Operations of normalization layers."""
     pooling: int = 0
     """Operations of pooling layers."""
     elementwise: int = 0

@@ -47,7 +47,7 @@ class Candidate(Generic[Run]):
     run: Run
 
 
-# large parts amortise each product's start; parts of 4 MiB stay in the second- or third-level cache
+# large parts amortize each product's start; parts of 4 MiB stay in the second- or third-level cache
 _LARGE, _BLOCKED = PatchProduct(64 << 20), PatchProduct(4 << 20)
 _PLANES = PlaneProduct(4 << 20)
 

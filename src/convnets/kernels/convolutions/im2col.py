@@ -74,7 +74,7 @@ class PlaneProduct:
     limit: int
 
     def applies(self, shape: ConvolutionShape) -> bool:
-        """Up to four channels: grey or colour images."""
+        """Up to four channels: gray or color images."""
         return shape.in_channels <= _FEW_CHANNELS and not is_product(shape)
 
     def forward(

@@ -1,7 +1,7 @@
 """Convolutions with few channels by native kernels: forward, input gradient, weight gradient.
 
 Libraries block channels by sixteen and more; with 1, 3 or 6 of them most of their work is padding. Here a few
-neighbouring output pixels share a vector, and sums stay in registers while a band of an image is in the first-level
+neighboring output pixels share a vector, and sums stay in registers while a band of an image is in the first-level
 cache. bfloat16 products are exact and are added in float32.
 
 None of the three is recorded for gradients: an `autograd.Function` or a test puts them together.

@@ -1,4 +1,4 @@
-// The activations and their derivatives on vectors. The C library's exp, tanh and erf do not vectorise: the
+// The activations and their derivatives on vectors. The C library's exp, tanh and erf do not vectorize: the
 // polynomials here are minimax fits of our own, with a relative error below 1e-6 in float32 (tests/kernels hold them to that).
 #pragma once
 #include "vectors.h"

@@ -18,12 +18,12 @@ template <class T> Floats near_the_mean(const T *x, int64_t rows, int64_t channe
 }
 
 template <class T> void sum_distances(const T *x, int64_t n, const Floats &from, ChannelSums &sums, int64_t period) {
-    const float *centre = from.data();
+    const float *center = from.data();
     float *first = sums.first(), *second = sums.second();
     for (int64_t done = 0; done < n; done += ChannelSums::BLOCK * period) {
         const int64_t block = std::min(n - done, ChannelSums::BLOCK * period);
         over_channels(block, period, [&](auto rows, int64_t i, int64_t j, int64_t lanes) ALWAYS_INLINE_LAMBDA {
-            const floats c = load(centre + j, lanes);
+            const floats c = load(center + j, lanes);
             floats sum = load(first + j), squares = load(second + j);
             for (int row = 0; row < rows; ++row) {
                 const floats distance = load(x + done + i + row * period, lanes) - c;
@@ -40,20 +40,20 @@ template <class T> void sum_distances(const T *x, int64_t n, const Floats &from,
 template <class T> void measure(const PointwiseCall &call) {
     const T *x = static_cast<const T *>(call.x);
     const int64_t channels = call.channels, period = period_of(channels), elements = call.elements();
-    const Floats centre = near_the_mean(x, call.rows(), channels);
+    const Floats center = near_the_mean(x, call.rows(), channels);
     const int parts = threads_of(call);
     std::vector<ChannelSums> sums(parts, ChannelSums(period));
     in_parallel(parts, [&](int part) {
         const Share share((elements + period - 1) / period, part, parts);
         const int64_t begin = share.begin * period, end = std::min(share.end * period, elements);
-        sum_distances(x + begin, end - begin, centre, sums[part], period);
+        sum_distances(x + begin, end - begin, center, sums[part], period);
     });
     std::vector<double> first(channels), second(channels);
     for (ChannelSums &part : sums) part.add_to(first, second);
     const double n = static_cast<double>(call.rows());
     for (int64_t c = 0; c < channels; ++c) {
         const double distance = first[c] / n;
-        const double mean = centre.data()[c] + distance;
+        const double mean = center.data()[c] + distance;
         double variance = second[c] / n - distance * distance;
         if (variance < 0.0) variance = 0.0;  // by rounding; a NaN stays
         call.mean[c] = static_cast<float>(mean);
@@ -71,13 +71,13 @@ void measure_statistics(const PointwiseCall &call) {
     return measure<float>(call);
 }
 
-Normaliser::Normaliser(const PointwiseCall &call)
+Normalizer::Normalizer(const PointwiseCall &call)
     : period(period_of(call.channels)),
-      mean(repeated(call.channels, [&](int64_t c) { return call.normalised ? call.mean[c] : 0.0f; })),
+      mean(repeated(call.channels, [&](int64_t c) { return call.normalized ? call.mean[c] : 0.0f; })),
       scale(repeated(call.channels,
                      [&](int64_t c) {
                          const float weight = call.weight ? call.weight[c] : 1.0f;
-                         return call.normalised ? weight * call.inverse_std[c] : 1.0f;
+                         return call.normalized ? weight * call.inverse_std[c] : 1.0f;
                      })),
       shift(repeated(call.channels,
-                     [&](int64_t c) { return call.normalised && call.bias ? call.bias[c] : 0.0f; })) {}
+                     [&](int64_t c) { return call.normalized && call.bias ? call.bias[c] : 0.0f; })) {}

@@ -1,4 +1,4 @@
-// bfloat16 as the upper half of a float, rounded to nearest even; written so that compilers vectorise it.
+// bfloat16 as the upper half of a float, rounded to nearest even; written so that compilers vectorize it.
 #pragma once
 #include <cstdint>
 #include <cstring>

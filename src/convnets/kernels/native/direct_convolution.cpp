@@ -2,7 +2,7 @@
 //
 // out[n][p][l] = Σ over the taps that meet the image at p, and over k, of in[n][source of p and tap][k] · w[tap][k][l].
 // A block of sums holds one pixel of several images, for which the same taps are valid: the border of zeros is never
-// multiplied. Neighbouring k are the pairs that one instruction multiplies, as they lie in memory.
+// multiplied. Neighboring k are the pairs that one instruction multiplies, as they lie in memory.
 #include "direct.h"
 
 #if DIRECT
@@ -163,7 +163,7 @@ void run(const Geometry& g, const Direction& d, const bfloat16* in, const bfloat
     }
 }
 
-// Pairs of neighbouring channels of `vectors` · LANES filters: to[c / 2][filter]. Filters beyond the last are zeros.
+// Pairs of neighboring channels of `vectors` · LANES filters: to[c / 2][filter]. Filters beyond the last are zeros.
 void pack_filters(const Geometry& g, const bfloat16* w, int64_t tap, int64_t lane, int64_t vectors, float* to) {
     const int64_t row = g.kernel_height * g.kernel_width * g.channels / 2;  // words of a filter
     const int* words = reinterpret_cast<const int*>(w + tap * g.channels);
@@ -180,7 +180,7 @@ void pack_filters(const Geometry& g, const bfloat16* w, int64_t tap, int64_t lan
     }
 }
 
-// Pairs of neighbouring filters at `vectors` · LANES channels: to[filter / 2][channel].
+// Pairs of neighboring filters at `vectors` · LANES channels: to[filter / 2][channel].
 void pack_channels(const Geometry& g, const bfloat16* w, int64_t tap, int64_t lane, int64_t vectors, float* to) {
     const int64_t row = g.kernel_height * g.kernel_width * g.channels;
     const int64_t count = std::min(g.channels - lane, vectors * LANES);

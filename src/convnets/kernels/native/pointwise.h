@@ -26,7 +26,7 @@ struct PointwiseCall {
     int64_t pooled_height, pooled_width;
     int64_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
     float epsilon, momentum;
-    int32_t is_bfloat16, activation, pooling, normalised, threads;
+    int32_t is_bfloat16, activation, pooling, normalized, threads;
 
     int64_t rows() const { return images * height * width; }
     int64_t elements() const { return rows() * channels; }
@@ -135,10 +135,10 @@ public:
 };
 
 // Per channel: z = (x − mean)·scale + shift. Without norm: 0, 1, 0.
-struct Normaliser {
+struct Normalizer {
     int64_t period;
     Floats mean, scale, shift;
-    explicit Normaliser(const PointwiseCall &call);
+    explicit Normalizer(const PointwiseCall &call);
 };
 
 // The batch's mean and 1/standard deviation into call.mean and call.inverse_std; updates the running statistics.

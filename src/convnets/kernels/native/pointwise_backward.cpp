@@ -8,11 +8,11 @@ namespace {
 // n elements that begin with channel 0: g = grad · a′(z) into `grad_z` where that is wanted, and, for a norm, its sums.
 template <class T, class A, bool SUMS, class Gradient> class FirstPass {
     static constexpr bool reads_x = SUMS || !std::is_same_v<A, Identity>;  // otherwise x may be null
-    const Normaliser &norm;
+    const Normalizer &norm;
     ChannelSums &sums;
 
 public:
-    FirstPass(const Normaliser &norm, ChannelSums &sums) : norm(norm), sums(sums) {}
+    FirstPass(const Normalizer &norm, ChannelSums &sums) : norm(norm), sums(sums) {}
 
     void operator()(const Gradient *grad, const T *x, const T *residual, int64_t n, T *grad_z) {
         const float *mean = norm.mean.data(), *scale = norm.scale.data(), *shift = norm.shift.data();
@@ -23,17 +23,17 @@ public:
             floats sum = load(first + j), product = load(second + j);
             for (int row = 0; row < rows; ++row) {
                 const int64_t at = i + row * period;
-                floats z{}, centred{};
+                floats z{}, centered{};
                 if (reads_x) z = load(x + at, lanes);
                 if (SUMS) {  // there is a norm
-                    centred = z - m;
-                    z = centred * k + b;
+                    centered = z - m;
+                    z = centered * k + b;
                 }
                 if (residual) z += load(residual + at, lanes);
                 const floats g = A::slope(z, load(grad + at, lanes));
                 if (SUMS) {
                     sum += g;
-                    product += g * centred;
+                    product += g * centered;
                 }
                 if (grad_z) store(grad_z + at, g, lanes);
             }
@@ -51,7 +51,7 @@ template <class T> T *shifted(const void *tensor, int64_t by) {
 }
 
 template <class T, class A, bool SUMS>
-void first_pass(const PointwiseCall &call, const Normaliser &norm, int part, int parts, ChannelSums &sums) {
+void first_pass(const PointwiseCall &call, const Normalizer &norm, int part, int parts, ChannelSums &sums) {
     const int64_t elements = call.elements(), period = norm.period, block = ChannelSums::BLOCK * period;
     const Share share((elements + period - 1) / period, part, parts);
     const int64_t end = std::min(share.end * period, elements);
@@ -104,7 +104,7 @@ public:
 constexpr int64_t BAND = 4096;  // floats that stay in the nearest cache
 
 template <class T, class A, bool SUMS>
-void first_pass_pooled(const PointwiseCall &call, const Normaliser &norm, int part, int parts, ChannelSums &sums) {
+void first_pass_pooled(const PointwiseCall &call, const Normalizer &norm, int part, int parts, ChannelSums &sums) {
     const Share share(call.images * call.height, part, parts);
     const int64_t length = call.width * call.channels;
     const int64_t band = std::max<int64_t>(1, BAND / length);
@@ -125,7 +125,7 @@ struct Correction {
     Floats mean_g, slope;
 };
 
-Correction sum_up(const PointwiseCall &call, const Normaliser &norm, std::vector<ChannelSums> &parts) {
+Correction sum_up(const PointwiseCall &call, const Normalizer &norm, std::vector<ChannelSums> &parts) {
     std::vector<double> sum(call.channels), product(call.channels);
     for (ChannelSums &part : parts) part.add_to(sum, product);
     const double n = static_cast<double>(call.rows());
@@ -141,7 +141,7 @@ Correction sum_up(const PointwiseCall &call, const Normaliser &norm, std::vector
 }
 
 template <class T, class A>
-void second_pass(const PointwiseCall &call, const Normaliser &norm, const Correction &correction, const T *grad) {
+void second_pass(const PointwiseCall &call, const Normalizer &norm, const Correction &correction, const T *grad) {
     const T *x = static_cast<const T *>(call.x);
     T *grad_x = static_cast<T *>(call.grad_x);
     const float *mean = norm.mean.data(), *scale = norm.scale.data(), *shift = norm.shift.data();
@@ -156,16 +156,16 @@ void second_pass(const PointwiseCall &call, const Normaliser &norm, const Correc
             const floats mg = load(mean_g + j), s = load(slope + j);
             for (int row = 0; row < rows; ++row) {
                 const int64_t at = begin + i + row * period;
-                const floats centred = load(x + at, lanes) - m;
-                const floats g = A::slope(centred * k + b, load(grad + at, lanes));
-                store(grad_x + at, (g - mg) * k - centred * s, lanes);
+                const floats centered = load(x + at, lanes) - m;
+                const floats g = A::slope(centered * k + b, load(grad + at, lanes));
+                store(grad_x + at, (g - mg) * k - centered * s, lanes);
             }
         });
     });
 }
 
 template <class T, class A, bool SUMS> void backward(const PointwiseCall &call) {
-    const Normaliser norm(call);
+    const Normalizer norm(call);
     const int parts = threads_of(call);
     std::vector<ChannelSums> sums(parts, ChannelSums(norm.period));
     in_parallel(parts, [&](int part) {
@@ -185,7 +185,7 @@ extern "C" void pointwise_backward(const PointwiseCall *call) {
     with_types(*call, [&](auto element, auto activation) {
         using T = decltype(element);
         using A = decltype(activation);
-        if (call->normalised) return backward<T, A, true>(*call);
+        if (call->normalized) return backward<T, A, true>(*call);
         return backward<T, A, false>(*call);
     });
 }

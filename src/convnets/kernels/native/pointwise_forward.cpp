@@ -5,7 +5,7 @@ namespace {
 
 // n elements that begin with channel 0.
 template <class A, class T, class To>
-void transform(const T *x, const T *residual, int64_t n, const Normaliser &norm, To *to) {
+void transform(const T *x, const T *residual, int64_t n, const Normalizer &norm, To *to) {
     const float *mean = norm.mean.data(), *scale = norm.scale.data(), *shift = norm.shift.data();
     const int64_t period = norm.period;
     over_channels(n, period, [&](auto rows, int64_t i, int64_t j, int64_t lanes) ALWAYS_INLINE_LAMBDA {
@@ -19,7 +19,7 @@ void transform(const T *x, const T *residual, int64_t n, const Normaliser &norm,
     });
 }
 
-template <class T, class A> void without_pooling(const PointwiseCall &call, const Normaliser &norm) {
+template <class T, class A> void without_pooling(const PointwiseCall &call, const Normalizer &norm) {
     const T *x = static_cast<const T *>(call.x), *residual = static_cast<const T *>(call.residual);
     T *y = static_cast<T *>(call.y);
     const int64_t elements = call.elements(), period = norm.period;
@@ -37,7 +37,7 @@ template <class A, class T> void write_activated(const float *from, int64_t n, T
     if (i < n) store(to + i, A::value(load(from + i)), n - i);
 }
 
-template <class T, class A> void pool_rows(const PointwiseCall &call, const Normaliser &norm, Share share) {
+template <class T, class A> void pool_rows(const PointwiseCall &call, const Normalizer &norm, Share share) {
     const bool is_max = call.pooling == MAX_POOLING, activate_last = is_max && A::monotone;
     const int64_t length = call.width * call.channels, pooled_length = call.pooled_width * call.channels;
     const T *x = static_cast<const T *>(call.x), *residual = static_cast<const T *>(call.residual);
@@ -79,8 +79,8 @@ template <class T, class A> void pool_rows(const PointwiseCall &call, const Norm
 extern "C" int64_t pointwise_call_size() { return sizeof(PointwiseCall); }
 
 extern "C" void pointwise_forward(const PointwiseCall *call) {
-    if (call->normalised) measure_statistics(*call);
-    const Normaliser norm(*call);
+    if (call->normalized) measure_statistics(*call);
+    const Normalizer norm(*call);
     with_types(*call, [&](auto element, auto activation) {
         using T = decltype(element);
         using A = decltype(activation);

@@ -108,7 +108,7 @@ template <class T> void add_planes(T* to, const float* from, int64_t planes, int
     }
 }
 
-// Each pixel of gy gives a kernel row's width of gx. Those of neighbours overlap: they are kept in planes, a pixel
+// Each pixel of gy gives a kernel row's width of gx. Those of neighbors overlap: they are kept in planes, a pixel
 // in the next one's, so that nothing overlaps in a plane, and the planes are added at the end of a row.
 template <class T, class E = element_of<T>>
 void input_gradient(const Geometry& g, const T* gy, const float* weight, T* gx) {

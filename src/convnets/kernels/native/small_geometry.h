@@ -1,7 +1,7 @@
 // What the convolutions with few channels share: sizes, and how output pixels are folded into vectors.
 //
 // A band of an image fits the first-level cache, and all directions are products of small blocks (small_product.h)
-// with channels in the lanes. Where the output channels fill less than a vector, `fold` neighbouring output pixels
+// with channels in the lanes. Where the output channels fill less than a vector, `fold` neighboring output pixels
 // share it: together they are one pixel with fold · filters channels, of a kernel (fold - 1) · stride wider.
 #pragma once
 #include "small_rows.h"

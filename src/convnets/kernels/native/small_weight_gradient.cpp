@@ -33,7 +33,7 @@ template <class E> GradientPlan plan_weight_gradient(const Geometry& g) {
     return plan;
 }
 
-// A row of gy as vectors (of pairs of neighbouring groups), and their sums for the bias.
+// A row of gy as vectors (of pairs of neighboring groups), and their sums for the bias.
 template <class T, class E>
 void pack_gradient(const GradientPlan& plan, int64_t out_row, float* to, const T* row, float* bias) {
     static const bfloat16 one_pair[2] = {{0x3f80u}, {0x3f80u}};

@@ -1,4 +1,4 @@
-"""Initialisers of one weight, in place. K outputs, C inputs, a kernel of k pixels: weight K×C (linear) or K×C×….
+"""Initializers of one weight, in place. K outputs, C inputs, a kernel of k pixels: weight K×C (linear) or K×C×….
 
 fan_in is the number of inputs that one output sums over (C·k for a convolution), fan_out the number of outputs that
 one input feeds (K·k). A generator decides the numbers; None is PyTorch's own.
@@ -119,7 +119,7 @@ def orthogonal_(weight: Tensor, gain: float = 1.0, *, generator: Generator | Non
 
 @torch.no_grad()
 def dirac_(weight: Tensor, groups: int = 1) -> Tensor:
-    """w[i, i, centre] = 1 and 0 elsewhere: channel i goes through as it is, a linear layer is the identity.
+    """w[i, i, center] = 1 and 0 elsewhere: channel i goes through as it is, a linear layer is the identity.
 
     With groups, each group on its own. Zagoruyko & Komodakis 2017, "DiracNets: training very deep neural networks
     without skip-connections". Raises ConfigError where the groups do not divide the outputs.
@@ -133,11 +133,11 @@ def dirac_(weight: Tensor, groups: int = 1) -> Tensor:
     if groups < 1 or len(weight) % groups:
         raise ConfigError(f"groups is {groups}; allowed: a divisor of {len(weight)} outputs")
     weight.zero_()
-    centre = tuple(side // 2 for side in weight.shape[2:])
+    center = tuple(side // 2 for side in weight.shape[2:])
     outputs = len(weight) // groups
     for start in range(0, len(weight), outputs):
         for i in range(min(outputs, weight.shape[1])):
-            weight[(start + i, i, *centre)] = 1.0
+            weight[(start + i, i, *center)] = 1.0
     return weight
 
 

@@ -21,7 +21,7 @@ def whitening_filters(
     its largest weight above zero. Jordan 2024, arXiv 2404.00498, section 3.2, after Page's ResNet (2018).
 
     Args:
-        images: float N×C×H×W, normalised as the network gets them.
+        images: float N×C×H×W, normalized as the network gets them.
         kernel_size: k, in pixels.
         count: how many of the C·k·k filters to keep; the last answer to noise more than to pictures. None: all.
         epsilon: what keeps a direction without variance from being blown up.

@@ -33,7 +33,7 @@ class AlexNetD2L(ImageClassifier):
     graphics processors: depth pays on a million photographs.
     Input: 224×224; the fully connected head fixes the size.
     Differs from the paper: one column of channels instead of two that were split over two devices; no local
-    response normalisation; the first convolution pads by 1; 1 channel and 10 classes by default. As in chapter 8
+    response normalization; the first convolution pads by 1; 1 channel and 10 classes by default. As in chapter 8
     of Zhang et al., "Dive into Deep Learning", 2021.
     """
 

@@ -47,7 +47,7 @@ class DenseNetD2L(ImageClassifier):
         self.classifier = nn.Linear(248, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """The maps after the last block, normalised and rectified: N×248×H/32×W/32."""
+        """The maps after the last block, normalized and rectified: N×248×H/32×W/32."""
         self.check_input(x)
         x = self.stem(x)  # N×64×24×24
         x = self.transition1(self.block1(x))  # N×192×24×24, N×96×12×12

@@ -20,7 +20,7 @@ class SoftmaxRegression(ImageClassifier):
     chapter 4 of Zhang et al., "Dive into Deep Learning", 2021.
     Idea: each class has one weight per pixel; the class whose template fits best wins.
     Input: 28×28; the linear layer fixes the size.
-    Differs from the paper: K classes instead of two, and a loss that is minimised by gradient descent.
+    Differs from the paper: K classes instead of two, and a loss that is minimized by gradient descent.
 
     It is the baseline that a convolutional network has to beat: to it a picture shifted by one pixel is another
     picture. Softmax itself belongs to the loss, here and in every network of the catalogue.

@@ -1,4 +1,4 @@
-"""LeNet with batch normalisation: the same small network, whose sigmoids no longer saturate.
+"""LeNet with batch normalization: the same small network, whose sigmoids no longer saturate.
 
 N images, C channels, H height, W width, D features of an embedding, K classes; shapes for 28×28 images.
 """
@@ -19,11 +19,11 @@ WINDOWS: tuple[Window, ...] = ((5, 1, 0), (2, 2, 0), (5, 1, 0), (2, 2, 0))
 
 
 class LeNetBatchNorm(ImageClassifier):
-    """LeNet with batch normalisation before every sigmoid, 2015.
+    """LeNet with batch normalization before every sigmoid, 2015.
 
     Paper: Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     covariate shift", 2015; the network is that of LeCun et al., 1998.
-    Idea: normalising each channel over the batch keeps the sigmoids out of saturation, so that a large learning
+    Idea: normalizing each channel over the batch keeps the sigmoids out of saturation, so that a large learning
     rate works.
     Input: 28×28; the fully connected head fixes the size. Training needs at least 2 images per batch.
     Differs from the paper: applied to LeNet as in chapter 8 of Zhang et al., "Dive into Deep Learning", 2021: no

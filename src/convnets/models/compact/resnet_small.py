@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 from convnets.models.papers.resnet import BasicBlock, stage
@@ -37,7 +37,7 @@ class ResNet18Small(ImageClassifier):
         self.stage2 = stage(BasicBlock, 2, 64, 128, stride=2)
         self.stage3 = stage(BasicBlock, 2, 128, 256, stride=2)
         self.stage4 = stage(BasicBlock, 2, 256, 512, stride=2)
-        initialise(self, "kaiming-normal")
+        initialize(self, "kaiming-normal")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(512, num_classes)

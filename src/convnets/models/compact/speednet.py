@@ -43,7 +43,7 @@ class SpeedNet(ImageClassifier):
     Input: 28×28; any size from 10.
     Widths: the channels after each block; of three, the answers of the filters are only pooled before the first.
     Differs from the paper: one convolution per block where the paper has two, ReLU for GELU, whitening patches of
-    3×3 pixels for 2×2 and without a bias, no identity initialisation, and the factor 1/9 on the weights of the
+    3×3 pixels for 2×2 and without a bias, no identity initialization, and the factor 1/9 on the weights of the
     classifier at the start instead of on its logits.
     """
 
@@ -72,8 +72,8 @@ class SpeedNet(ImageClassifier):
         with torch.no_grad():
             self.classifier.weight.mul_(_CLASSIFIER_SCALE)
 
-    def initialise_from(self, images: Tensor) -> None:
-        """Compute the first filters from normalised float images N×C×H×W, once: a trained network keeps its own."""
+    def initialize_from(self, images: Tensor) -> None:
+        """Compute the first filters from normalized float images N×C×H×W, once: a trained network keeps its own."""
         if self.whitened:
             return
         filters = whitening_filters(images, _KERNEL, self.whitening.out_channels // 2)
@@ -82,7 +82,7 @@ class SpeedNet(ImageClassifier):
             self.whitened.fill_(True)
 
     def features(self, x: Tensor) -> Tensor:
-        """The maximum of each of the last feature maps, normalised: N×256×1×1."""
+        """The maximum of each of the last feature maps, normalized: N×256×1×1."""
         self.check_input(x)
         x = self.block0(self.stem_activation(self.whitening(x)))  # N×16×13×13
         x = self.block1(x)  # N×64×6×6

@@ -22,7 +22,7 @@ class AlexNet(ImageClassifier):
     Input: 224×224; any size from 63, as the last maps are averaged to 6×6.
     Differs from the paper: adaptive average pooling to 6×6 before the head and dropout before each of its first
     two layers; 256 channels in the fourth convolution, where the paper's footnote 1 has 384; no local response
-    normalisation. All as in torchvision's published weights.
+    normalization. All as in torchvision's published weights.
     """
 
     def __init__(self, in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> None:

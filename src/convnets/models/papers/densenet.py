@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
@@ -107,13 +107,13 @@ class DenseNet(ImageClassifier):
         )
         self.trunk = nn.Sequential(OrderedDict(trunk))  # 128×28×28, 256×14×14, 512×7×7 after the transitions
         self.norm = nn.BatchNorm2d(channels)
-        initialise(self, "kaiming-normal")
+        initialize(self, "kaiming-normal")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(channels, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """The maps after the last block, normalised and rectified: N×1024×H/32×W/32."""
+        """The maps after the last block, normalized and rectified: N×1024×H/32×W/32."""
         self.check_input(x)
         x = self.stem(x)  # N×64×56×56
         x = self.trunk(x)  # N×1024×7×7

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 from convnets.models.papers.densenet import dense_block, transition
@@ -37,13 +37,13 @@ class DenseNetBC100(ImageClassifier):
         self.block2, self.transition2 = dense_block(LAYERS, 108, GROWTH), transition(300)
         self.block3 = dense_block(LAYERS, 150, GROWTH)
         self.norm = nn.BatchNorm2d(342)
-        initialise(self, "kaiming-normal")
+        initialize(self, "kaiming-normal")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(342, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """The maps after the last block, normalised and rectified: N×342×H/4×W/4."""
+        """The maps after the last block, normalized and rectified: N×342×H/4×W/4."""
         self.check_input(x)
         x = self.stem(x)  # N×24×32×32
         x = self.transition1(self.block1(x))  # N×216×32×32, N×108×16×16

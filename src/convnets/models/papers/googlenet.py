@@ -59,7 +59,7 @@ class GoogLeNet(ImageClassifier):
     Paper: Szegedy et al., "Going deeper with convolutions", 2014.
     Idea: nobody knows the right filter size, so look at several in parallel and let 1×1 convolutions pay for it.
     Input: 96×96 (the paper: 224×224); any size. Auxiliary heads fix the size they are trained at: `input_size`.
-    Differs from the paper: no local response normalisation, no dropout (40 %) before the last linear layer, 1
+    Differs from the paper: no local response normalization, no dropout (40 %) before the last linear layer, 1
     channel and 10 classes by default, as in chapter 8 of Zhang et al., "Dive into Deep Learning", 2021.
 
     With `auxiliary=True` it has the paper's two auxiliary heads, after blocks 4a and 4d.

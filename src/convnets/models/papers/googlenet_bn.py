@@ -1,4 +1,4 @@
-"""GoogLeNet with batch normalisation, the form whose weights are published for PyTorch.
+"""GoogLeNet with batch normalization, the form whose weights are published for PyTorch.
 
 N images, C channels, H height, W width, D features of an embedding, K classes; shapes for 224×224 images.
 """
@@ -76,13 +76,13 @@ class AuxiliaryHeadBatchNorm(nn.Module):
 
 
 class GoogLeNetBatchNorm(ImageClassifier):
-    """GoogLeNet (Inception v1) with batch normalisation, 2015.
+    """GoogLeNet (Inception v1) with batch normalization, 2015.
 
     Paper: Szegedy et al., "Going deeper with convolutions", 2014; batch norm: Ioffe & Szegedy, 2015.
-    Idea: Inception blocks whose every convolution is normalised over the batch, so that they train fast.
+    Idea: Inception blocks whose every convolution is normalized over the batch, so that they train fast.
     Input: 224×224; any size from 15.
     Differs from the paper: batch norm with eps 0.001 after every convolution; the 5×5 convolutions are 3×3;
-    dropout 0.2 instead of 0.4; no local response normalisation; the auxiliary heads average to 4×4 adaptively.
+    dropout 0.2 instead of 0.4; no local response normalization; the auxiliary heads average to 4×4 adaptively.
     All as in torchvision's published weights, which want pixels as (x − 0.5) / 0.5.
 
     With `auxiliary=True` it has the two auxiliary heads, after blocks 4a and 4d.

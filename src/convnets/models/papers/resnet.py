@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
@@ -117,7 +117,7 @@ class ResNet(ImageClassifier):
         self.stage2 = stage(block, blocks[1], 64 * block.expansion, 128, stride=2)
         self.stage3 = stage(block, blocks[2], 128 * block.expansion, 256, stride=2)
         self.stage4 = stage(block, blocks[3], 256 * block.expansion, 512, stride=2)
-        initialise(self, "kaiming-normal")
+        initialize(self, "kaiming-normal")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(features, num_classes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
@@ -72,7 +72,7 @@ class ResNetCIFAR(ImageClassifier):
         self.stage1 = stage(n, 16, 16, stride=1)
         self.stage2 = stage(n, 16, 32, stride=2)
         self.stage3 = stage(n, 32, 64, stride=2)
-        initialise(self, "kaiming-normal")
+        initialize(self, "kaiming-normal")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(64, num_classes)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from convnets.layers.blocks import vgg_block
-from convnets.layers.initialization.initialize import initialise
+from convnets.layers.initialization.initialize import initialize
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
 
@@ -79,8 +79,8 @@ class VGG(ImageClassifier):
             nn.Dropout(dropout),
         )
         self.classifier = nn.Linear(4096, num_classes)
-        initialise(self.blocks, "kaiming-normal")
-        initialise(self.hidden, "kaiming-normal")
+        initialize(self.blocks, "kaiming-normal")
+        initialize(self.hidden, "kaiming-normal")
 
     def features(self, x: Tensor) -> Tensor:
         """The maps after the last block: N×512×H/32×W/32."""

@@ -23,9 +23,9 @@ from convnets.retrieval.backends.stored_index import StoredIndex
 __all__ = ["KINDS", "FaissIndex"]
 
 KINDS = ("hnsw", "ivfpq")
-_NEIGHBOURS, _BUILD_DEPTH, _SEARCH_DEPTH = 32, 80, 128  # of HNSW: links of a node, candidates kept
+_NEIGHBORS, _BUILD_DEPTH, _SEARCH_DEPTH = 32, 80, 128  # of HNSW: links of a node, candidates kept
 _CODE_BYTES = 32  # of a vector in IVF-PQ, at most; each stands for D / 32 numbers
-_SMALLEST_TRAINING = 39 * 256  # vectors: FAISS warns below 39 for each centre of a code
+_SMALLEST_TRAINING = 39 * 256  # vectors: FAISS warns below 39 for each center of a code
 _REFINED = 4  # times k candidates are compared by their whole vectors
 _MOST_REMOVED = 0.25  # of the vectors: beyond, the structure is built anew
 
@@ -33,7 +33,7 @@ _MOST_REMOVED = 0.25  # of the vectors: beyond, the structure is built anew
 class FaissIndex(StoredIndex):
     """Finds nearly all of the nearest vectors among many, in a fraction of the time of an exact search.
 
-    `hnsw`: a graph of neighbours; quick and accurate. It holds 4 D + 270 bytes in memory for each vector.
+    `hnsw`: a graph of neighbors; quick and accurate. It holds 4 D + 270 bytes in memory for each vector.
     `ivfpq`: cells with coded vectors, about 40 bytes for each; the candidates are then compared by their whole
     vectors, which may lie on disk. Each distance of a hit is exact; whether all of the nearest are found is not.
 
@@ -85,7 +85,7 @@ class FaissIndex(StoredIndex):
     def _built(self) -> Any:
         faiss, count = self._faiss, len(self.store)
         if self.kind == "hnsw":
-            structure = faiss.IndexHNSWFlat(self.dimension, _NEIGHBOURS)
+            structure = faiss.IndexHNSWFlat(self.dimension, _NEIGHBORS)
             structure.hnsw.efConstruction = _BUILD_DEPTH
         else:
             self.check_size(count)

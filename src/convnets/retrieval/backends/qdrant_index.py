@@ -20,7 +20,7 @@ from convnets.errors import ConfigError, ImageIndexError, InputError
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.index import check_count, check_vectors
-from convnets.retrieval.where import Filter, Where
+from convnets.retrieval.metadata_filter import Filter, MetadataFilter
 
 __all__ = ["QdrantIndex"]
 
@@ -125,11 +125,13 @@ class QdrantIndex:
             chosen = self._models.PointIdsList(points=[_number(path) for path in part])
             self._try(partial(self._client.delete, self.collection, chosen, wait=True))
 
-    def search(self, queries: Tensor, k: int = 10, *, where: Filter | Where | None = None) -> list[list[Hit]]:
+    def search(
+        self, queries: Tensor, k: int = 10, *, where: Filter | MetadataFilter | None = None
+    ) -> list[list[Hit]]:
         """See `Index.search`; a column or value in `where` that no image has finds nothing."""
         check_count(k)
         queries = check_vectors(queries, self.dimension, "queries")
-        wanted = self._filter(Where.of(where))
+        wanted = self._filter(MetadataFilter.of(where))
         found: list[list[Hit]] = []
         for part in _batches(queries.tolist()):
             requests = [
@@ -140,7 +142,7 @@ class QdrantIndex:
             found += [[_hit(point) for point in answer.points] for answer in answers]
         return found
 
-    def _filter(self, where: Where | None) -> Any:
+    def _filter(self, where: MetadataFilter | None) -> Any:
         if where is None:
             return None
         models, wanted, refused = self._models, [], []

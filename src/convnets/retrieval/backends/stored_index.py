@@ -9,8 +9,8 @@ from torch import Tensor
 from convnets.retrieval.entries import Entries
 from convnets.retrieval.hit import Hit
 from convnets.retrieval.index import check_count, check_vectors, distances_to
+from convnets.retrieval.metadata_filter import Filter, MetadataFilter
 from convnets.retrieval.storage.vector_store import VectorStore
-from convnets.retrieval.where import Filter, Where
 
 __all__ = ["StoredIndex"]
 
@@ -53,11 +53,13 @@ class StoredIndex:
         """
         raise NotImplementedError
 
-    def search(self, queries: Tensor, k: int = 10, *, where: Filter | Where | None = None) -> list[list[Hit]]:
+    def search(
+        self, queries: Tensor, k: int = 10, *, where: Filter | MetadataFilter | None = None
+    ) -> list[list[Hit]]:
         """See `Index.search`; raises UnknownNameError for a column or value in `where` that no image has."""
         check_count(k)
         queries = check_vectors(queries, self.dimension, "queries")
-        conditions = Where.of(where)
+        conditions = MetadataFilter.of(where)
         if not len(self):
             return [[] for _ in queries]
         allowed = None if conditions is None else conditions.mask(self.store.entries)

@@ -170,7 +170,7 @@ class _Given:
 
 
 def _fingerprint(images: Any) -> str:
-    """Of a folder: names, sizes and times, so that a million files need not be read to be recognised."""
+    """Of a folder: names, sizes and times, so that a million files need not be read to be recognized."""
     if not isinstance(images, FolderPictures):
         return str(images.content_hash())
     digest = hashlib.sha256()

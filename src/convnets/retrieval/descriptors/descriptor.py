@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.core.former_names import current_names, takes_former_names
 from convnets.errors import ConfigError, ModelFolderError, UnknownNameError
 from convnets.layers.global_pooling import POOLINGS
 from convnets.retrieval.descriptors.whitening import Whitening
@@ -16,12 +17,13 @@ from convnets.retrieval.descriptors.whitening import Whitening
 __all__ = ["Descriptor", "descriptor_of"]
 
 
+@takes_former_names
 @dataclass(frozen=True)
 class Descriptor:
     """Which stage of a network is looked at, and how its answer becomes one vector.
 
     >>> Descriptor(stage="features", pooling="gem", p=4.0)
-    Descriptor(stage='features', pooling='gem', p=4.0, grid=6, levels=3, whitening=None, normalise=True)
+    Descriptor(stage='features', pooling='gem', p=4.0, grid=6, levels=3, whitening=None, normalize=True)
     """
 
     stage: str = "embed"
@@ -36,7 +38,7 @@ class Descriptor:
     """Scales of rmac."""
     whitening: Whitening | None = None
     """Fitted on a set by `fit_whitening`, or by `whitened` in one go; None for none."""
-    normalise: bool = True
+    normalize: bool = True
     """Bring each vector to length 1, before whitening and after it."""
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class Descriptor:
             "grid": self.grid,
             "levels": self.levels,
             "whitening": None if explained is None else {"explained": explained},
-            "normalise": self.normalise,
+            "normalize": self.normalize,
         }
 
     def arrays(self) -> dict[str, Tensor]:
@@ -72,7 +74,7 @@ class Descriptor:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], arrays: Mapping[str, Tensor] | None = None) -> Descriptor:
         """The inverse of `to_dict` and `arrays`; raises ConfigError for what they did not write."""
-        arrays = arrays or {}
+        values, arrays = current_names(values, "descriptor"), arrays or {}
         try:
             known = values["whitening"]
             whitening = None
@@ -86,7 +88,7 @@ class Descriptor:
                 int(values["grid"]),
                 int(values["levels"]),
                 whitening,
-                bool(values["normalise"]),
+                bool(values["normalize"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"descriptor {str(values)[:80]} lacks or mistypes {error}") from None

@@ -1,4 +1,4 @@
-"""Embedder: what makes vectors of images, a network with its preprocess and descriptor, and how it is recognised.
+"""Embedder: what makes vectors of images, a network with its preprocess and descriptor, and how it is recognized.
 
 N images, C channels, H height, W width, D numbers of a vector.
 """
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import ModelSource, open_model
+from convnets.core.former_names import current_names
 from convnets.core.hardware import Hardware
 from convnets.errors import ImageIndexError
 from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
@@ -98,11 +99,11 @@ class Embedder:
             grid=descriptor.grid,
             levels=descriptor.levels,
         )
-        if descriptor.normalise:
+        if descriptor.normalize:
             vectors = F.normalize(vectors)
         if descriptor.whitening is not None:
             vectors = descriptor.whitening(vectors)
-            vectors = F.normalize(vectors) if descriptor.normalise else vectors
+            vectors = F.normalize(vectors) if descriptor.normalize else vectors
         return vectors
 
     @property
@@ -137,7 +138,8 @@ class Embedder:
                 "or build an index with this one"
             )
         for part in ("preprocess", "descriptor", "whitening_sha256"):
-            if own[part] != made_by.get(part):
+            other = made_by.get(part)
+            if own[part] != (current_names(other) if isinstance(other, Mapping) else other):
                 raise ImageIndexError(
                     f"{index} was built with another {part.partition('_')[0]}: {made_by.get(part)}, this is "
                     f"{own[part]}; build an index with this one"

@@ -54,8 +54,8 @@ def fit_whitening(vectors: Tensor, size: int | None = None) -> Whitening:
         raise InputError(f"vectors have shape {tuple(vectors.shape)}; allowed: N×D with N ≥ 2")
     exact = vectors.double()
     mean = exact.mean(0)
-    centred = exact - mean
-    variances, directions = torch.linalg.eigh(centred.T @ centred / (len(vectors) - 1))
+    centered = exact - mean
+    variances, directions = torch.linalg.eigh(centered.T @ centered / (len(vectors) - 1))
     variances, directions = variances.flip(0).clamp(min=0), directions.flip(1)  # the largest first
     if float(variances[0]) == 0:
         raise InputError(f"{len(vectors)} vectors are all equal; whitening needs vectors that differ")

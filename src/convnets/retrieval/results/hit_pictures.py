@@ -23,7 +23,7 @@ from convnets.retrieval.results.similarity_map import SimilarityMapper
 __all__ = ["FoundRow", "found_rows", "write_sheet"]
 
 _LONGEST_SIDE = 112
-_MISSING = 200  # grey of the tile of a picture that cannot be had any more
+_MISSING = 200  # gray of the tile of a picture that cannot be had any more
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FoundRow:
     maps: Sequence[Tensor | None] = ()
     """Each hit's similarity map over its picture, or none at all."""
     span: tuple[float, float] = (0.0, 0.0)
-    """Cosines of the darkest and the brightest colour of the maps."""
+    """Cosines of the darkest and the brightest color of the maps."""
 
 
 def found_rows(

@@ -37,7 +37,7 @@ class IndexedPictures:
         self._sets: dict[str, dict[str, ImageSet]] = {}
 
     def open(self, path: str) -> Image.Image:
-        """The picture, upright, grey or RGB; raises DataError when it is no longer where it was indexed."""
+        """The picture, upright, gray or RGB; raises DataError when it is no longer where it was indexed."""
         for listing in self._listings:
             place = listing.entries.place(path)
             if place is not None:

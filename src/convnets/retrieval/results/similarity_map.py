@@ -19,7 +19,7 @@ from convnets.retrieval.descriptors.embedder import Embedder
 
 __all__ = ["SimilarityMapper"]
 
-_OPACITY = 0.55  # of the colours over the picture
+_OPACITY = 0.55  # of the colors over the picture
 
 
 class SimilarityMapper:
@@ -38,7 +38,7 @@ class SimilarityMapper:
     def __call__(self, query: Image.Image, found: Image.Image) -> Tensor:
         """float32 H×W, −1 to 1: the cosine of each position of `found` with the position of `query` most like it.
 
-        Both pictures are upright, grey or RGB, of any size. Raises InputError for a network without feature maps.
+        Both pictures are upright, gray or RGB, of any size. Raises InputError for a network without feature maps.
         """
         positions = self._maps(query).flatten(1)  # C×Q
         maps = self._maps(found)  # C×H×W
@@ -59,20 +59,20 @@ class SimilarityMapper:
         return F.normalize(maps.float().cpu(), dim=1)[0].clone()
 
     def draw(self, found: Image.Image, similarities: Tensor, span: tuple[float, float]) -> Tensor:
-        """The found picture as the network saw it, with colours from dark (low) to yellow (high): uint8 3×S×S.
+        """The found picture as the network saw it, with colors from dark (low) to yellow (high): uint8 3×S×S.
 
-        span: the similarities of the darkest and of the brightest colour.
+        span: the similarities of the darkest and of the brightest color.
         """
         preprocess = self.embedder.preprocess
-        grey = preprocess.fit(preprocess.to_unit(preprocess.store(found)[None])).mean(1)[0].numpy()
+        gray = preprocess.fit(preprocess.to_unit(preprocess.store(found)[None])).mean(1)[0].numpy()
         low, high = span
         scaled = ((similarities - low) / max(high - low, 1e-6)).clamp(0, 1)
         size = (preprocess.size, preprocess.size)
         large = F.interpolate(scaled[None, None], size=size, mode="bilinear", align_corners=False)[
             0, 0
         ].numpy()
-        colours = np.asarray(colormaps["viridis"](large))[..., :3]
-        mixed = (1 - _OPACITY) * grey[..., None] + _OPACITY * colours
+        colors = np.asarray(colormaps["viridis"](large))[..., :3]
+        mixed = (1 - _OPACITY) * gray[..., None] + _OPACITY * colors
         return (
             torch.from_numpy((mixed * 255).round().clip(0, 255).astype(np.uint8))
             .permute(2, 0, 1)

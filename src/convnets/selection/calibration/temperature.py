@@ -15,7 +15,7 @@ _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(log_probabilities: Tensor, labels: Tensor) -> float:
-    """The T that minimises the mean cross-entropy of softmax(log p / T) on these images, from 0.05 to 20.
+    """The T that minimizes the mean cross-entropy of softmax(log p / T) on these images, from 0.05 to 20.
 
     Guo et al. 2017, "On calibration of modern neural networks", section 4.2. The images must be new to the network,
     and must not have been chosen by. Logits serve as well as their logarithms: softmax(log p / T) is softmax(z / T).

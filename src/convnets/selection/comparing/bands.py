@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from convnets.evaluation.plots.drawing import INK, LINE_COLOURS, style_axes
+from convnets.evaluation.plots.drawing import INK, LINE_COLORS, style_axes
 from convnets.selection.comparing.groups import Replicates
 from convnets.selection.statistics.intervals import Interval, t_interval
 
@@ -35,12 +35,12 @@ def bands_figure(groups: Sequence[Replicates]) -> Figure:
     style_axes(axes, "Validation accuracy: mean over seeds, and its 95 % interval", "epoch")
     for place, group in enumerate(groups):
         points = band(group)
-        colour = LINE_COLOURS[place % len(LINE_COLOURS)]
+        color = LINE_COLORS[place % len(LINE_COLORS)]
         epochs = [epoch for epoch, _ in points]
         name = f"{group.path.name} ({len(group.runs)} seeds)".replace("$", r"\$").lstrip("_")
-        axes.plot(epochs, [each.estimate for _, each in points], color=colour, linewidth=2, label=name)
+        axes.plot(epochs, [each.estimate for _, each in points], color=color, linewidth=2, label=name)
         lows, highs = [each.low for _, each in points], [each.high for _, each in points]
-        axes.fill_between(epochs, lows, highs, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(epochs, lows, highs, color=color, alpha=0.2, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")

@@ -19,7 +19,7 @@ from convnets.errors import ConfigError, TrainingError
 from convnets.evaluation.plots.drawing import BLUE, GRID, INK, ORANGE, style_axes
 from convnets.models.answers import logits_of
 from convnets.training.config import TrainConfig
-from convnets.training.optimization.optimizers import build_optimiser
+from convnets.training.optimization.optimizers import build_optimizer
 from convnets.training.task import prepare
 
 __all__ = ["RangeTest", "find_learning_rate", "steepest"]
@@ -99,7 +99,7 @@ def find_learning_rate(
     task = prepare(network, data, config, arguments=arguments, progress=progress)
     device = task.hardware.device
     model = task.network.to(device).train()
-    optimiser = build_optimiser(model, config)
+    optimizer = build_optimizer(model, config)
     batches = Batches(
         task.train, task.preprocess, config.batch_size, device=device, shuffle=True, seed=config.seed,
         augment=task.augment, workers=task.workers,
@@ -109,7 +109,7 @@ def find_learning_rate(
     endless = itertools.chain.from_iterable(batches.epoch(epoch) for epoch in itertools.count())
     for step, batch in zip(range(steps), endless, strict=False):
         rate = low * (high / low) ** (step / (steps - 1))
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate * group.get("rate", 1.0)
         with task.hardware.autocast():
             logits = logits_of(model(batch.images))
@@ -119,9 +119,9 @@ def find_learning_rate(
             break
         rates.append(rate)
         losses.append(value)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
     smoothed = _smooth(losses)
     return RangeTest(tuple(rates), tuple(losses), tuple(smoothed), rates[steepest(smoothed)])
 

@@ -16,8 +16,8 @@ from convnets.data.shards.paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.errors import ConfigError, RunError, UsageError
 from convnets.models.catalogue import model_entry
-from convnets.selection.folds.conclusion import conclude
 from convnets.selection.folds.cross_validation import RECORD, CrossValidation, read_cross_validation
+from convnets.selection.folds.finalize import finalize
 from convnets.selection.folds.side_by_side import PlannedFold, train_fold, train_folds
 from convnets.selection.folds.splitting import Fold, groups_by_name, make_folds
 from convnets.training.config import TrainConfig
@@ -106,7 +106,7 @@ def cross_validate(
         stopped = _one_by_one(planned, make, listeners, progress)
     found = read_cross_validation(path, stopped)
     if found.complete:
-        conclude(found, splits.train, planned, config, progress)
+        finalize(found, splits.train, planned, config, progress)
     return found
 
 

@@ -36,8 +36,8 @@ def make_ensemble(models: Sequence[TrainedModel], metrics: dict[str, Any] | None
     for other in models[1:]:
         if _kind(other) != _kind(first):
             raise InputError(f"an ensemble of {_kind(first)} and {_kind(other)}; allowed: equal ones")
-    normalisation = [(model.preprocess.mean, model.preprocess.std) for model in models]
-    made = Ensemble([cast(ImageClassifier, model.network) for model in models], normalisation).eval()
+    normalization = [(model.preprocess.mean, model.preprocess.std) for model in models]
+    made = Ensemble([cast(ImageClassifier, model.network) for model in models], normalization).eval()
     channels = first.preprocess.channels
     made.architecture = Architecture(
         ENSEMBLE, {"member": first.architecture, "count": len(models), "channels": channels}

@@ -15,13 +15,13 @@ __all__ = [
     "class_thresholds",
     "confident_joint",
     "estimated_joint",
-    "normalised_margins",
+    "normalized_margins",
     "prune_by_noise_rate",
 ]
 
 
 def class_thresholds(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """float64 K: t_j, the mean probability of class j over the images labelled j (equation 2); 1 for a class of none.
+    """float64 K: t_j, the mean probability of class j over the images labeled j (equation 2); 1 for a class of none.
 
     >>> class_thresholds(torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]), torch.tensor([0, 0, 1])).round(decimals=3)
     tensor([0.8000, 0.8000], dtype=torch.float64)
@@ -34,7 +34,7 @@ def class_thresholds(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def confident_joint(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """int64 K×K: images labelled i that are confidently j (equation 1).
+    """int64 K×K: images labeled i that are confidently j (equation 1).
 
     Confident are the classes with p_j ≥ t_j; of several the most probable of them. Images that are confidently nothing
     are not counted.
@@ -59,10 +59,10 @@ def estimated_joint(joint: Tensor, labels: Tensor) -> Tensor:
     return scaled / scaled.sum()
 
 
-def normalised_margins(probabilities: Tensor, labels: Tensor) -> Tensor:
+def normalized_margins(probabilities: Tensor, labels: Tensor) -> Tensor:
     """float64 N: p of the given class minus the largest other one; from −1, surely wrong, to 1.
 
-    >>> normalised_margins(torch.tensor([[0.25, 0.75]]), torch.tensor([0])).item()
+    >>> normalized_margins(torch.tensor([[0.25, 0.75]]), torch.tensor([0])).item()
     -0.5
     """
     _check(probabilities, labels)
@@ -72,9 +72,9 @@ def normalised_margins(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def prune_by_noise_rate(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """bool N: the images that are probably labelled wrong ("PBNR", section 3.2).
+    """bool N: the images that are probably labeled wrong ("PBNR", section 3.2).
 
-    For each pair i ≠ j as many images as the estimated joint expects, N·Q_ij to the nearest: of those labelled i, the
+    For each pair i ≠ j as many images as the estimated joint expects, N·Q_ij to the nearest: of those labeled i, the
     ones with the largest p_j − p_i. An image whose given class is the most probable one is never among them.
     """
     p = probabilities.double()
@@ -87,7 +87,7 @@ def prune_by_noise_rate(probabilities: Tensor, labels: Tensor) -> Tensor:
             if other != given and count and len(members):
                 gaps = p[members, other] - p[members, given]
                 wrong[members[gaps.argsort(descending=True, stable=True)[:count]]] = True
-    return wrong & (normalised_margins(probabilities, labels) < 0)
+    return wrong & (normalized_margins(probabilities, labels) < 0)
 
 
 def _check(probabilities: Tensor, labels: Tensor) -> None:

@@ -30,7 +30,7 @@ class Corrected:
 
     images: ImageSet
     dropped: int
-    relabelled: int
+    relabeled: int
 
 
 def apply_corrections(images: ImageSet, path: Path | str, *, correct: bool = False) -> Corrected:
@@ -41,7 +41,7 @@ def apply_corrections(images: ImageSet, path: Path | str, *, correct: bool = Fal
     """
     path = Path(path)
     labels, kept = images.labels.clone(), torch.ones(len(images), dtype=torch.bool)
-    relabelled = 0
+    relabeled = 0
     for row in _rows(path):
         action = "correct" if correct and row["action"] == "drop" else row["action"]
         index, given, suggested = int(row["index"]), row["given"], row["suggested"]
@@ -54,11 +54,11 @@ def apply_corrections(images: ImageSet, path: Path | str, *, correct: bool = Fal
             kept[index] = False
         elif action == "correct":
             labels[index] = images.classes.index(suggested)
-            relabelled += 1
+            relabeled += 1
     if not kept.any():
         raise DataError(f"{path} drops every image of {images.source}; keep some")
     found = replace(images, labels=labels).subset(kept)
-    return Corrected(found, int((~kept).sum()), relabelled)
+    return Corrected(found, int((~kept).sum()), relabeled)
 
 
 def train_corrected(

@@ -18,7 +18,7 @@ from convnets.selection.folds.out_of_fold import OutOfFold
 from convnets.selection.labels.confident_learning import (
     confident_joint,
     estimated_joint,
-    normalised_margins,
+    normalized_margins,
     prune_by_noise_rate,
 )
 
@@ -138,7 +138,7 @@ def find_label_errors(found: OutOfFold) -> LabelErrors:
     """
     p, labels = found.probabilities, found.labels
     wrong = prune_by_noise_rate(p, labels)
-    margins = normalised_margins(p, labels)
+    margins = normalized_margins(p, labels)
     joint = estimated_joint(confident_joint(p, labels), labels)
     places = wrong.nonzero().flatten()
     order = places[margins[places].argsort(stable=True)].tolist()
@@ -152,7 +152,7 @@ def find_label_errors(found: OutOfFold) -> LabelErrors:
 
 def rank_images(found: OutOfFold) -> list[int]:
     """Every image, the most suspicious first: those that were found, then the rest, each by margin."""
-    margins = normalised_margins(found.probabilities, found.labels)
+    margins = normalized_margins(found.probabilities, found.labels)
     wrong = prune_by_noise_rate(found.probabilities, found.labels)
     places: list[int] = (margins - 4 * wrong.double()).argsort(stable=True).tolist()
     return places

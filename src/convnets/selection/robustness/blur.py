@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 from convnets.selection.robustness.sampling import gaussian_blur, line_blur, zoom
 
 __all__ = ["defocus_blur", "disk", "glass_blur", "motion_blur", "zoom_blur"]
@@ -29,7 +29,7 @@ def disk(radius: float, softness: float) -> Tensor:
     return soft[0, 0] / soft.sum()
 
 
-def defocus_blur(images: Tensor, severity: int, _: Draws) -> Tensor:
+def defocus_blur(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Each point becomes a small disk, on images below 32 pixels that of 32: a smaller one would be a point."""
     radius, softness = _DEFOCUS[severity - 1]
     kernel = disk(radius * max(1.0, images.shape[-1] / 32), softness).to(images.device)
@@ -38,8 +38,8 @@ def defocus_blur(images: Tensor, severity: int, _: Draws) -> Tensor:
     return F.conv2d(flat, kernel[None, None]).view_as(images)
 
 
-def glass_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Smoothed, neighbours swapped at random one after another from the lower right, smoothed again."""
+def glass_blur(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
+    """Smoothed, neighbors swapped at random one after another from the lower right, smoothed again."""
     sigma, reach, rounds = _GLASS[severity - 1]
     scale = images.shape[-1] / 32
     sigma, reach = sigma * scale, max(1, round(reach * scale))
@@ -61,7 +61,7 @@ def glass_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return gaussian_blur(blurred.flatten(2).gather(2, place).view_as(images), sigma)
 
 
-def motion_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def motion_blur(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """A camera that moves, from 45 degrees up to 45 degrees down."""
     radius, sigma = _MOTION[severity - 1]
     scale = images.shape[-1] / 32
@@ -69,7 +69,7 @@ def motion_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return line_blur(images, radius * scale, sigma * scale, degrees)
 
 
-def zoom_blur(images: Tensor, severity: int, _: Draws) -> Tensor:
+def zoom_blur(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """The mean of the image and of itself drawn nearer and nearer, by 1.00, 1.01 and so on."""
     steps = round((_ZOOM[severity - 1] - 1) * 100)
     total = images.clone()

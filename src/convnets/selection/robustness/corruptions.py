@@ -16,14 +16,14 @@ from torch import Tensor
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.selection.robustness.blur import defocus_blur, glass_blur, motion_blur, zoom_blur
 from convnets.selection.robustness.digital import contrast, elastic_transform, jpeg_compression, pixelate
-from convnets.selection.robustness.draws import Draws
 from convnets.selection.robustness.moves import rotation, scale, shift
 from convnets.selection.robustness.noise import gaussian_noise, impulse_noise, shot_noise
+from convnets.selection.robustness.random_params import RandomParams
 from convnets.selection.robustness.weather import brightness, fog, frost, snow
 
 __all__ = ["CORRUPTIONS", "MOVES", "SEVERITIES", "corrupt"]
 
-Corruption = Callable[[Tensor, int, Draws], Tensor]
+Corruption = Callable[[Tensor, int, RandomParams], Tensor]
 
 _FUNCTIONS: tuple[Corruption, ...] = (
     *(gaussian_noise, shot_noise, impulse_noise),
@@ -71,5 +71,5 @@ def corrupt(
     places = range(len(images)) if indices is None else indices
     if len(places) != len(images):
         raise InputError(f"{len(places)} indices for {len(images)} images; give one for each")
-    worse = _BY_NAME[name](images.float() / 255, severity, Draws(seed, tuple(places)))
+    worse = _BY_NAME[name](images.float() / 255, severity, RandomParams(seed, tuple(places)))
     return (worse.clamp(0, 1) * 255).round().to(torch.uint8)

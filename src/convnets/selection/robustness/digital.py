@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 from convnets.selection.robustness.sampling import gaussian_blur, places, sample
 
 __all__ = ["box_resampling", "contrast", "elastic_transform", "jpeg_compression", "pixelate"]
@@ -21,13 +21,13 @@ _PIXELATE = (0.95, 0.9, 0.85, 0.75, 0.65)
 _JPEG = (80, 65, 58, 50, 40)
 
 
-def contrast(images: Tensor, severity: int, _: Draws) -> Tensor:
+def contrast(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Every channel drawn to its own mean."""
     mean = images.mean((2, 3), keepdim=True)
     return (images - mean) * _CONTRAST[severity - 1] + mean
 
 
-def elastic_transform(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def elastic_transform(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Bent: three points move and take the image along, then every pixel moves a little, smoothly.
 
     Simard, Steinkraus & Platt 2003, "Best practices for convolutional neural networks applied to visual document
@@ -59,7 +59,7 @@ def elastic_transform(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return sample(bent, rows + field[:, 0], columns + field[:, 1])
 
 
-def pixelate(images: Tensor, severity: int, _: Draws) -> Tensor:
+def pixelate(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Smaller and larger again, by boxes."""
     for axis in (2, 3):
         side = images.shape[axis]
@@ -75,15 +75,15 @@ def box_resampling(before: int, after: int) -> Tensor:
     support = 0.5 * max(scale, 1.0)
     weights = torch.zeros(after, before)
     for place in range(after):
-        centre = (place + 0.5) * scale
-        first, last = max(0, int(centre - support + 0.5)), min(before, int(centre + support + 0.5))
+        center = (place + 0.5) * scale
+        first, last = max(0, int(center - support + 0.5)), min(before, int(center + support + 0.5))
         for pixel in range(first, last):
-            distance = (pixel - centre + 0.5) / max(scale, 1.0)
+            distance = (pixel - center + 0.5) / max(scale, 1.0)
             weights[place, pixel] = float(-0.5 < distance <= 0.5)
     return weights / weights.sum(1, keepdim=True)
 
 
-def jpeg_compression(images: Tensor, severity: int, _: Draws) -> Tensor:
+def jpeg_compression(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Written as a JPEG file and read back, by Pillow."""
     found = []
     for pixels in (images * 255).round().to(torch.uint8).cpu():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 from convnets.selection.robustness.sampling import places, sample
 
 __all__ = ["rotation", "scale", "shift", "shifted"]
@@ -18,7 +18,7 @@ _ROTATION = (5.0, 10.0, 15.0, 20.0, 30.0)  # degrees
 _SCALE = (0.95, 0.9, 0.8, 0.7, 0.6)
 
 
-def shift(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def shift(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Shifted by so many whole pixels, up, down, left or right."""
     pixels = max(1, round(_SHIFT[severity - 1] * images.shape[-1] / 32))
     way = (draws.uniform("shift") * 4).floor().long()
@@ -44,14 +44,14 @@ def shifted(images: Tensor, down: int, right: int) -> Tensor:
     return moved
 
 
-def rotation(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def rotation(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Turned around the middle, to the left or to the right, bilinear."""
     sign = torch.where(draws.uniform("rotation") < 0.5, -1.0, 1.0).double()
     angle = (sign * _ROTATION[severity - 1] * torch.pi / 180).to(images.device).view(-1, 1, 1)
     return _mapped(images, angle.cos().float(), angle.sin().float())
 
 
-def scale(images: Tensor, severity: int, _: Draws) -> Tensor:
+def scale(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Smaller, around the middle, bilinear."""
     grown = torch.full((1, 1, 1), 1 / _SCALE[severity - 1], device=images.device)
     return _mapped(images, grown, torch.zeros_like(grown))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 
 __all__ = ["gaussian_noise", "impulse_noise", "shot_noise"]
 
@@ -14,19 +14,19 @@ _SHOT = (500.0, 250.0, 100.0, 75.0, 50.0)
 _IMPULSE = (0.01, 0.02, 0.03, 0.05, 0.07)
 
 
-def gaussian_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def gaussian_noise(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """x + σ·n with n normal: little light."""
     noise = draws.normal("gaussian_noise", *images.shape[1:]).to(images.device)
     return images + _GAUSSIAN[severity - 1] * noise
 
 
-def shot_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def shot_noise(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Poisson(c·x) / c: light comes in particles."""
     particles = _SHOT[severity - 1]
     return draws.poisson("shot_noise", images * particles).to(images.device) / particles
 
 
-def impulse_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def impulse_noise(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """A share of all values becomes 0 or 1, each as often: bits in error."""
     half = _IMPULSE[severity - 1] / 2
     chance = draws.uniform("impulse_noise", *images.shape[1:]).to(images.device)

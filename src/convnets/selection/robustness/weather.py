@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convnets.data.preprocess import convert_channels
-from convnets.selection.robustness.draws import Draws
+from convnets.selection.robustness.random_params import RandomParams
 from convnets.selection.robustness.sampling import line_blur, zoom
 
 __all__ = ["brightness", "fog", "fractal", "frost", "snow"]
@@ -24,7 +24,7 @@ _FOG = ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75))  # thickne
 _BRIGHTNESS = (0.05, 0.1, 0.15, 0.2, 0.3)
 
 
-def snow(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def snow(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Flakes that fall, twice, the second time from the other side, over a paler image."""
     mean, spread, size, threshold, radius, sigma, kept = _SNOW[severity - 1]
     scale = images.shape[-1] / 32
@@ -37,7 +37,7 @@ def snow(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return kept * images + (1 - kept) * pale + flakes + flakes.flip(2, 3)
 
 
-def frost(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def frost(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Crystals in front of the image.
 
     Differs from CIFAR-10-C, which lays photographs of frost over it: these are ridges of a fractal, (1 − |2f − 1|)⁴.
@@ -47,7 +47,7 @@ def frost(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return own * images + crystals * ridges
 
 
-def fog(images: Tensor, severity: int, draws: Draws) -> Tensor:
+def fog(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """A cloud in front of the image, scaled so that its brightest pixel stays as bright."""
     thickness, smoothness = _FOG[severity - 1]
     brightest = images.amax((1, 2, 3), keepdim=True)
@@ -55,14 +55,14 @@ def fog(images: Tensor, severity: int, draws: Draws) -> Tensor:
     return clouded * brightest / (brightest + thickness)
 
 
-def brightness(images: Tensor, severity: int, _: Draws) -> Tensor:
-    """The V of HSV, the largest channel, grows; colour and saturation stay."""
+def brightness(images: Tensor, severity: int, _: RandomParams) -> Tensor:
+    """The V of HSV, the largest channel, grows; color and saturation stay."""
     value = images.amax(1, keepdim=True)
     wanted = (value + _BRIGHTNESS[severity - 1]).clamp(max=1)
     return torch.where(value > 0, images * wanted / value.clamp(min=1e-12), wanted)
 
 
-def fractal(images: Tensor, decay: float, purpose: str, draws: Draws) -> Tensor:
+def fractal(images: Tensor, decay: float, purpose: str, draws: RandomParams) -> Tensor:
     """float32 N×1×H×W from 0 to 1: a plasma fractal by diamonds and squares on a ring of 2^k × 2^k.
 
     Fournier, Fussell & Carpenter 1982, "Computer rendering of stochastic models"; each halving of the step divides

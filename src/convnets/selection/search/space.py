@@ -43,7 +43,7 @@ Space = dict[str, Range | Choice]
 """By option of a run, or argument of the network such as dropout."""
 
 
-def default_space(network: str, optimiser: str = "adamw") -> Space:
+def default_space(network: str, optimizer: str = "adamw") -> Space:
     """What is tried for a network where nothing else is said.
 
     >>> default_space("lenet_bn")["learning_rate"].log
@@ -51,13 +51,13 @@ def default_space(network: str, optimiser: str = "adamw") -> Space:
     """
     rates = {"adamw": (3e-4, 0.1), "sgd": (1e-2, 1.0), "muon": (0.01, 0.5)}
     space: Space = {
-        "learning_rate": Range(*rates[optimiser], log=True),
+        "learning_rate": Range(*rates[optimizer], log=True),
         "batch_size": Choice((64, 128, 256)),
         "weight_decay": Range(1e-5, 0.3, log=True),
         "schedule": Choice(("one-cycle", "cosine", "linear")),
         "label_smoothing": Range(0.0, 0.15),
         "augment": Choice(("", "crop:1", "flip,crop:1")),
-        "initialiser": Choice(("xavier-uniform", "kaiming-normal")),
+        "initializer": Choice(("xavier-uniform", "kaiming-normal")),
     }
     if "dropout" in model_entry(network).options:
         space["dropout"] = Range(0.0, 0.7)

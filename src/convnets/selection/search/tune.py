@@ -128,7 +128,7 @@ def tune(
     2
     """
     config = config or TrainConfig()
-    space = default_space(network, config.optimiser) if space is None else space
+    space = default_space(network, config.optimizer) if space is None else space
     _check(network, config, trials, sampler, pruner)
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
     splits = Splits(splits) if isinstance(splits, ImageSet) else splits

@@ -11,14 +11,18 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.training_state import Scored, TrainingState
-from convnets.core.distributed.world import World, local_rank_in_environment, threads_in_environment
+from convnets.core.distributed.process_group import (
+    ProcessGroup,
+    local_rank_in_environment,
+    threads_in_environment,
+)
 from convnets.core.hardware import usable_cores
 from convnets.data.image_set import ImageSet
 from convnets.errors import ConfigError
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
 
-__all__ = ["Beginning", "Score", "begin_together", "evaluate_shares", "here", "trains_on_cuda"]
+__all__ = ["Beginning", "Score", "begin_together", "config_for_rank", "evaluate_shares", "trains_on_cuda"]
 
 _RUNNING = "running"
 
@@ -65,7 +69,7 @@ class _Plain(TypedDict):
     over: str
 
 
-def begin_together(world: World, begin: Callable[[], Beginning]) -> Beginning:
+def begin_together(world: ProcessGroup, begin: Callable[[], Beginning]) -> Beginning:
     """`begin` in process 0, which finds or makes the run and reads its state; the others begin from the same."""
     made: list[Beginning] = []
 
@@ -96,7 +100,7 @@ def trains_on_cuda(config: TrainConfig) -> bool:
     return config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
 
 
-def here(config: TrainConfig, world: World) -> TrainConfig:
+def config_for_rank(config: TrainConfig, world: ProcessGroup) -> TrainConfig:
     """The options as this process uses them: a GPU for itself, its share of the cores.
 
     Raises ConfigError for what several processes cannot do.
@@ -113,7 +117,10 @@ def here(config: TrainConfig, world: World) -> TrainConfig:
 
 
 def evaluate_shares(
-    world: World, network: nn.Module, images: ImageSet, evaluate: Callable[[nn.Module, ImageSet], Scored]
+    world: ProcessGroup,
+    network: nn.Module,
+    images: ImageSet,
+    evaluate: Callable[[nn.Module, ImageSet], Scored],
 ) -> Scored:
     """`evaluate` on this process's share of `images`; accuracy and loss of all, each image counted once."""
     if world.size == 1:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from convnets.core.distributed.world import World
+from convnets.core.distributed.process_group import ProcessGroup
 from convnets.data.batches import Batch
 
 __all__ = ["AllHeads", "HasAuxiliaryHeads", "SharedGradients", "summed"]
@@ -31,7 +31,7 @@ class AllHeads(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images float N×C×S×S → N×K each."""
+        """Normalized images float N×C×S×S → N×K each."""
         return cast(HasAuxiliaryHeads, self.network).forward_with_auxiliary(x)
 
 
@@ -43,7 +43,9 @@ class SharedGradients:
     are process 0's at every step's beginning, so that its state suffices to go on from.
     """
 
-    def __init__(self, world: World, through: Callable[[Tensor], Any], *, some_unused: bool = False) -> None:
+    def __init__(
+        self, world: ProcessGroup, through: Callable[[Tensor], Any], *, some_unused: bool = False
+    ) -> None:
         self.factor = world.size
         self._through = through
         self._engine: Any = None
@@ -73,7 +75,7 @@ class SharedGradients:
         return cast("contextlib.AbstractContextManager[None]", self._engine.no_sync())
 
 
-def summed(world: World, loss: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+def summed(world: ProcessGroup, loss: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """The sum of losses and the number of right answers over all processes; scalars."""
     if world.size == 1:
         return loss, right

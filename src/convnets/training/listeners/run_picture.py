@@ -65,8 +65,8 @@ class RunPicture:
         full = _WIDTH - 2 * _MARGIN
         done = full * min(1.0, max(0.0, self.share))
         return [
-            f'<rect x="{_MARGIN}" y="55" width="{width:.1f}" height="4" rx="2" fill="{colour}"/>'
-            for width, colour in ((full, _LINES), (done, _BLUE))
+            f'<rect x="{_MARGIN}" y="55" width="{width:.1f}" height="4" rx="2" fill="{color}"/>'
+            for width, color in ((full, _LINES), (done, _BLUE))
         ]
 
     def _curves(self) -> str:

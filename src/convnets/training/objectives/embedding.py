@@ -1,4 +1,4 @@
-"""EmbeddingObjective: what a run minimises when it trains vectors instead of, or beside, classes.
+"""EmbeddingObjective: what a run minimizes when it trains vectors instead of, or beside, classes.
 
 N images of a batch, D numbers of a vector, K classes.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.errors import ConfigError, UsageError
 from convnets.evaluation.distances import pairwise_distances
-from convnets.layers.global_pooling import GeneralisedMean, pool
+from convnets.layers.global_pooling import GeneralizedMean, pool
 from convnets.models.stage import EmbedAndClassify, Stage
 from convnets.training.config import TrainConfig
 from convnets.training.objectives.pair_losses import ContrastiveLoss, MultiSimilarityLoss
@@ -85,7 +85,7 @@ class EmbeddingObjective:
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         self.loss = build_loss(config)
-        self.pool = GeneralisedMean() if config.pooling == "gem" else None
+        self.pool = GeneralizedMean() if config.pooling == "gem" else None
         self._sums = torch.zeros(4, dtype=torch.float64)
 
     def stage(self, network: nn.Module) -> Stage:
@@ -125,7 +125,7 @@ class EmbeddingObjective:
         return F.normalize(answer.flatten(1))
 
     def judge(self, answer: Tensor | tuple[Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and how many images have one of their class as nearest neighbour in the batch.
+        """The loss, and how many images have one of their class as nearest neighbor in the batch.
 
         `answer` is what `through(network)` gave; the statistics of the epoch move on.
         """

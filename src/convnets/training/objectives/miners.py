@@ -109,7 +109,7 @@ def _distance_weighted(
 def log_weights(distances: Tensor, dimensions: int) -> Tensor:
     """−log q(d): how rare a distance is between random points of a sphere, q(d) ∝ d^(n−2) · (1 − d²/4)^((n−3)/2).
 
-    Distances below 0.5 count as 0.5, or a few of the nearest, perhaps mislabelled, would be all that is drawn.
+    Distances below 0.5 count as 0.5, or a few of the nearest, perhaps mislabeled, would be all that is drawn.
     Source: Wu et al. 2017, equation 3.
     """
     d = distances.clamp(_NEAREST, _FARTHEST)

@@ -48,7 +48,7 @@ class Freezing:
     """Which parameters learn, as `freeze` and `freeze_epochs` say; `undo` leaves them as they were found.
 
     What matches `freeze` never learns; in the first `freeze_epochs` epochs the last layer learns alone. A batch norm
-    whose parameters do not learn keeps its moving statistics and normalises by them, as in evaluation: they belong to
+    whose parameters do not learn keeps its moving statistics and normalizes by them, as in evaluation: they belong to
     what was learned before.
     """
 

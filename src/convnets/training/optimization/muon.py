@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 from convnets.core.hardware import bf16_is_native
-from convnets.training.optimization.prompt_optimizers import PromptOptimiser
+from convnets.training.optimization.prompt_optimizers import PromptOptimizer
 
-__all__ = ["Muon", "orthogonalise"]
+__all__ = ["Muon", "orthogonalize"]
 
 # Jordan et al. 2024: steep at 0, so that few steps lift small singular values; the result lies within about 0.7 to 1.2
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _TINY = 1e-7
 
 
-def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     """Roughly U Vᵀ of the singular value decomposition U Σ Vᵀ of a matrix M×N, by matrix products alone.
 
     Newton–Schulz iteration with a quintic: X ← a X + (b A + c A²) X with A = X Xᵀ moves every singular value σ of
     X to a σ + b σ³ + c σ⁵, from X = matrix / ‖matrix‖ on. Few steps leave directions far below the largest short.
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". In the matrix's own type.
 
-    >>> torch.linalg.matrix_norm(orthogonalise(torch.diag(torch.tensor([3.0, 2.0])), steps=5), 2).item() < 1.3
+    >>> torch.linalg.matrix_norm(orthogonalize(torch.diag(torch.tensor([3.0, 2.0])), steps=5), 2).item() < 1.3
     True
     """
     a, b, c = _QUINTIC
@@ -39,7 +39,7 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     return x.T if tall else x
 
 
-class Muon(PromptOptimiser):
+class Muon(PromptOptimizer):
     """SGD with Nesterov's momentum, except in groups marked `orthogonal`: there a step goes along U Vᵀ.
 
     An orthogonal group holds weights of two axes or more, O outputs first. Before each step a weight is scaled to the
@@ -99,6 +99,6 @@ class Muon(PromptOptimiser):
         if orthogonal:
             parameter.mul_(math.sqrt(len(parameter)) / (parameter.norm() + _TINY))
             dtype = torch.bfloat16 if bf16_is_native(parameter.device) else torch.float32
-            direction = orthogonalise(gradient.reshape(len(gradient), -1).to(dtype), group["steps"])
+            direction = orthogonalize(gradient.reshape(len(gradient), -1).to(dtype), group["steps"])
             gradient = direction.view(parameter.shape).to(parameter.dtype)
         parameter.add_(gradient, alpha=-group["lr"])

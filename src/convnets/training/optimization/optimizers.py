@@ -1,4 +1,4 @@
-"""Optimisers by name, and the penalties and caps that hold weights down."""
+"""Optimizers by name, and the penalties and caps that hold weights down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convnets.training.optimization.freezing import backbone_of
 from convnets.training.optimization.muon import Muon
 from convnets.training.optimization.prompt_optimizers import SGD, AdamW
 
-__all__ = ["build_optimiser", "cap_weight_norms", "weight_penalty", "weights_of"]
+__all__ = ["build_optimizer", "cap_weight_norms", "weight_penalty", "weights_of"]
 
 
 def weights_of(network: nn.Module) -> list[nn.Parameter]:
@@ -21,13 +21,13 @@ def weights_of(network: nn.Module) -> list[nn.Parameter]:
     return [p for p in network.parameters() if p.requires_grad and p.ndim >= 2]
 
 
-def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD, AdamW or Muon over the trainable parameters; weight decay on weights only (He et al. 2019, "Bag of tricks").
 
     A group's learning rate is the run's times its `rate`, for all layers but the last times `backbone_rate` too.
     Muon steps orthogonally on filters, weights of four axes; a classifier's rows are not to be of one length.
     """
-    muon = config.optimiser == "muon"
+    muon = config.optimizer == "muon"
     weights = weights_of(network)
     filters = [p for p in weights if muon and p.ndim == 4]
     biases, others = _biases_and_others(network, config)
@@ -40,7 +40,7 @@ def build_optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     groups = _with_rates(groups, network, config.backbone_rate)
     rate = config.peak_learning_rate
     fused = next(network.parameters()).device.type in ("cpu", "cuda")
-    if config.optimiser == "adamw":
+    if config.optimizer == "adamw":
         return AdamW(groups, lr=rate, betas=(float(config.momentum), 0.999), fused=fused)
     nesterov = config.nesterov and config.momentum > 0
     if muon:
@@ -89,7 +89,7 @@ def weight_penalty(weights: Iterable[Tensor], l1: float, l2: float) -> Tensor:
 def cap_weight_norms(weights: Iterable[Tensor], cap: float) -> None:
     """Scale each unit's incoming weights back to Euclidean norm `cap` where it is larger, in place.
 
-    The hard counterpart of weight decay (max-norm regularisation, Srivastava et al. 2014). A unit is an output
+    The hard counterpart of weight decay (max-norm regularization, Srivastava et al. 2014). A unit is an output
     channel of a convolution or an output of a linear layer: the first axis.
     """
     for weight in weights:

@@ -1,7 +1,7 @@
 """PyTorch's SGD and AdamW, ready at once: the same steps to the bit, without waiting for PyTorch's compiler.
 
-PyTorch wraps the methods of its optimisers so that `torch.compile` treats them rightly, and the wrappers import the
-compiler at their first call: 1.3 s and 600 modules that an optimiser which is not compiled has no use for. The
+PyTorch wraps the methods of its optimizers so that `torch.compile` treats them rightly, and the wrappers import the
+compiler at their first call: 1.3 s and 600 modules that an optimizer which is not compiled has no use for. The
 methods below are the ones inside those wrappers. This file is the one place that reaches for them.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-__all__ = ["SGD", "AdamW", "PromptOptimiser"]
+__all__ = ["SGD", "AdamW", "PromptOptimizer"]
 
 
-class PromptOptimiser(torch.optim.Optimizer):
-    """An optimiser whose own methods come without the compiler; a `step` is to be written by who inherits from it."""
+class PromptOptimizer(torch.optim.Optimizer):
+    """An optimizer whose own methods come without the compiler; a `step` is to be written by who inherits from it."""
 
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
@@ -25,7 +25,7 @@ class PromptOptimiser(torch.optim.Optimizer):
     load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
 
 
-class SGD(PromptOptimiser, torch.optim.SGD):
+class SGD(PromptOptimizer, torch.optim.SGD):
     """`torch.optim.SGD`, ready at once.
 
     >>> weight = torch.nn.Parameter(torch.ones(1))
@@ -41,7 +41,7 @@ class SGD(PromptOptimiser, torch.optim.SGD):
         return inspect.unwrap(torch.optim.SGD.step)(self, closure)
 
 
-class AdamW(PromptOptimiser, torch.optim.AdamW):
+class AdamW(PromptOptimizer, torch.optim.AdamW):
     """`torch.optim.AdamW`, ready at once.
 
     >>> weight = torch.nn.Parameter(torch.ones(1))

@@ -33,7 +33,7 @@ class StepGuard:
     def __init__(
         self,
         network: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         config: TrainConfig,
         say: Callable[[str], None],
     ) -> None:
@@ -45,10 +45,10 @@ class StepGuard:
         self._buffers = list(network.buffers())
         self._before: list[Tensor] = []
         on_cuda = self._parameters[0].device.type == "cuda" if self._parameters else False
-        fused = getattr(optimiser, "_step_supports_amp_scaling", False)
+        fused = getattr(optimizer, "_step_supports_amp_scaling", False)
         self.deferred = on_cuda and fused and config.non_finite == "stop"
         """Whether the device decides by itself and `check` tells later."""
-        self._optimiser: Any = optimiser
+        self._optimizer: Any = optimizer
         self._held_back: Tensor | None = None
 
     @torch.no_grad()
@@ -100,10 +100,10 @@ class StepGuard:
             )
 
     def _let_device_decide(self, total: Tensor) -> None:
-        """Fused optimisers leave everything as it is where `found_inf` is 1, as for mixed precision's scaler."""
+        """Fused optimizers leave everything as it is where `found_inf` is 1, as for mixed precision's scaler."""
         bad = (~torch.isfinite(total)).float()
         self._held_back = bad if self._held_back is None else torch.maximum(self._held_back, bad)
-        self._optimiser.grad_scale, self._optimiser.found_inf = None, self._held_back
+        self._optimizer.grad_scale, self._optimizer.found_inf = None, self._held_back
 
     def _norm(self) -> float:
         """The Euclidean norm over all gradients, before they are clipped; waits for the device."""

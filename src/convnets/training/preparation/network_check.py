@@ -19,7 +19,7 @@ from convnets.errors import ConfigError, ConvnetsError, InputError
 from convnets.models.answers import logits_of
 from convnets.training.preparation.determinism import without_deterministic_way
 
-__all__ = ["CheckedNetwork", "bare_network", "check_network", "materialise"]
+__all__ = ["CheckedNetwork", "bare_network", "check_network", "materialize"]
 
 _IMAGES = 2  # batch norm cannot learn from one
 
@@ -45,7 +45,7 @@ def bare_network(network: nn.Module) -> nn.Module:
     return bare_network(inside)
 
 
-def materialise(network: nn.Module, shape: tuple[int, int, int]) -> None:
+def materialize(network: nn.Module, shape: tuple[int, int, int]) -> None:
     """Give lazy layers their sizes by running images C×S×S through the network once; its modes stay."""
     if not any(is_lazy(tensor) for tensor in (*network.parameters(), *network.buffers())):
         return

@@ -47,7 +47,7 @@ class StartRecord:
     size: int | None
     """Side of the input that they were trained on, in pixels; None where nobody knows."""
     mean: tuple[float, ...] | None
-    """How pixels were normalised, and are again; None where it is measured on the training images."""
+    """How pixels were normalized, and are again; None where it is measured on the training images."""
     std: tuple[float, ...] | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Fitted:
     notices: tuple[str, ...] = ()
 
     @property
-    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Mean and spread that the weights expect; None where nobody knows."""
         mean, std = self.record.mean, self.record.std
         return None if mean is None or std is None else (mean, std)
@@ -137,7 +137,7 @@ class StartingWeights:
         kept = {key: value for key, value in made.arguments.items() if key not in _OF_THE_DATA}
         return made.name, {**kept, **(arguments or {})}
 
-    def fit(self, network: nn.Module, classes: tuple[str, ...], channels: int, *, normalise: bool) -> Fitted:
+    def fit(self, network: nn.Module, classes: tuple[str, ...], channels: int, *, normalize: bool) -> Fitted:
         """What of the weights goes into `network`. Raises ModelFolderError where they do not fit."""
         if self._given is None:
             assert self.record is not None
@@ -150,7 +150,7 @@ class StartingWeights:
             keep_classes=known in (None, classes),
             given_channels=None if made is None else made.arguments.get("in_channels"),
         )
-        mean, std = self._normalisation(fit, channels) if normalise else (None, None)
+        mean, std = self._normalization(fit, channels) if normalize else (None, None)
         record = StartRecord(
             source=self._given.source,
             sha256=self._given.sha256,
@@ -163,7 +163,7 @@ class StartingWeights:
         )
         return Fitted(record, fit, (_described(self._given.place, record, fit, known, classes),))
 
-    def _normalisation(
+    def _normalization(
         self, fit: Fit, channels: int
     ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
         """Mean and spread that the weights expect, for this many channels; averaged where the channels differ."""
@@ -192,7 +192,7 @@ def _described(
         given, wanted = record.channels
         parts.append(f"the first layer's filters for {given} channels were changed to {wanted}")
     if record.mean is not None:
-        parts.append("pixels are normalised as they were for these weights")
+        parts.append("pixels are normalized as they were for these weights")
     return "; ".join(parts)
 
 

@@ -42,13 +42,13 @@ class HealthProbe:
 
         Of a run on vectors only activations are measured: its loss is of batches made for it.
         """
-        labelled = learner.objective is None
+        labeled = learner.objective is None
         found = measure_health(
             learner.network,
             self._batch.images,
-            self._batch.targets if labelled else None,
+            self._batch.targets if labeled else None,
             loss=self._loss,
-            optimiser=learner.optimiser if labelled and epoch else None,
+            optimizer=learner.optimizer if labeled and epoch else None,
         )
         plain = found.to_dict(values=False)
         return HealthMeasured(epoch=epoch, **{key: value for key, value in plain.items() if key != "network"})

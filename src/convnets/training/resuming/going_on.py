@@ -9,7 +9,7 @@ from pathlib import Path
 from convnets.checkpoints.given_weights import MEMORY, read_weights
 from convnets.checkpoints.state_folder import StateFolder
 from convnets.checkpoints.training_state import TrainingState
-from convnets.core.distributed.world import World
+from convnets.core.distributed.process_group import ProcessGroup
 from convnets.core.environment import describe_environment, environment_changes
 from convnets.data.shards.paths import is_shard_pattern
 from convnets.errors import ModelFolderError, RunError
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def go_on(run: Run, task: Task, world: World) -> Beginning:
+def go_on(run: Run, task: Task, world: ProcessGroup) -> Beginning:
     """Where `run` goes on: at its last save, with its files set back to it; nowhere where it has ended.
 
     Raises RunError where it cannot go on exactly, or another process trains it.

@@ -20,6 +20,7 @@ from torch import nn
 from convnets.checkpoints.model_folder import CONFIG_FILE, TrainedModel, load_model
 from convnets.checkpoints.training_state import TrainingState
 from convnets.core.display.renderers import renderer
+from convnets.core.former_names import current_names
 from convnets.core.storage.file_lock import is_locked, locked
 from convnets.core.storage.files import naming, remove_left_overs, write_json
 from convnets.errors import RunError
@@ -103,7 +104,7 @@ class Run:
         lacking = [key for key in ("network", "data", "options") if not isinstance(settings.get(key), dict)]
         if lacking:
             raise RunError(f"{self.path / 'config.json'} is damaged: it lacks {', '.join(lacking)}")
-        return settings
+        return {**settings, "options": current_names(settings["options"], str(self.path / "config.json"))}
 
     @property
     def environment(self) -> dict[str, Any]:

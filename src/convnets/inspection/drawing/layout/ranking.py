@@ -109,21 +109,21 @@ def _ordered(rank: Sequence[int], segments: Sequence[Segment]) -> tuple[tuple[in
             break
         down = sweep % 2 == 0
         for row in rows[1:] if down else rows[-2::-1]:
-            _sort_by_neighbours(row, rows, above if down else below)
+            _sort_by_neighbors(row, rows, above if down else below)
         crossings = _crossings(rows, segments)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return tuple(tuple(row) for row in best)
 
 
-def _sort_by_neighbours(row: list[int], rows: Sequence[list[int]], neighbours: dict[int, list[int]]) -> None:
+def _sort_by_neighbors(row: list[int], rows: Sequence[list[int]], neighbors: dict[int, list[int]]) -> None:
     place = {vertex: index for each in rows for index, vertex in enumerate(each)}
 
-    def centre(vertex: int) -> float:
-        near = neighbours.get(vertex)
+    def center(vertex: int) -> float:
+        near = neighbors.get(vertex)
         return sum(place[each] for each in near) / len(near) if near else place[vertex]
 
-    row.sort(key=centre)  # a stable sort: what has no reason to move stays
+    row.sort(key=center)  # a stable sort: what has no reason to move stays
 
 
 def _crossings(rows: Sequence[Sequence[int]], segments: Sequence[Segment]) -> int:

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 
 __all__ = ["Pull", "straighten"]
 
-_BALANCE = 0.1  # what a vertex gains in the middle of its neighbours, against 1 for a straight link
+_BALANCE = 0.1  # what a vertex gains in the middle of its neighbors, against 1 for a straight link
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def straighten(
 
 
 def _fans(pulls: Sequence[Pull]) -> list[tuple[int, list[tuple[int, float]]]]:
-    """Vertices with several neighbours above or below, and where these want them."""
+    """Vertices with several neighbors above or below, and where these want them."""
     below: dict[int, list[tuple[int, float]]] = {}
     above: dict[int, list[tuple[int, float]]] = {}
     for pull in pulls:

@@ -21,7 +21,7 @@ from convnets.training.recording.embedding import conclude_embedding
 from convnets.training.runs.run import Run
 from convnets.training.task import Task
 
-__all__ = ["conclude", "evaluate_on"]
+__all__ = ["evaluate_on", "finalize"]
 
 
 def evaluate_on(
@@ -33,7 +33,7 @@ def evaluate_on(
     )
 
 
-def conclude(
+def finalize(
     run: Run,
     task: Task,
     state: TrainingState,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from convnets.core.distributed import board
-from convnets.core.distributed.board import Board, Unreachable
+from convnets.core.distributed.heartbeat import Heartbeat, Unreachable
 
 
 class Shelf:
@@ -35,18 +35,18 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def three() -> Iterator[list[Board]]:
+def three() -> Iterator[list[Heartbeat]]:
     shelf = Shelf()
-    boards = [Board(lambda: shelf, rank, 3, f"process {rank} on here") for rank in range(3)]
+    boards = [Heartbeat(lambda: shelf, rank, 3, f"process {rank} on here") for rank in range(3)]
     yield boards
     for each in boards:
         each.close()
 
 
-def test_all_meet_and_hear_what_each_has_left(three: list[Board]) -> None:
+def test_all_meet_and_hear_what_each_has_left(three: list[Heartbeat]) -> None:
     heard: dict[int, list[str]] = {}
 
-    def meet(each: Board) -> None:
+    def meet(each: Heartbeat) -> None:
         heard[each.rank] = each.meet("start", f"word {each.rank}")
 
     threads = [threading.Thread(target=meet, args=(each,)) for each in three]
@@ -57,7 +57,7 @@ def test_all_meet_and_hear_what_each_has_left(three: list[Board]) -> None:
     assert heard == {rank: ["word 0", "word 1", "word 2"] for rank in range(3)}
 
 
-def test_a_silent_one_is_named(three: list[Board]) -> None:
+def test_a_silent_one_is_named(three: list[Heartbeat]) -> None:
     three[2].close()
     fate = three[0].fate_of_others()
     assert fate.ranks == [2]
@@ -69,7 +69,7 @@ def test_a_silent_one_is_named(three: list[Board]) -> None:
     assert three[0].fate_of_others().ranks == [1, 2]
 
 
-def test_one_that_said_why_it_ends_is_believed(three: list[Board]) -> None:
+def test_one_that_said_why_it_ends_is_believed(three: list[Heartbeat]) -> None:
     three[1].post("error", "no such file")
     fate = three[0].fate_of_others()
     assert (fate.ranks, str(fate), fate.said) == ([1], "rank 1 ended: no such file", True)
@@ -78,11 +78,11 @@ def test_one_that_said_why_it_ends_is_believed(three: list[Board]) -> None:
     assert not three[0].is_said_by_lower("no such file", 0.1)
 
 
-def test_all_that_answer_are_not_blamed(three: list[Board]) -> None:
+def test_all_that_answer_are_not_blamed(three: list[Heartbeat]) -> None:
     assert three[0].fate_of_others().ranks == []
 
 
-def test_waiting_ends_with_the_one_that_is_waited_for(three: list[Board]) -> None:
+def test_waiting_ends_with_the_one_that_is_waited_for(three: list[Heartbeat]) -> None:
     three[1].post("start", "")
     three[2].close()
     with pytest.raises(Unreachable, match="rank 2"):

@@ -1,10 +1,10 @@
-"""Shown: how shapes, large numbers and bytes are written in tables."""
+"""Formatting: how shapes, large numbers and bytes are written in tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["CONVENTION", "FIELD_CONVENTION", "MEMORY_CONVENTION", "shown_bytes", "shown_shape"]
+__all__ = ["CONVENTION", "FIELD_CONVENTION", "MEMORY_CONVENTION", "format_bytes", "format_shape"]
 
 CONVENTION = (
     "MACs: multiply-accumulates of convolutions and matrix products for one image, padding included; 1 MAC = 2 FLOPs.",
@@ -21,19 +21,19 @@ FIELD_CONVENTION = (
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def shown_shape(shape: Sequence[int] | None) -> str:
+def format_shape(shape: Sequence[int] | None) -> str:
     """A shape with × between its sides.
 
-    >>> shown_shape((64, 56, 56))
+    >>> format_shape((64, 56, 56))
     '64×56×56'
     """
     return "–" if shape is None else "×".join(map(str, shape)) or "1"
 
 
-def shown_bytes(count: int | None) -> str:
+def format_bytes(count: int | None) -> str:
     """Bytes to three figures, in powers of 1024.
 
-    >>> shown_bytes(802816), shown_bytes(1000)
+    >>> format_bytes(802816), format_bytes(1000)
     ('784 KiB', '1000 B')
     """
     if count is None:

@@ -1,4 +1,4 @@
-"""JoinedWorld: a World of several processes, on torch.distributed."""
+"""JoinedProcessGroup: a process group of several processes, on torch.distributed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # public, not declared so
 
 import convnets.errors as errors
-from convnets.core.distributed.board import Board, Store, Unreachable
-from convnets.core.distributed.world import World, local_rank_in_environment
+from convnets.core.distributed.heartbeat import Heartbeat, Store, Unreachable
+from convnets.core.distributed.process_group import ProcessGroup, local_rank_in_environment
 from convnets.errors import ConfigError, ConvnetsError, TrainingError
 
-__all__ = ["JoinedWorld"]
+__all__ = ["JoinedProcessGroup"]
 
 T = TypeVar("T")
 
@@ -34,12 +34,12 @@ _REMEDY = "the run goes on from its last save with --resume auto"
 _meetings = itertools.count()  # of one process after another, each with names of its own in the store
 
 
-class JoinedWorld(World):
-    """Made by `join_world`; `leave` ends it."""
+class JoinedProcessGroup(ProcessGroup):
+    """Made by `join_process_group`; `leave` ends it."""
 
     def __init__(self, rank: int, size: int, minutes: float, *, cuda: bool) -> None:
         if dist.is_initialized():
-            raise ConfigError("torch.distributed is initialised already; leave that to convnets.train")
+            raise ConfigError("torch.distributed is initialized already; leave that to convnets.train")
         self.rank, self.size = rank, size
         self._minutes = minutes
         self._said = False
@@ -56,7 +56,7 @@ class JoinedWorld(World):
             return cast(Store, PrefixStore(names, self._connect()))
 
         try:
-            self._board = Board(connect, rank, size, f"process {os.getpid()} on {platform.node()}")
+            self._board = Heartbeat(connect, rank, size, f"process {os.getpid()} on {platform.node()}")
             # a collective would wait for a process that never came, and not name it; starting may take its time
             self._board.meet("joined", patience=60 * minutes)
             groups = PrefixStore(f"{names}/groups", self._connect())
@@ -83,7 +83,7 @@ class JoinedWorld(World):
         """The sum of a whole number over all processes."""
         return self._reduce(count, dist.ReduceOp.SUM)
 
-    def agree(self, code: int) -> int:
+    def all_reduce_max(self, code: int) -> int:
         """The largest number that any process gives, on all."""
         return self._reduce(code, dist.ReduceOp.MAX)
 
@@ -94,7 +94,11 @@ class JoinedWorld(World):
             content = io.BytesIO()
             torch.save(value, content)
             data = torch.frombuffer(bytearray(content.getvalue()), dtype=torch.uint8)
-        data = data.new_zeros(self.agree(len(data))) if not self.first else data[: self.agree(len(data))]
+        data = (
+            data.new_zeros(self.all_reduce_max(len(data)))
+            if not self.first
+            else data[: self.all_reduce_max(len(data))]
+        )
         dist.broadcast(data, 0, group=self._control)
         if self.first:
             return value
@@ -127,7 +131,7 @@ class JoinedWorld(World):
         return value
 
     @contextlib.contextmanager
-    def together(self, what: str) -> Iterator[None]:
+    def raise_on_all_ranks(self, what: str) -> Iterator[None]:
         """An error inside, on any process, is raised on all; who is early waits for the others."""
         own: ConvnetsError | None = None
         try:

@@ -1,7 +1,7 @@
-"""Board: where the processes of one run leave word for each other, and who among them still answers.
+"""Heartbeat: where the processes of one run leave word for each other, and who among them still answers.
 
 It lies beside the collectives, in the store that the processes met through: when a collective fails, because a
-process was killed or stands still, the board tells which one.
+process was killed or stands still, it tells which one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-__all__ = ["Board", "Store", "Unreachable"]
+__all__ = ["Heartbeat", "Store", "Unreachable"]
 
 _BEAT = 0.5  # seconds between two signs of life
 _SILENCE = 3.0  # seconds without one, after which a process that is asked for is taken for dead
@@ -40,7 +40,7 @@ class Unreachable(Exception):  # noqa: N818  it names who, the caller makes an e
         """Whether they said so themselves."""
 
 
-class Board:
+class Heartbeat:
     """Notes by name, a sign of life of every process twice a second, and waiting for each other without a limit.
 
     `connect` gives a connection to the store; two are made, since the one of the signs of life must never wait.

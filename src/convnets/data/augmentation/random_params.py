@@ -1,4 +1,4 @@
-"""Draws: the random numbers of augmentations, one per image, from one generator.
+"""Random parameters: the random numbers of augmentations, one per image, from one generator.
 
 Numbers are drawn on the generator's device and then moved to the images': a CPU generator gives the same
 augmentations on every device. N images, H height, W width.

@@ -1,4 +1,4 @@
-"""Localisation: whether a map points to where the thing is known to be."""
+"""Localization: whether a map points to where the thing is known to be."""
 
 from __future__ import annotations
 

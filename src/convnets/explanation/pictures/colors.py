@@ -1,4 +1,4 @@
-"""Colours that every kind of colour vision tells apart: of values, signed or not, and of classes."""
+"""Colors that every kind of color vision tells apart: of values, signed or not, and of classes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-__all__ = ["CLASS_COLOURS", "ColourScale", "as_picture", "class_colours", "scale_of"]
+__all__ = ["CLASS_COLORS", "ColorScale", "as_picture", "class_colors", "scale_of"]
 
 Pixels = NDArray[np.uint8]
 
 # Okabe & Ito 2008, then Paul Tol's muted ones for the ninth and tenth class
-CLASS_COLOURS = (
+CLASS_COLORS = (
     "#0072b2",
     "#d55e00",
     "#009e73",
@@ -30,10 +30,10 @@ _SIGNED, _UNSIGNED = "RdBu_r", "cividis"  # blue below zero, white at zero, red 
 
 
 @dataclass(frozen=True)
-class ColourScale:
-    """Values from `low` to `high` as colours; a signed scale is symmetric and white at zero.
+class ColorScale:
+    """Values from `low` to `high` as colors; a signed scale is symmetric and white at zero.
 
-    >>> ColourScale(-1.0, 1.0).colour(np.array([-1.0, 0.0, 1.0])).tolist()
+    >>> ColorScale(-1.0, 1.0).color(np.array([-1.0, 0.0, 1.0])).tolist()
     [[5, 48, 97], [247, 246, 246], [103, 0, 31]]
     """
 
@@ -47,32 +47,32 @@ class ColourScale:
 
     @property
     def name(self) -> str:
-        """matplotlib's name of the colours."""
+        """matplotlib's name of the colors."""
         return _SIGNED if self.signed else _UNSIGNED
 
-    def colour(self, values: NDArray[Any]) -> Pixels:
-        """Any shape → uint8 shape×3; values beyond the ends get the colours of the ends, what is not finite is grey."""
+    def color(self, values: NDArray[Any]) -> Pixels:
+        """Any shape → uint8 shape×3; values beyond the ends get the colors of the ends, what is not finite is gray."""
         spread = self.high - self.low
         places = (np.asarray(values, dtype=np.float64) - self.low) / (spread if spread > 0 else 1.0)
-        colours = np.array(colormaps[self.name](np.nan_to_num(places, nan=0.0), bytes=True))[..., :3]
-        colours[~np.isfinite(places)] = 128
-        return colours
+        colors = np.array(colormaps[self.name](np.nan_to_num(places, nan=0.0), bytes=True))[..., :3]
+        colors[~np.isfinite(places)] = 128
+        return colors
 
 
-def scale_of(values: NDArray[Any]) -> ColourScale:
+def scale_of(values: NDArray[Any]) -> ColorScale:
     """The scale that shows all finite values: from zero upwards, or symmetric around zero where some are below.
 
     >>> scale_of(np.array([-3.0, 1.0])), scale_of(np.array([0.5, 2.0])), scale_of(np.zeros(2))
-    (ColourScale(low=-3.0, high=3.0), ColourScale(low=0.0, high=2.0), ColourScale(low=0.0, high=0.0))
+    (ColorScale(low=-3.0, high=3.0), ColorScale(low=0.0, high=2.0), ColorScale(low=0.0, high=0.0))
     """
     finite = np.asarray(values, dtype=np.float64)
     finite = finite[np.isfinite(finite)]
     highest = float(np.abs(finite).max()) if finite.size else 0.0
-    return ColourScale(-highest if finite.size and finite.min() < 0 else 0.0, highest)
+    return ColorScale(-highest if finite.size and finite.min() < 0 else 0.0, highest)
 
 
 def as_picture(pixels: NDArray[np.uint8]) -> Pixels:
-    """A picture uint8 C×H×W, grey or RGB, as H×W×3.
+    """A picture uint8 C×H×W, gray or RGB, as H×W×3.
 
     >>> as_picture(np.zeros((1, 4, 5), dtype=np.uint8)).shape
     (4, 5, 3)
@@ -80,6 +80,6 @@ def as_picture(pixels: NDArray[np.uint8]) -> Pixels:
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
 
 
-def class_colours(count: int) -> list[str]:
-    """A colour for each of `count` classes; beyond ten they come again, and names have to tell them apart."""
-    return [CLASS_COLOURS[index % len(CLASS_COLOURS)] for index in range(count)]
+def class_colors(count: int) -> list[str]:
+    """A color for each of `count` classes; beyond ten they come again, and names have to tell them apart."""
+    return [CLASS_COLORS[index % len(CLASS_COLORS)] for index in range(count)]

@@ -1,4 +1,4 @@
-"""As found: whatever a forward pass changes in a network's modules is put back after it."""
+"""Preserve state: whatever a forward pass changes in a network's modules is put back after it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch.nn.parameter import is_lazy
 
 from convnets.errors import InputError
 
-__all__ = ["as_found", "put_twins_in", "twin_of"]
+__all__ = ["meta_copy_of", "preserve_state", "put_meta_tensors_in"]
 
 
 @contextmanager
-def as_found(network: nn.Module) -> Iterator[None]:
+def preserve_state(network: nn.Module) -> Iterator[None]:
     """Leave the attributes, modes, parameters, buffers and hooks of every module as they were before the block.
 
     Attributes get back the very objects that they held, and lists, dicts and sets among these their content.
-    Values inside tensors are not copied: work on twins (`put_twins_in`) where they could change.
+    Values inside tensors are not copied: work on twins (`put_meta_tensors_in`) where they could change.
 
     >>> layer = nn.Linear(2, 2)
-    >>> with as_found(layer):
+    >>> with preserve_state(layer):
     ...     layer.eval().note = "seen"
     >>> layer.training, hasattr(layer, "note")
     (True, False)
@@ -54,24 +54,24 @@ def _refill(held: Any, content: Any) -> None:
     (held.extend if isinstance(held, list) else held.update)(content)
 
 
-def twin_of(tensor: Tensor) -> Tensor:
+def meta_copy_of(tensor: Tensor) -> Tensor:
     """A tensor of the same shape, strides and type on the meta device, where nothing is computed."""
     return torch.empty_strided(
         tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta", requires_grad=False
     )
 
 
-def put_twins_in(network: nn.Module) -> list[Tensor]:
+def put_meta_tensors_in(network: nn.Module) -> list[Tensor]:
     """Put meta twins in the place of all parameters, buffers and tensors that are attributes; returns the twins.
 
-    A tensor that several modules share has one twin, which they share. Call it within `as_found`.
+    A tensor that several modules share has one twin, which they share. Call it within `preserve_state`.
     Raises InputError for parameters that have no shape yet.
     """
     twins: dict[int, Tensor] = {}
 
     def twin(tensor: Tensor) -> Tensor:
         if id(tensor) not in twins:
-            made = twin_of(tensor.detach())
+            made = meta_copy_of(tensor.detach())
             if isinstance(tensor, nn.Parameter):
                 made = nn.Parameter(made, requires_grad=tensor.requires_grad)
             twins[id(tensor)] = made

@@ -1,4 +1,4 @@
-"""Reach: which pixels, along one axis of the image, the units of a tensor can see."""
+"""FieldInterval: which pixels, along one axis of the image, the units of a tensor can see."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Reach",
-    "Reaches",
+    "FieldInterval",
+    "FieldIntervals",
     "Seen",
     "Window",
-    "image_reach",
+    "image_interval",
     "join",
     "select",
     "transposed",
@@ -26,7 +26,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Reach:
+class FieldInterval:
     """For each unit along one dimension of a tensor, the interval of pixels that it sees; both ends are included.
 
     `low` and `high` go on into the padding, as if the image had no border: fields are measured with them. `first`
@@ -42,16 +42,16 @@ class Reach:
     jump: float
     """Pixels from one unit to the next, by the strides so far."""
 
-    def map(self, change: Callable[[Numbers], Numbers]) -> Reach:
+    def map(self, change: Callable[[Numbers], Numbers]) -> FieldInterval:
         """The same with `change` applied to the four arrays."""
-        return Reach(
+        return FieldInterval(
             self.dim, change(self.low), change(self.high), change(self.first), change(self.last), self.jump
         )
 
-    def hull(self) -> Reach:
+    def hull(self) -> FieldInterval:
         """All units together: what anything sees that looks at the whole of this dimension."""
         lowest, highest = self.low.min(keepdims=True), self.high.max(keepdims=True)
-        return Reach(
+        return FieldInterval(
             None,
             lowest,
             highest,
@@ -71,22 +71,22 @@ class Window:
     dilation: int = 1
 
 
-def image_reach(dim: int, side: int) -> Reach:
+def image_interval(dim: int, side: int) -> FieldInterval:
     """Of the image itself: each pixel sees itself.
 
-    >>> image_reach(dim=2, side=3).first
+    >>> image_interval(dim=2, side=3).first
     array([0., 1., 2.])
     """
     pixels = np.arange(side, dtype=np.float64)
-    return Reach(dim, pixels, pixels, pixels, pixels, 1.0)
+    return FieldInterval(dim, pixels, pixels, pixels, pixels, 1.0)
 
 
-def windowed(reach: Reach, window: Window, units: int) -> Reach:
+def windowed(reach: FieldInterval, window: Window, units: int) -> FieldInterval:
     """What the `units` outputs of a convolution or pooling see along its axis.
 
     Output i looks at inputs i·stride − padding + t·dilation for t = 0 … kernel − 1.
 
-    >>> seen = windowed(image_reach(2, 8), Window(kernel=3, stride=2, padding=1), units=4)
+    >>> seen = windowed(image_interval(2, 8), Window(kernel=3, stride=2, padding=1), units=4)
     >>> seen.low, seen.first
     (array([-1.,  1.,  3.,  5.]), array([0., 1., 3., 5.]))
     """
@@ -95,7 +95,7 @@ def windowed(reach: Reach, window: Window, units: int) -> Reach:
     return _looked_at(reach, places, np.ones_like(places, dtype=bool), reach.jump * window.stride)
 
 
-def transposed(reach: Reach, window: Window, units: int) -> Reach:
+def transposed(reach: FieldInterval, window: Window, units: int) -> FieldInterval:
     """What the outputs of a transposed convolution see: o takes input i where o = i·stride − padding + t·dilation."""
     taps = np.arange(window.kernel) * window.dilation
     offsets = np.arange(units)[:, None] + window.padding - taps
@@ -103,14 +103,14 @@ def transposed(reach: Reach, window: Window, units: int) -> Reach:
     return _looked_at(reach, places, rest == 0, reach.jump / window.stride)
 
 
-def select(reach: Reach, places: Sequence[Sequence[int]], jump: float) -> Reach:
+def select(reach: FieldInterval, places: Sequence[Sequence[int]], jump: float) -> FieldInterval:
     """What units see of which each looks at the given inputs; places outside the tensor are padding."""
     longest = max(len(each) for each in places)
     table = np.array([[*each, *[each[-1]] * (longest - len(each))] for each in places])
     return _looked_at(reach, table, np.ones_like(table, dtype=bool), jump)
 
 
-def _looked_at(reach: Reach, places: NDArray[Any], used: NDArray[Any], jump: float) -> Reach:
+def _looked_at(reach: FieldInterval, places: NDArray[Any], used: NDArray[Any], jump: float) -> FieldInterval:
     """`places` is units×taps; `used` says which of the taps there are."""
     if reach.dim is None:
         return replace(reach, jump=jump)
@@ -122,7 +122,7 @@ def _looked_at(reach: Reach, places: NDArray[Any], used: NDArray[Any], jump: flo
     def ends(values: Numbers, where: NDArray[Any], empty: float) -> Numbers:
         return np.where(where, values[inside] + (0 if where is valid else beyond), empty)
 
-    return Reach(
+    return FieldInterval(
         reach.dim,
         low=ends(reach.low, used, np.inf).min(1),
         high=ends(reach.high, used, -np.inf).max(1),
@@ -132,12 +132,12 @@ def _looked_at(reach: Reach, places: NDArray[Any], used: NDArray[Any], jump: flo
     )
 
 
-def united(reaches: Sequence[Reach]) -> Reach:
+def united(reaches: Sequence[FieldInterval]) -> FieldInterval:
     """What units see that take from several tensors, unit by unit."""
     dims = {each.dim for each in reaches if each.dim is not None}
     if len(dims) > 1:  # along other dimensions in each: together they see all
         return united([each.hull() for each in reaches])
-    return Reach(
+    return FieldInterval(
         next(iter(dims), None),
         low=_extreme(np.minimum, [each.low for each in reaches]),
         high=_extreme(np.maximum, [each.high for each in reaches]),
@@ -154,9 +154,9 @@ def _extreme(choose: Callable[[Numbers, Numbers], Numbers], arrays: Sequence[Num
     return result
 
 
-def join(reaches: Sequence[Reach]) -> Reach:
+def join(reaches: Sequence[FieldInterval]) -> FieldInterval:
     """The units of several tensors, one after the other."""
-    return Reach(
+    return FieldInterval(
         reaches[0].dim,
         low=np.concatenate([each.low for each in reaches]),
         high=np.concatenate([each.high for each in reaches]),
@@ -166,7 +166,7 @@ def join(reaches: Sequence[Reach]) -> Reach:
     )
 
 
-Reaches = tuple[Reach, ...]
+FieldIntervals = tuple[FieldInterval, ...]
 """One for each axis of the image."""
 
 
@@ -175,7 +175,7 @@ class Seen:
     """An input of an operation: its shape, and what its units see."""
 
     shape: tuple[int, ...]
-    reaches: Reaches
+    reaches: FieldIntervals
 
     @property
     def rank(self) -> int:

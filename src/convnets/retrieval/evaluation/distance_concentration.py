@@ -1,6 +1,6 @@
 """Distance concentration: with many independent numbers all vectors are about as far from each other.
 
-Then the nearest neighbour is hardly nearer than the farthest, and a distance says little. N vectors, D numbers each.
+Then the nearest neighbor is hardly nearer than the farthest, and a distance says little. N vectors, D numbers each.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from convnets.core.seeds import generator_for
 from convnets.errors import ConfigError, InputError
 from convnets.evaluation.distances import Distance, pairwise_distances, refuse_negative
 
-__all__ = ["Concentration", "concentration_of", "concentration_svg", "random_concentration"]
+__all__ = ["DistanceConcentration", "concentration_svg", "distance_concentration", "random_concentration"]
 
 _QUERIES = 200
 
 
 @dataclass(frozen=True)
-class Concentration:
+class DistanceConcentration:
     """How much the distances of a set differ: means over queries, each against all other vectors."""
 
     dimensions: int
     vectors: int
     contrast: float
-    """(farthest − nearest) / nearest; where it is near 0 no neighbour stands out."""
+    """(farthest − nearest) / nearest; where it is near 0 no neighbor stands out."""
     spread: float
     """Standard deviation of the distances divided by their mean."""
     nearest: float
@@ -37,16 +37,16 @@ class Concentration:
     """The farthest, likewise."""
 
 
-def concentration_of(
+def distance_concentration(
     vectors: Tensor, distance: str | Distance = "euclidean", *, queries: int = _QUERIES, seed: int = 0
-) -> Concentration:
+) -> DistanceConcentration:
     """Measure float N×D `vectors`: `queries` of them, drawn by `seed`, against all others.
 
     Sources: Beyer et al. 1999, "When is nearest neighbor meaningful?"; Aggarwal, Hinneburg & Keim 2001, "On the
     surprising behavior of distance metrics in high dimensional space", whose relative contrast this is. Copies of a
     query, at distance 0, are left out. Raises InputError for fewer than 3 vectors, or where all are equal.
 
-    >>> concentration_of(torch.tensor([[0.0], [1.0], [3.0]])).dimensions
+    >>> distance_concentration(torch.tensor([[0.0], [1.0], [3.0]])).dimensions
     1
     """
     if vectors.ndim != 2 or len(vectors) < 3:
@@ -67,12 +67,14 @@ def concentration_of(
     nearest = distances.masked_fill(~others, torch.inf).amin(1)
     farthest = distances.amax(1)
     figures = ((farthest - nearest) / nearest, deviation / mean, nearest / mean, farthest / mean)
-    return Concentration(vectors.shape[1], len(vectors), *(float(values.mean()) for values in figures))
+    return DistanceConcentration(
+        vectors.shape[1], len(vectors), *(float(values.mean()) for values in figures)
+    )
 
 
 def random_concentration(
     dimensions: Sequence[int], points: int = 1000, distance: str | Distance = "euclidean", *, seed: int = 0
-) -> tuple[Concentration, ...]:
+) -> tuple[DistanceConcentration, ...]:
     """The same for `points` vectors of independent numbers, uniform from 0 to 1, at each number of dimensions.
 
     >>> near, far = random_concentration([2, 500], points=200)
@@ -82,7 +84,7 @@ def random_concentration(
     if points < 3 or any(each < 1 for each in dimensions):
         raise ConfigError(f"{points} points in {list(dimensions)} dimensions; allowed: from 3, from 1")
     return tuple(
-        concentration_of(
+        distance_concentration(
             torch.rand(points, each, generator=generator_for(seed, "points", each)), distance, seed=seed
         )
         for each in dimensions
@@ -90,7 +92,7 @@ def random_concentration(
 
 
 def concentration_svg(
-    random: Sequence[Concentration], measured: Mapping[str, Concentration] | None = None
+    random: Sequence[DistanceConcentration], measured: Mapping[str, DistanceConcentration] | None = None
 ) -> str:
     """Nearest and farthest distance, and their relative contrast, over the dimensions, as SVG text.
 
@@ -101,7 +103,7 @@ def concentration_svg(
     """
     from matplotlib.figure import Figure
 
-    from convnets.evaluation.plots.drawing import BLUE, INK, LINE_COLOURS, Names, style_axes, svg_text
+    from convnets.evaluation.plots.drawing import BLUE, INK, LINE_COLORS, Names, style_axes, svg_text
 
     figure = Figure(figsize=(9.2, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -127,7 +129,7 @@ def concentration_svg(
     named = dict(measured or {})
     names = Names(list(named), longest=30)
     for place, (each, label) in enumerate(zip(named.values(), names.placeholders(), strict=True)):
-        style: dict[str, Any] = {"color": LINE_COLOURS[(place + 1) % len(LINE_COLOURS)], "markersize": 7}
+        style: dict[str, Any] = {"color": LINE_COLORS[(place + 1) % len(LINE_COLORS)], "markersize": 7}
         right.plot([each.dimensions], [each.contrast], "o", label=label, **style)
         left.plot([each.dimensions] * 2, [each.nearest, each.farthest], "o-", linewidth=1.5, **style)
     right.set_yscale("log")

@@ -1,4 +1,4 @@
-"""Optimised images: made, by gradient ascent, to excite a unit. U units, C channels, S side of the network's input."""
+"""Optimized images: made, by gradient ascent, to excite a unit. U units, C channels, S side of the network's input."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.capture.watch import watch
 from convnets.explanation.inside.seen_boxes import seen_boxes
 
-__all__ = ["optimise_images"]
+__all__ = ["optimize_images"]
 
 _RATE = 0.15  # of the pixels' own scale, where a sigmoid makes [0, 1] of any number
 _SMOOTHNESS = 0.5  # of the gradient's length that goes into smoothing
 _JITTER = 1  # pixels that the image moves by at a step, at most, in the first half of them
 
 
-def optimise_images(
+def optimize_images(
     network: nn.Module,
     preprocess: Preprocess,
     layer: str,
@@ -38,7 +38,7 @@ def optimise_images(
     """For each of `units`, uint8 C×h×w: an image that its unit in the middle of the map of `layer` answers to strongly.
 
     Gradient ascent from faint noise on what the unit gives, with pixels held in [0, 1], the image moved by a pixel at
-    random in the first half of the steps, its differences from neighbours made smaller, cut to what the unit sees
+    random in the first half of the steps, its differences from neighbors made smaller, cut to what the unit sees
     (Erhan et al. 2009, "Visualizing higher-layer features of a deep network"; Olah, Mordvintsev & Schubert 2017,
     "Feature visualization").
     Such an image is less reliable than real patches: it shows something that excites the unit, not what does so in the
@@ -56,7 +56,7 @@ def optimise_images(
         if not 0 <= unit < call.shape[1]:
             raise InputError(f"unit {unit} of {call.name}; it has units 0 to {call.shape[1] - 1}")
     place = call.shape[2] // 2, call.shape[3] // 2
-    random = generator_for(seed, "optimised image")
+    random = generator_for(seed, "optimized image")
     inner = (0.1 * torch.randn(len(units), *shape, generator=random)).to(device)
     for step in range(steps):
         left = 1 - step / steps
@@ -65,7 +65,7 @@ def optimise_images(
         )
         moved = inner.roll(moves, (2, 3)).requires_grad_(True)
         with torch.inference_mode(False), torch.enable_grad():
-            image = preprocess.normalise(moved.sigmoid())
+            image = preprocess.normalize(moved.sigmoid())
             rough = _roughness(moved.sigmoid())
         # the watch is opened for a step only, so that the network is as found whenever this is interrupted
         with watch(network, [call]) as watching:
@@ -83,7 +83,7 @@ def optimise_images(
 
 
 def _roughness(images: Tensor) -> Tensor:
-    """Squared differences of neighbouring pixels, added up."""
+    """Squared differences of neighboring pixels, added up."""
     return images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()
 
 

@@ -1,4 +1,4 @@
-"""World: the processes that train one network together, as `torchrun` starts them; alone, nothing changes.
+"""ProcessGroup: the processes that train one network together, as `torchrun` starts them; alone, nothing changes.
 
 Collectives run on gloo between processors and on NCCL between GPUs; words about the run itself (whether to stop, how
 it begins) travel by a gloo group of their own, so that no GPU is waited for. N images of a batch.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALONE",
-    "World",
+    "ProcessGroup",
     "local_rank_in_environment",
     "rank_in_environment",
     "size_in_environment",
@@ -28,10 +28,10 @@ __all__ = [
 T = TypeVar("T")
 
 
-class World:
+class ProcessGroup:
     """`size` processes, of which this is `rank`. This class is the process that trains alone.
 
-    >>> ALONE.rank, ALONE.size, ALONE.agree(2), ALONE.from_first(lambda: "a")
+    >>> ALONE.rank, ALONE.size, ALONE.all_reduce_max(2), ALONE.from_first(lambda: "a")
     (0, 1, 2, 'a')
     """
 
@@ -58,7 +58,7 @@ class World:
         """The sum of a whole number over all processes."""
         return count
 
-    def agree(self, code: int) -> int:
+    def all_reduce_max(self, code: int) -> int:
         """The largest number that any process gives, on all."""
         return code
 
@@ -74,7 +74,7 @@ class World:
         return function()
 
     @contextlib.contextmanager
-    def together(self, _what: str) -> Iterator[None]:
+    def raise_on_all_ranks(self, _what: str) -> Iterator[None]:
         """An error inside, on any process, is raised on all; who is early waits for the others."""
         yield
 
@@ -83,7 +83,7 @@ class World:
         return error
 
 
-ALONE = World()
+ALONE = ProcessGroup()
 """No other process."""
 
 

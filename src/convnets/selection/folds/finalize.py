@@ -23,12 +23,12 @@ from convnets.selection.folds.out_of_fold import OutOfFold
 from convnets.selection.folds.splitting import Fold
 from convnets.training.config import TrainConfig
 
-__all__ = ["conclude", "held_out_mean"]
+__all__ = ["finalize", "held_out_mean"]
 
 _SHOWN = 24
 
 
-def conclude(
+def finalize(
     found: CrossValidation,
     images: ImageSet,
     folds: Sequence[Fold],

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from convnets.errors import ConfigError, InputError
-from convnets.retrieval.evaluation.concentration import (
-    concentration_of,
+from convnets.retrieval.evaluation.distance_concentration import (
     concentration_svg,
+    distance_concentration,
     random_concentration,
 )
 
@@ -19,7 +19,7 @@ from convnets.retrieval.evaluation.concentration import (
 @pytest.mark.parametrize("distance", ["euclidean", "l1"])
 def test_it_is_what_a_loop_finds(distance: str) -> None:
     vectors = torch.rand(30, 4, generator=torch.Generator().manual_seed(0))
-    vectors[7] = vectors[3]  # a copy is no neighbour
+    vectors[7] = vectors[3]  # a copy is no neighbor
     rows = []
     x = vectors.tolist()
     for i in range(30):
@@ -32,7 +32,7 @@ def test_it_is_what_a_loop_finds(distance: str) -> None:
         ]
         mean = statistics.fmean(d)
         rows.append(((max(d) - min(d)) / min(d), statistics.pstdev(d) / mean, min(d) / mean, max(d) / mean))
-    found = concentration_of(vectors, distance, queries=30)
+    found = distance_concentration(vectors, distance, queries=30)
     expected = [statistics.fmean(column) for column in zip(*rows, strict=True)]
     assert [found.contrast, found.spread, found.nearest, found.farthest] == pytest.approx(expected, rel=1e-5)
 
@@ -52,7 +52,7 @@ def test_contrast_falls_with_every_step() -> None:
 
 def test_vectors_on_a_line_do_not_concentrate_whatever_their_length() -> None:
     line = torch.rand(300, 1, generator=torch.Generator().manual_seed(0)) @ torch.ones(1, 512)
-    assert concentration_of(line).contrast > 20
+    assert distance_concentration(line).contrast > 20
 
 
 def test_the_drawing_names_what_was_measured() -> None:
@@ -64,8 +64,8 @@ def test_the_drawing_names_what_was_measured() -> None:
 
 def test_what_is_not_allowed() -> None:
     with pytest.raises(InputError, match="N ≥ 3"):
-        concentration_of(torch.zeros(2, 3))
+        distance_concentration(torch.zeros(2, 3))
     with pytest.raises(InputError, match="all equal"):
-        concentration_of(torch.zeros(5, 3))
+        distance_concentration(torch.zeros(5, 3))
     with pytest.raises(ConfigError, match="from 3, from 1"):
         random_concentration([0])

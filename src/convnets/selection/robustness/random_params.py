@@ -1,4 +1,4 @@
-"""Draws: random numbers of each image, a function of seed, purpose and the image's index alone.
+"""RandomParams: random numbers of each image, a function of seed, purpose and the image's index alone.
 
 Made on the processor one image at a time, so that neither batch size nor device changes them.
 """
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from convnets.core.seeds import generator_for
 
-__all__ = ["Draws"]
+__all__ = ["RandomParams"]
 
 
 @dataclass(frozen=True)
-class Draws:
+class RandomParams:
     """Where the random numbers of a batch come from.
 
-    >>> Draws(0, (5, 7)).uniform("noise", 2)[1].equal(Draws(0, (7,)).uniform("noise", 2)[0])
+    >>> RandomParams(0, (5, 7)).uniform("noise", 2)[1].equal(RandomParams(0, (7,)).uniform("noise", 2)[0])
     True
     """
 

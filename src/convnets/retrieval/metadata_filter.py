@@ -1,4 +1,4 @@
-"""Where: which images of an index a search may find, by the values in their columns."""
+"""MetadataFilter: which images of an index a search may find, by the values in their columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from convnets.errors import UnknownNameError, UsageError
 from convnets.retrieval.entries import Entries, Value
 
-__all__ = ["Condition", "Filter", "Where"]
+__all__ = ["Condition", "Filter", "MetadataFilter"]
 
 Filter: TypeAlias = Mapping[str, Value | Sequence[Value]]
 """What a caller writes: a value, or several allowed ones, for each column, as in `{"class": ["Bag", "Coat"]}`."""
@@ -28,10 +28,10 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Where:
+class MetadataFilter:
     """Conditions that must all hold.
 
-    >>> where = Where.parse(["class=Bag", "class=Coat", "part!=test"])
+    >>> where = MetadataFilter.parse(["class=Bag", "class=Coat", "part!=test"])
     >>> [(each.column, each.values, each.negated) for each in where.conditions]
     [('class', ('Bag', 'Coat'), False), ('part', ('test',), True)]
     """
@@ -39,9 +39,9 @@ class Where:
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def of(cls, given: Filter | Where | None) -> Where | None:
+    def of(cls, given: Filter | MetadataFilter | None) -> MetadataFilter | None:
         """Conditions from a mapping; None and conditions are returned as they are."""
-        if given is None or isinstance(given, Where):
+        if given is None or isinstance(given, MetadataFilter):
             return given
         return cls(
             tuple(
@@ -54,7 +54,7 @@ class Where:
         )
 
     @classmethod
-    def parse(cls, texts: Iterable[str]) -> Where | None:
+    def parse(cls, texts: Iterable[str]) -> MetadataFilter | None:
         """`class=Bag` or `class!=Bag`; equal columns allow each of their values. None without any text.
 
         Raises UsageError for a text of another form.

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from convnets.core.distributed.join import join_world
-from convnets.core.distributed.world import (
+from convnets.core.distributed.join import join_process_group
+from convnets.core.distributed.process_group import (
     ALONE,
     local_rank_in_environment,
     rank_in_environment,
@@ -27,7 +27,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_alone_nothing_changes() -> None:
-    with join_world(1) as world:
+    with join_process_group(1) as world:
         assert world is ALONE
         tensor = torch.ones(2)
         assert world.sum(tensor) is tensor
@@ -35,7 +35,7 @@ def test_alone_nothing_changes() -> None:
         assert world.purpose == ()
         error = RuntimeError("Connection closed by peer")
         assert world.cause_of(error) is error
-    assert "convnets.core.distributed.joined_world" not in sys.modules or rank_in_environment() == 0
+    assert "convnets.core.distributed.joined_process_group" not in sys.modules or rank_in_environment() == 0
     assert (rank_in_environment(), size_in_environment(), local_rank_in_environment()) == (0, 1, 0)
     assert threads_in_environment(8) is None
 
@@ -64,5 +64,5 @@ def test_half_an_environment_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=message), join_world(1):
+    with pytest.raises(ConfigError, match=message), join_process_group(1):
         pass
