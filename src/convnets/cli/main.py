@@ -36,6 +36,7 @@ from convnets.cli.selection.replicate import replicate
 from convnets.cli.selection.tune import tune
 from convnets.cli.serving.evaluate import evaluate
 from convnets.cli.serving.predict import predict
+from convnets.cli.serving.serve import serve
 from convnets.cli.training.compare import compare
 from convnets.cli.training.recipes import recipes
 from convnets.cli.training.reproduce import reproduce
@@ -66,6 +67,7 @@ app.command()(evaluate)
 app.command()(health)
 app.command()(calibrate)
 app.command()(predict)
+app.command()(serve)
 app.command()(explain)
 app.command()(features)
 app.command()(filters)

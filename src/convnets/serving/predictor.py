@@ -94,6 +94,11 @@ class Predictor:
         trained = open_model(folder, device)
         return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage)
 
+    @property
+    def abstains(self) -> bool:
+        """Whether an answer may be "don't know"."""
+        return self._threshold > 0
+
     def _calibrated(self, asked: str) -> Calibration:
         if self.calibration is None:
             raise ConfigError(f"{asked} needs a calibrated model; calibrate it with: convnets calibrate RUN")
@@ -137,26 +142,30 @@ class Predictor:
     def _predict_batch(
         self, named: Sequence[tuple[Picture, str]], top: int, skip_errors: bool, threads: ThreadPoolExecutor
     ) -> Iterator[Prediction]:
-        decoded = list(threads.map(self._decode, named))
+        decoded = list(threads.map(self._try_decode, named))
         errors = [each for each in decoded if isinstance(each, ImageDecodeError)]
         if errors and not skip_errors:
             raise errors[0]
         readable = [name for (_, name), each in zip(named, decoded, strict=True) if isinstance(each, Tensor)]
-        scored = iter(self._score([each for each in decoded if isinstance(each, Tensor)], readable))
+        scored = iter(self.score([each for each in decoded if isinstance(each, Tensor)], readable))
         for (_, name), each in zip(named, decoded, strict=True):
             if isinstance(each, Tensor):
-                yield self._prediction(name, next(scored), top)
+                yield self.answer(name, next(scored), top)
             else:
                 yield Prediction(name, None, None, error=str(each))
 
-    def _decode(self, named: tuple[Picture, str]) -> Tensor | ImageDecodeError:
+    def _try_decode(self, named: tuple[Picture, str]) -> Tensor | ImageDecodeError:
         try:
-            return self._wide.store(open_given(*named))
+            return self.decode(*named)
         except ImageDecodeError as error:
             return error
 
-    def _score(self, stored: Sequence[Tensor], names: Sequence[str]) -> Tensor:
-        """uint8 pictures C×R×R of equal size → probabilities N×K."""
+    def decode(self, picture: Picture, name: str) -> Tensor:
+        """uint8 C×R×R as `score` takes it. Raises ImageDecodeError, and InputError for a value that is no picture."""
+        return self._wide.store(open_given(picture, name))
+
+    def score(self, stored: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+        """Pictures from `decode` → probabilities N×K, calibrated where the model is; `names` are for messages."""
         if not stored:
             return torch.empty(0, len(self.classes))
         with torch.inference_mode():
@@ -172,7 +181,8 @@ class Predictor:
         check_finite(scores, f"the batch that starts with {names[0]}")
         return (scores if self.calibration is None else self.calibration.apply(scores)).exp()
 
-    def _prediction(self, name: str, probabilities: Tensor, top: int) -> Prediction:
+    def answer(self, name: str, probabilities: Tensor, top: int = 5) -> Prediction:
+        """What the probabilities K of a picture say."""
         values, places = probabilities.sort(
             descending=True, stable=True
         )  # of equal ones the first, as in evaluate

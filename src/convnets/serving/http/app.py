@@ -1,0 +1,117 @@
+"""App: the routes behind the guard, with a request id, a line of log and a count for each request."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from convnets.core.html.kit import render
+from convnets.serving.http.guard import Access, App, Guard, Message, Receive, Send
+from convnets.serving.http.inference_protocol import make_protocol_routes
+from convnets.serving.http.refusal import Refusal
+from convnets.serving.http.routes import make_routes
+from convnets.serving.http.service import Service
+
+__all__ = ["create_app"]
+
+_ID = re.compile(r"[\w.-]{1,64}")
+_DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>convnets: what can be asked</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/page/page.css"></head>
+<body><main><h1>What can be asked</h1><p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>
+{% for path, calls in paths.items() %}{% for verb, call in calls.items() %}<section><h2>{{ verb|upper }} {{ path }}</h2>
+<p>{{ call.summary }}. {{ call.description or "" }}</p>{% if call.parameters %}<ul>{% for each in call.parameters %}
+<li><code>{{ each.name }}</code> ({{ each["in"] }})</li>{% endfor %}</ul>{% endif %}</section>{% endfor %}{% endfor %}
+</main></body></html>"""
+
+
+def create_app(service: Service, access: Access) -> Guard:
+    """The ASGI application: guard, then routes."""
+    from convnets import __version__
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = FastAPI(title="convnets", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.include_router(make_routes(service))
+    app.include_router(make_protocol_routes(service))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(str(render(_DOCS, paths=app.openapi()["paths"])))
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse(refusal.body(), refusal.status, refusal.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+        return JSONResponse({"error": "the client has gone"}, 499)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = str(first["loc"][-1])
+        return JSONResponse({"error": f"{where} is {str(first.get('input'))[:40]!r}: {first['msg']}"}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, error: HTTPException) -> JSONResponse:
+        line = f"{request.method} {request.url.path[:80]}: {str(error.detail).lower()}; see /docs"
+        return JSONResponse({"error": line}, error.status_code, error.headers)
+
+    return Guard(_Told(app, service), access, service.limits.body_bytes, service.limits.body_seconds)
+
+
+class _Told:
+    """ASGI middleware: an id in every answer; each request is counted under its route, and logged."""
+
+    def __init__(self, app: App, service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        name = given if _ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        started, status = time.monotonic(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode())]}
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Refusal as refusal:
+            status = refusal.status
+            raise
+        finally:
+            self._tell(scope, name, status, time.monotonic() - started)
+
+    def _tell(self, scope: MutableMapping[str, Any], name: str, status: int, seconds: float) -> None:
+        service, client = self.service, scope.get("client")
+        service.telemetry.request_done(str(getattr(scope.get("route"), "path", "unknown")), status, seconds)
+        service.telemetry.queue.set(service.batcher.pictures)
+        service.log.write(
+            "request",
+            id=name,
+            method=scope["method"],
+            path=scope["path"][:200],
+            status=status,
+            seconds=round(seconds, 4),
+            client=client[0] if client else None,
+        )

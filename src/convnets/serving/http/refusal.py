@@ -1,0 +1,38 @@
+"""Refusal: a request that is not answered, with its status and one line that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convnets.errors import ConvnetsError, ImageDecodeError, ModelFolderError, TrainingError, UsageError
+
+__all__ = ["Refusal", "refusal_of"]
+
+
+class Refusal(Exception):  # noqa: N818  a refused request is an answer, not a fault of the server
+    """Status, one line, and headers such as Retry-After.
+
+    >>> Refusal(413, "too large").body()
+    {'error': 'too large'}
+    """
+
+    def __init__(self, status: int, line: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(line)
+        self.status, self.line, self.headers = status, line, dict(headers or {})
+
+    def body(self) -> dict[str, str]:
+        """What the client reads; the Open Inference Protocol has the same form."""
+        return {"error": self.line}
+
+
+def refusal_of(error: ConvnetsError) -> Refusal:
+    """422 for what the client sent, 500 for what the server has.
+
+    >>> refusal_of(ImageDecodeError("picture 0 is cut off")).status
+    422
+    """
+    if isinstance(error, ImageDecodeError | UsageError):
+        return Refusal(422, str(error))
+    if isinstance(error, TrainingError | ModelFolderError):
+        return Refusal(500, str(error))
+    return Refusal(500, str(error))

@@ -1,0 +1,158 @@
+"""Routes: what can be asked. Short lists that call the library."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from convnets.explanation.explain import explain
+from convnets.serving.http.bodies import FORMS, png
+from convnets.serving.http.refusal import Refusal
+from convnets.serving.http.service import Asked, Service
+
+__all__ = ["EXPLAIN", "make_routes"]
+
+EXPLAIN = (
+    "grad-cam",
+    "grad-cam++",
+    "hires-cam",
+    "layer-cam",
+    "gradient",
+    "gradient-x-input",
+    "guided-backpropagation",
+)
+"""Methods that take a pass or two: the others take hundreds, which nobody is to wait behind."""
+_PAGE = Path(__file__).parent / "page"
+_KINDS = {"page.js": "text/javascript", "page.css": "text/css"}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_LIST = {
+    "schema": {
+        "type": "object",
+        "required": ["pictures"],
+        "properties": {"pictures": {"type": "array", "items": {"type": "string", "format": "byte"}}},
+    }
+}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "properties": {"pictures": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    }
+}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": dict(zip(FORMS, (_FORM, _LIST, _FILE, _FILE, _FILE), strict=True)),
+    }
+}
+
+
+def make_routes(service: Service) -> APIRouter:
+    """The routes of a server."""
+    router = APIRouter()
+
+    @router.post("/predict", summary="Class names of pictures", openapi_extra=_BODY)
+    async def predict(
+        request: Request, model: str | None = None, top: int = 5, deadline: float | None = None
+    ) -> Any:
+        """The `top` most probable classes of each picture, with calibrated probabilities where the model has them."""
+        if top < 1:
+            raise Refusal(422, f"top is {top}; allowed: 1 or more")
+        async with service.asked(request, model, deadline) as asked:
+            rows = await service.rows(request, asked)
+            answer = asked.model.predictor.answer
+            found = [answer(name, row, top).to_dict() for name, row in zip(asked.names, rows, strict=True)]
+            return {"model": _model(asked), "predictions": found}
+
+    @router.post("/embed", summary="Vectors of pictures", openapi_extra=_BODY)
+    async def embed(request: Request, model: str | None = None, deadline: float | None = None) -> Any:
+        """A vector of length 1 for each picture: near vectors, like pictures."""
+        async with service.asked(request, model, deadline) as asked:
+            vectors = await service.computed(request, asked, _vectors, asked)
+            return {"model": _model(asked), "vectors": vectors}
+
+    @router.post("/explain", summary="Where a class has its grounds", openapi_extra=_BODY)
+    async def explain_(
+        request: Request,
+        model: str | None = None,
+        method: str = "grad-cam",
+        target: str | None = None,
+        contrast: str | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        """A map for each picture, signed, H×W; and the picture with the map over it as PNG in base64."""
+        if method not in EXPLAIN:
+            raise Refusal(422, f"method {method[:40]!r}; allowed here: {', '.join(EXPLAIN)}")
+        async with service.asked(request, model, deadline) as asked:
+            found = await service.computed(request, asked, _explained, asked, method, target, contrast)
+            return {"model": _model(asked), "explanations": found}
+
+    @router.post("/search", summary="Images of the index that are like a picture", openapi_extra=_BODY)
+    async def search(
+        request: Request, model: str | None = None, k: int = 10, deadline: float | None = None
+    ) -> Any:
+        """The k nearest images of the index, for each picture."""
+        index = service.index
+        if index is None:
+            raise Refusal(404, "no index is served; start the server with --index FOLDER")
+        if not 1 <= k <= 1000:
+            raise Refusal(422, f"k is {k}; allowed: 1 to 1000")
+        async with service.asked(request, model, deadline) as asked:
+            given = [each.content for each in asked.sent]
+            hits = await service.computed(request, asked, index.search_many, given, k)
+            return {"hits": [[hit.to_dict() for hit in each] for each in hits]}
+
+    @router.get("/models", summary="What is served")
+    async def models() -> Any:
+        """Name, version, network, classes and input of each model."""
+        return {"models": [model.facts() for model in service.models.values()]}
+
+    @router.get("/health/live", summary="Whether the process runs")
+    async def live() -> Any:
+        """Always true where it is answered."""
+        return {"live": True}
+
+    @router.get("/health/ready", summary="Whether requests are taken")
+    async def ready() -> Any:
+        """503 while the server shuts down."""
+        return JSONResponse({"ready": not service.batcher.draining}, 503 if service.batcher.draining else 200)
+
+    @router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus' text format."""
+        return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4")
+
+    @router.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return Response((_PAGE / "index.html").read_text("utf-8"), media_type="text/html")
+
+    @router.get("/page/{name}", include_in_schema=False)
+    async def part(name: str) -> Response:
+        if name not in _KINDS:
+            raise Refusal(404, f"no file {name[:40]!r}")
+        return Response((_PAGE / name).read_text("utf-8"), media_type=_KINDS[name])
+
+    return router
+
+
+def _model(asked: Asked) -> dict[str, str]:
+    return {"name": asked.model.name, "version": asked.model.version}
+
+
+def _vectors(asked: Asked) -> list[list[float]]:
+    import torch
+
+    found: list[list[float]] = asked.model.embedder(torch.stack(asked.pictures), asked.names[0]).tolist()
+    return found
+
+
+def _explained(asked: Asked, method: str, target: str | None, contrast: str | None) -> list[dict[str, Any]]:
+    model = asked.model.embedder.model
+    found = explain(model, asked.pictures, target, method, contrast=contrast)
+    return [
+        {**each.to_dict(), "name": name, "overlay": base64.b64encode(png(each.overlay())).decode()}
+        for name, each in zip(asked.names, found, strict=True)
+    ]

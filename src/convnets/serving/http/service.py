@@ -1,0 +1,182 @@
+"""Service: what the routes share: models, queue, workers, index, and how a request becomes rows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from torch import Tensor
+
+from convnets.errors import ConvnetsError
+from convnets.retrieval.image_index import ImageIndex
+from convnets.serving.http.batcher import Batcher
+from convnets.serving.http.bodies import Sent, decode, pictures_of
+from convnets.serving.http.limits import Limits
+from convnets.serving.http.refusal import Refusal, refusal_of
+from convnets.serving.http.served_model import Loaded, ServedModel
+from convnets.serving.http.telemetry import RequestLog, Telemetry
+
+__all__ = ["Asked", "Service"]
+
+Made = TypeVar("Made")
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request's pictures, decoded, and the model that answers them."""
+
+    model: Loaded
+    names: tuple[str, ...]
+    pictures: list[Tensor]
+    sent: Sequence[Sent]
+    deadline: float
+
+
+Admit = Callable[[Loaded, Sequence[Sent]], contextlib.AbstractAsyncContextManager[Asked]]
+
+
+class Service:
+    """Everything that lives as long as the server."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ServedModel],
+        limits: Limits,
+        log: RequestLog,
+        index: ImageIndex | None = None,
+    ) -> None:
+        self.models, self.limits, self.log, self.index = dict(models), limits, log, index
+        self.telemetry = Telemetry()
+        self._compute = ThreadPoolExecutor(1, "convnets-compute")  # the network has all cores to itself
+        self._decode = ThreadPoolExecutor(os.cpu_count() or 1, "convnets-decode")
+        self._reload = ThreadPoolExecutor(1, "convnets-reload")
+        self.batcher: Batcher[Loaded] = Batcher(
+            Loaded.probabilities, limits, self._compute, self.telemetry.batch_done
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Compute and watch the model folders while inside."""
+        tasks = [asyncio.create_task(self.batcher.run()), asyncio.create_task(self._watch())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for pool in (self._compute, self._decode, self._reload):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def model(self, name: str | None) -> Loaded:
+        """The model of that name, or the first. Raises Refusal 404."""
+        if name is None:
+            return next(iter(self.models.values())).current
+        if name not in self.models:
+            raise Refusal(404, f"no model {name[:80]!r}; served: {', '.join(self.models)}")
+        return self.models[name].current
+
+    @contextlib.asynccontextmanager
+    async def asked(
+        self, request: Request, model: str | None, deadline: float | None
+    ) -> AsyncIterator[Asked]:
+        """Admit the request, read and decode its pictures; the place in the queue lasts until the end."""
+        chosen = self.model(model)
+        async with (
+            self.admitted(request, deadline) as admit,
+            admit(chosen, await pictures_of(request, self.limits)) as asked,
+        ):
+            yield asked
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, request: Request, deadline: float | None) -> AsyncIterator[Admit]:
+        """A place for one picture and the body before anything is read; `admit` takes those of the other pictures.
+
+        deadline: seconds from now; None and more than the server's are the server's.
+        """
+        if deadline is not None and not deadline > 0:
+            line = f"deadline is {deadline:g}; allowed: seconds above 0, at most {self.limits.deadline:g}"
+            raise Refusal(422, line)
+        until = time.monotonic() + min(deadline or self.limits.deadline, self.limits.deadline)
+        declared = request.headers.get("content-length", "")
+        size = int(declared) if declared.isdigit() else self.limits.body_bytes
+        client = request.client.host if request.client else "?"
+
+        @contextlib.asynccontextmanager
+        async def admit(model: Loaded, sent: Sequence[Sent]) -> AsyncIterator[Asked]:
+            async with self.batcher.room(client, len(sent) - 1, 0):
+                pictures = await self.in_pool(self._decode, decode, model.predictor, sent, self.limits)
+                yield Asked(model, tuple(each.name for each in sent), pictures, sent, until)
+
+        async with self.batcher.room(client, 1, min(size, self.limits.body_bytes)):
+            yield admit
+
+    async def rows(self, request: Request, asked: Asked) -> Tensor:
+        """Probabilities N×K; cancelled when the client goes."""
+        found: Tensor = await while_there(
+            request, self.batcher.submit(asked.model, asked.pictures, asked.deadline)
+        )
+        return found
+
+    async def computed(
+        self, request: Request, asked: Asked, function: Callable[..., Made], *args: Any
+    ) -> Made:
+        """`function` in the network's own thread, after what waits there; what it raises becomes a Refusal."""
+
+        def begun() -> Made:
+            if time.monotonic() > asked.deadline:
+                raise Refusal(
+                    504, "the deadline passed before the pictures were begun; they were not computed"
+                )
+            return function(*args)
+
+        found: Made = await while_there(request, self.in_pool(self._compute, begun))
+        return found
+
+    async def in_pool(self, pool: ThreadPoolExecutor, function: Callable[..., Made], *args: Any) -> Made:
+        """Run it there; errors of the library become refusals."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+        except ConvnetsError as error:
+            raise refusal_of(error) from None
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for model in self.models.values():
+                taken = await loop.run_in_executor(self._reload, model.reload)
+                if taken is not None:
+                    self.telemetry.reloads.labels(model.name, "taken" if taken else "refused").inc()
+                    facts = {"version": model.current.version} if taken else {"why": model.fault}
+                    self.log.write("reloaded" if taken else "not reloaded", model=model.name, **facts)
+
+
+async def while_there(request: Request, work: Any) -> Any:
+    """Await `work`, and cancel it when the client goes. Raises Refusal 499 then, which nobody reads."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            raise Refusal(499, "the client has gone")
+        return task.result()
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
