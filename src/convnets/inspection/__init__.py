@@ -8,5 +8,5 @@ Order, highest first; each imports only from below:
 - receptive_field
 - drawing
 - graph · health · parameters
-- running · shown
+- running · formatting
 """

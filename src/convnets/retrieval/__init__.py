@@ -11,6 +11,6 @@ Order, highest first; each imports only from below:
 - backends
 - storage
 - index
-- hit · where
+- hit · metadata_filter
 - descriptors · entries
 """
