@@ -29,7 +29,8 @@ _DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>con
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/page/page.css"></head>
 <body><main><h1>What can be asked</h1><p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>
 {% for path, calls in paths.items() %}{% for verb, call in calls.items() %}<section><h2>{{ verb|upper }} {{ path }}</h2>
-<p>{{ call.summary }}. {{ call.description or "" }}</p>{% if call.parameters %}<ul>{% for each in call.parameters %}
+<p>{{ call.summary }}. {{ call.get("description", "") }}</p>{% if call.get("parameters") %}
+<ul>{% for each in call.parameters %}
 <li><code>{{ each.name }}</code> ({{ each["in"] }})</li>{% endfor %}</ul>{% endif %}</section>{% endfor %}{% endfor %}
 </main></body></html>"""
 
