@@ -1,4 +1,11 @@
 """A trained model put to use on pictures.
 
 Begin with `predictor.py`.
+
+Order, highest first; each imports only from below:
+
+- http
+- calibration · compared_answers · corrupted
+- evaluation · health · predictor
+- model_and_images · predictions
 """

@@ -128,5 +128,5 @@ def serve(
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
     query = "" if token is None else "/?token=…"
     names = ", ".join(model_names(settings.runs))
-    typer.echo(f"serving {names} at {scheme}://{shown}:{port}{query} (Ctrl-C ends it)", err=True)
-    serve_runs(settings)
+    line = f"serving {names} at {scheme}://{shown}:{port}{query} (Ctrl-C ends it)"
+    serve_runs(settings, lambda: typer.echo(line, err=True))

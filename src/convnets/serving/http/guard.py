@@ -85,7 +85,12 @@ class Guard:
                     )
                     return
             if given := self._token_in_url(scope):
-                await _answer(send, 303, b"", {**extra, "Location": scope["path"], "Set-Cookie": given})
+                await _answer(
+                    send,
+                    303,
+                    b"",
+                    {**extra, "Location": "/" + scope["path"].lstrip("/"), "Set-Cookie": given},
+                )
                 return
             body = _Body(receive, self.body_bytes, self.body_seconds)
             await self.app(scope, body.receive, _with_headers(send, extra))
@@ -109,9 +114,7 @@ class Guard:
             raise Refusal(403, f"origin {other[:80]!r} may not ask; allow it with --allow-origin")
         if access.token is None or scope["path"] in access.open_paths or scope["method"] == "OPTIONS":
             return other
-        if not any(
-            hmac.compare_digest(each.encode(), access.token.encode()) for each in _tokens(scope, headers)
-        ):
+        if not any(_same(each, access.token) for each in _tokens(scope, headers)):
             raise Refusal(
                 401,
                 "no token, or a wrong one; send the header Authorization: Bearer TOKEN",
@@ -121,9 +124,10 @@ class Guard:
 
     def _token_in_url(self, scope: MutableMapping[str, Any]) -> str | None:
         """The cookie to set for a browser that came with the token in its URL, from which it then goes."""
-        if self.access.token is None or scope["method"] != "GET" or not _query(scope):
-            return None
-        return f"{COOKIE}={self.access.token}; HttpOnly; SameSite=Strict; Path=/"
+        token = self.access.token
+        if token is None or scope["method"] != "GET" or not any(_same(each, token) for each in _query(scope)):
+            return None  # on open paths too: whoever has no token must not be given it
+        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
 
 
 def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterable[str]:
@@ -137,6 +141,10 @@ def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterabl
         return
     if COOKIE in cookies:
         yield cookies[COOKIE].value
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), token.encode())
 
 
 def _query(scope: MutableMapping[str, Any]) -> list[str]:

@@ -53,6 +53,13 @@ _BODY: dict[str, Any] = {
 def make_routes(service: Service) -> APIRouter:
     """The routes of a server."""
     router = APIRouter()
+    _add_questions(router, service)
+    _add_facts(router, service)
+    _add_page(router)
+    return router
+
+
+def _add_questions(router: APIRouter, service: Service) -> None:
 
     @router.post("/predict", summary="Class names of pictures", openapi_extra=_BODY)
     async def predict(
@@ -105,6 +112,8 @@ def make_routes(service: Service) -> APIRouter:
             hits = await service.computed(request, asked, index.search_many, given, k)
             return {"hits": [[hit.to_dict() for hit in each] for each in hits]}
 
+
+def _add_facts(router: APIRouter, service: Service) -> None:
     @router.get("/models", summary="What is served")
     async def models() -> Any:
         """Name, version, network, classes and input of each model."""
@@ -125,6 +134,8 @@ def make_routes(service: Service) -> APIRouter:
         """Prometheus' text format."""
         return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4")
 
+
+def _add_page(router: APIRouter) -> None:
     @router.get("/", include_in_schema=False)
     async def page() -> Response:
         return Response((_PAGE / "index.html").read_text("utf-8"), media_type="text/html")
@@ -134,8 +145,6 @@ def make_routes(service: Service) -> APIRouter:
         if name not in _KINDS:
             raise Refusal(404, f"no file {name[:40]!r}")
         return Response((_PAGE / name).read_text("utf-8"), media_type=_KINDS[name])
-
-    return router
 
 
 def _model(asked: Asked) -> dict[str, str]:

@@ -77,8 +77,8 @@ class ServedModel:
         self._stamp = stamp
         try:
             found = self._load()
-        except (ConvnetsError, OSError) as error:
-            self.fault = str(error)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with it, the model that is there goes on
+            self.fault = " ".join(str(error).split())[:300] or type(error).__name__
             return False
         self.fault = None
         if found.version == self.current.version and found.facts() == self.current.facts():

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,9 @@ def make_service(settings: Settings) -> Service:
 
 def _access(settings: Settings) -> Access:
     own = () if settings.host in ("0.0.0.0", "::") else (settings.host.lower(),)
-    return Access((*Access().hosts, *own, *settings.hosts), settings.token, settings.origins)
+    return Access(
+        tuple(dict.fromkeys((*Access().hosts, *own, *settings.hosts))), settings.token, settings.origins
+    )
 
 
 def from_environment() -> Guard:
@@ -112,8 +114,11 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings) -> None:
-    """Answer until Ctrl-C or SIGTERM; accepted requests are answered first. Raises ConfigError for a port in use."""
+def serve(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
+    """Answer until Ctrl-C or SIGTERM; accepted requests are answered first. Raises ConfigError for a port in use.
+
+    `told` is called when everything is loaded; with several workers before each loads its own.
+    """
     _check_port(settings.host, settings.port)
     options: dict[str, Any] = {
         "host": settings.host,
@@ -128,11 +133,13 @@ def serve(settings: Settings) -> None:
     }
     if settings.workers == 1:
         service = make_service(settings)
+        told()
         _Server(uvicorn.Config(create_app(service, _access(settings)), **options), service).run()
         return
     with tempfile.TemporaryDirectory(prefix="convnets-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         os.environ[_SETTINGS] = json.dumps(asdict(settings))
+        told()
         uvicorn.run(
             "convnets.serving.http.server:from_environment", factory=True, workers=settings.workers, **options
         )
