@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -107,6 +109,29 @@ def test_the_client_speaks_of_names_and_vectors(
         Client(f"http://localhost:{free_port()}").predict(pictures[0])
     lines = [json.loads(line) for line in (process.root / "log.jsonl").read_text().splitlines()]  # type: ignore[attr-defined]
     assert {"/predict", "/embed", "/explain"} <= {line["path"] for line in lines}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs the program curl")
+def test_the_lines_of_the_guide_are_answered(
+    process: Process, pictures: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "how-to" / "serve.md").read_text("utf-8")
+    for name in ("picture.png", "other.png"):
+        (tmp_path / name).write_bytes(pictures[0])
+    lines = [line[2:] for line in guide.splitlines() if line.startswith("$ curl")]
+    assert len(lines) == 5
+    for line in lines:
+        there = line.replace("http://localhost:8000", process.url)
+        command = [*shlex.split(there), "-s", "-H", "Authorization: Bearer secret"]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert "error" not in json.loads(found), line
+    (python,) = re.findall(r"```python[^\n]*\n(.*?)```", guide, flags=re.DOTALL)
+    code = python.replace('"http://localhost:8000"', f'"{process.url}", token="secret"').replace(
+        "pic", f"{tmp_path}/pic"
+    )
+    names: dict[str, object] = {}
+    exec(code.replace("other", f"{tmp_path}/other"), names)
+    assert names["vectors"].shape == (1, 84)  # type: ignore[attr-defined]
 
 
 def test_a_slow_body_does_not_hold_up_the_others(process: Process, pictures: list[bytes]) -> None:

@@ -26,7 +26,8 @@ __all__ = ["create_app"]
 
 _ID = re.compile(r"[\w.-]{1,64}")
 _DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>convnets: what can be asked</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/page/page.css"></head>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/page/page.css">
+<link rel="icon" href="data:,"></head>
 <body><main><h1>What can be asked</h1><p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>
 {% for path, calls in paths.items() %}{% for verb, call in calls.items() %}<section><h2>{{ verb|upper }} {{ path }}</h2>
 <p>{{ call.summary }}. {{ call.get("description", "") }}</p>{% if call.get("parameters") %}
