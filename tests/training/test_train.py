@@ -43,7 +43,7 @@ from convnets.training.events import (
     StopRun,
 )
 from convnets.training.learner import Learner
-from convnets.training.recording import conclusion
+from convnets.training.recording import finalize
 from convnets.training.runs.run import Run
 from convnets.training.task import Task
 from convnets.training.train import resume, train
@@ -302,7 +302,7 @@ class MadeUpTime:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
         self.now = 0.0
-        step, judge = Learner.step, conclusion.evaluate_on
+        step, judge = Learner.step, finalize.evaluate_on
 
         def timed_step(learner: Learner, *arguments: Any) -> None:
             step(learner, *arguments)

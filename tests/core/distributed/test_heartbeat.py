@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from convnets.core.distributed import board
+from convnets.core.distributed import heartbeat
 from convnets.core.distributed.heartbeat import Heartbeat, Unreachable
 
 
@@ -31,7 +31,7 @@ class Shelf:
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tenths of a second instead of seconds."""
     for name, seconds in (("_BEAT", 0.02), ("_SILENCE", 0.4), ("_LONG_SILENCE", 0.8), ("_POLL", 0.01)):
-        monkeypatch.setattr(board, name, seconds)
+        monkeypatch.setattr(heartbeat, name, seconds)
 
 
 @pytest.fixture
