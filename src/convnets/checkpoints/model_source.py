@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.onnx_model import is_onnx, open_onnx
 from convnets.errors import InputError, RunError
 
 __all__ = ["ModelSource", "RunLike", "open_model", "resolve_model_folder"]
@@ -22,7 +23,7 @@ class RunLike(Protocol):
 
 
 ModelSource = TrainedModel | RunLike | Path | str
-"""A trained model, a run, or the path of a run's directory or of a model folder."""
+"""A trained model, a run, or the path of a run's directory, a model folder or an ONNX file."""
 
 
 def open_model(source: ModelSource, device: torch.device | str = "cpu") -> TrainedModel:
@@ -38,6 +39,8 @@ def open_model(source: ModelSource, device: torch.device | str = "cpu") -> Train
             f"a bare {type(source).__name__} does not say how pictures become its input; "
             "give TrainedModel(network, classes, preprocess), a run or a model folder"
         )
+    if is_onnx(source):
+        return open_onnx(Path(str(source)))
     return load_model(resolve_model_folder(source), device)
 
 

@@ -35,6 +35,7 @@ from convnets.cli.selection.lr_find import lr_find
 from convnets.cli.selection.replicate import replicate
 from convnets.cli.selection.tune import tune
 from convnets.cli.serving.evaluate import evaluate
+from convnets.cli.serving.export import export
 from convnets.cli.serving.predict import predict
 from convnets.cli.serving.serve import serve
 from convnets.cli.training.compare import compare
@@ -68,6 +69,7 @@ app.command()(health)
 app.command()(calibrate)
 app.command()(predict)
 app.command()(serve)
+app.command()(export)
 app.command()(explain)
 app.command()(features)
 app.command()(filters)

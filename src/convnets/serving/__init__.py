@@ -4,7 +4,7 @@ Begin with `predictor.py`.
 
 Order, highest first; each imports only from below:
 
-- http
+- export · http
 - calibration · compared_answers · corrupted
 - evaluation · health · predictor
 - model_and_images · predictions

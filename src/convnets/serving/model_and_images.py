@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convnets.checkpoints.model_folder import TrainedModel, load_model
-from convnets.checkpoints.model_source import resolve_model_folder
+from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.model_source import open_model, resolve_model_folder
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
@@ -53,7 +53,7 @@ def open_model_and_images(
     part that is not there and DataError when the data have other classes than the model.
     """
     folder = resolve_model_folder(source)
-    model = load_model(folder, "cpu" if hardware is None else hardware.device)
+    model = open_model(folder, "cpu" if hardware is None else hardware.device)
     check_classifies(model)
     of_folds = (Path(source) / RECORD).exists()  # whose model is their ensemble, and no run
     run = Run(source) if folder != Path(source) and not of_folds else None
