@@ -16,7 +16,18 @@ from convnets.cli.main import app, run
 
 COMMANDS = (
     *("models", "summary", "draw", "field", "diff", "scatter", "train", "evaluate", "health"),
-    *("calibrate", "predict", "explain", "features", "filters", "patches", "ablate", "embed-map"),
+    *(
+        "calibrate",
+        "predict",
+        "serve",
+        "export",
+        "explain",
+        "features",
+        "filters",
+        "patches",
+        "ablate",
+        "embed-map",
+    ),
     *("cross-validate", "label-errors", "replicate", "tune", "lr-find", "learning-curve"),
     *("runs", "compare", "recipes", "reproduce", "bench"),
 )

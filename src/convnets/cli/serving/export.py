@@ -33,7 +33,7 @@ def export(
     ] = "pictures",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Write a model for other programs, and compare it with the network.
+    """Write a model for other programs, and check it.
 
     The file is compared on random inputs of three batch sizes and on 1,000 images of the run's own data.
 

@@ -83,7 +83,10 @@ def serve(
     precision: Precision = "auto",
     threads: Threads = None,
 ) -> None:
-    """Answer over HTTP: class names, vectors, explanations, similar images, and a page to drop pictures on.
+    """Answer over HTTP, for programs and for people.
+
+    Class names, vectors, explanations, similar images, and a page to drop pictures on. What waits together is
+    computed together; the queue is bounded.
 
     Example: convnets serve runs/lenet_bn-digits-1
     """
