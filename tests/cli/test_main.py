@@ -29,7 +29,7 @@ COMMANDS = (
         "embed-map",
     ),
     *("cross-validate", "label-errors", "replicate", "tune", "lr-find", "learning-curve"),
-    *("runs", "compare", "recipes", "reproduce", "bench"),
+    *("runs", "compare", "recipes", "reproduce", "bench", "study"),
 )
 GROUPS = ("data", "index")
 DATA_COMMANDS = ("list", "download", "show")

@@ -26,6 +26,7 @@ reduce_mean expand_dims swapaxes repeat
 download download_extract download_all extract DATA_HUB DATA_URL SoftmaxRegression
 HPOTrainer HPOSearcher RandomSearcher HPOScheduler BasicScheduler HPOTuner SuccessiveHalvingScheduler
 hpo_objective_lenet
+k_fold get_k_fold_data train_and_pred log_rmse KaggleHouse k_fold_data
 """
 
 

@@ -38,6 +38,7 @@ from convnets.cli.serving.evaluate import evaluate
 from convnets.cli.serving.export import export
 from convnets.cli.serving.predict import predict
 from convnets.cli.serving.serve import serve
+from convnets.cli.study import study
 from convnets.cli.training.compare import compare
 from convnets.cli.training.recipes import recipes
 from convnets.cli.training.reproduce import reproduce
@@ -88,6 +89,7 @@ app.command()(compare)
 app.command()(recipes)
 app.command()(reproduce)
 app.command()(bench)
+app.command()(study)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,6 +31,7 @@ from convnets.d2l.classifiers import Classifier, LeNet, SoftmaxRegression
 from convnets.d2l.data.archives import extract
 from convnets.d2l.data.data_modules import DataModule, FashionMNIST
 from convnets.d2l.data.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
+from convnets.d2l.data.kaggle_house import KaggleHouse, k_fold_data
 from convnets.d2l.data.loaders import (
     ImageLoader,
     data_iter,
@@ -55,6 +56,7 @@ from convnets.d2l.figures import (
     show_images,
     use_svg_display,
 )
+from convnets.d2l.house_prices import get_k_fold_data, k_fold, log_rmse, train_and_pred
 from convnets.d2l.hyper_parameters import HyperParameters, add_to_class
 from convnets.d2l.live_curves import Animator, ProgressBoard
 from convnets.d2l.measures import (
@@ -149,6 +151,7 @@ __all__ = [
     "HyperParameters",
     "Image",
     "ImageLoader",
+    "KaggleHouse",
     "LeNet",
     "LinearRegression",
     "LinearRegressionScratch",
@@ -188,16 +191,20 @@ __all__ = [
     "float32",
     "get_dataloader_workers",
     "get_fashion_mnist_labels",
+    "get_k_fold_data",
     "gpu",
     "hpo_objective_lenet",
     "init_cnn",
     "int32",
     "int64",
+    "k_fold",
+    "k_fold_data",
     "linreg",
     "linspace",
     "load_array",
     "load_data_fashion_mnist",
     "log",
+    "log_rmse",
     "matmul",
     "meshgrid",
     "nn",
@@ -234,6 +241,7 @@ __all__ = [
     "tensor",
     "to",
     "torch",
+    "train_and_pred",
     "train_batch_ch13",
     "train_ch3",
     "train_ch6",

@@ -1,0 +1,1 @@
+"""Studies: one idea of the book each, measured again: a function that returns numbers, and a picture of them."""
