@@ -21,7 +21,11 @@ def study(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Picture: .png, .svg or .html. [default: NAME.png here]", metavar="FILE"
+            "--output",
+            "--out",
+            "-o",
+            help="Picture: .png, .svg or .html. [default: NAME.png here]",
+            metavar="FILE",
         ),
     ] = None,
     seed: Annotated[
@@ -29,7 +33,7 @@ def study(
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Write JSON; a picture only with --out.")] = False,
 ) -> None:
-    """Measure one idea of the book, such as the perceptron's bound, and draw it.
+    """Measure one idea of the book, and draw it.
 
     Example: convnets study perceptron
     """
