@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -206,11 +207,9 @@ def test_a_worker_that_dies_is_replaced(folder: Path, pictures: list[bytes]) -> 
     try:
         client = Client(made.url)
         before = client.predict(pictures[0])[0].label
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(made.process.pid)], capture_output=True, text=True, check=True
-        ).stdout.split()
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-        os.kill(int(workers[0]), signal.SIGKILL)
+        children = psutil.Process(made.process.pid).children()
+        workers = [each.pid for each in children if "spawn_main" in " ".join(each.cmdline())]
+        os.kill(workers[0], signal.SIGKILL)
         for _ in range(50):
             with contextlib.suppress(DataError):  # the connection that died with its worker
                 assert client.predict(pictures[0])[0].label == before
