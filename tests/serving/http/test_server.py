@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,13 +48,16 @@ class Process:
         self.url = f"http{'s' * (verify is not True)}://localhost:{self.port}"
         assert self.process.stderr is not None
         assert "Ctrl-C ends it" in self.process.stderr.readline()
-        while True:
+        end = time.monotonic() + 180
+        while time.monotonic() < end:
             try:
                 if requests.get(self.url + "/health/ready", timeout=5, verify=verify).ok:
                     return
             except requests.ConnectionError:
                 if self.process.poll() is not None:
                     raise AssertionError(self.process.communicate()) from None
+                time.sleep(0.05)
+        raise AssertionError("not ready within three minutes")
 
     def end(self, how: int) -> int:
         self.process.send_signal(how)
@@ -165,8 +169,10 @@ def test_sigterm_answers_all_that_was_accepted(process: Process, pictures: list[
     for each in threads:
         each.start()
     begun.wait()
+    end = time.monotonic() + 60
     while len(statuses) < 10:
-        pass
+        assert time.monotonic() < end
+        time.sleep(0.001)
     process.process.send_signal(signal.SIGTERM)
     process.process.communicate(timeout=60)
     for each in threads:
