@@ -12,11 +12,17 @@ from convnets import layers
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.cli.main import run as run_command
 from convnets.core.former_names import current_names
+from convnets.data import preprocess as preprocess_module
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError, UnknownNameError
+from convnets.inspection.parameters import changes
 from convnets.models.catalogue import create_model
 from convnets.retrieval.descriptors.descriptor import Descriptor
 from convnets.retrieval.descriptors.embedder import Embedder
+from convnets.selection.folds.cross_validate import cross_validate
+from convnets.selection.search.space import Choice, space_from_toml
+from convnets.selection.search.tune import tune
+from convnets.training import config as config_module
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, StopRun
 from convnets.training.learner import Learner
@@ -47,6 +53,9 @@ def test_keywords_attributes_and_files_of_options(tmp_path: Path) -> None:
 def test_functions_methods_and_descriptors() -> None:
     assert layers.initialise is layers.initialize
     assert layers.INITIALISERS is layers.INITIALIZERS
+    assert changes.reinitialise is changes.reinitialize
+    assert config_module.OPTIMISERS is config_module.OPTIMIZERS
+    assert preprocess_module.centre_crop is preprocess_module.center_crop
     with pytest.raises(AttributeError, match="no attribute 'initialisers'"):
         layers.initialisers  # noqa: B018
     preprocess = Preprocess(1, 4, 4, (0.5,), (0.5,))
@@ -110,3 +119,45 @@ def test_spellings_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         False,
         "xavier-uniform",
     )
+
+
+def test_a_search_begun_by_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    def search(trials: int, *, go_on: bool = False) -> list[dict[str, object]]:
+        space = {"initializer": Choice(("xavier-uniform", "kaiming-normal"))}
+        found = tune(
+            "softmax",
+            "digits",
+            TrainConfig(epochs=1, threads=1),
+            trials=trials,
+            space=dict(space),
+            output=tmp_path,
+            name="s",
+            go_on=go_on,
+        )
+        return [each.options for each in found.tried]
+
+    before = search(1)
+    for file in (tmp_path / "s" / "search.json", tmp_path / "s" / "trials.journal"):
+        text = file.read_text()
+        for name, old in FORMER.items():
+            text = text.replace(f'"{name}"', f'"{old}"')
+        file.write_text(text)
+    after = search(2, go_on=True)
+    assert after[0] == before[0]
+    assert [list(options) for options in after] == [["initializer"]] * 2
+
+
+def test_a_cross_validation_begun_by_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    config = TrainConfig(epochs=1, threads=1)
+    before = cross_validate("softmax", "digits", config, folds=2, output=tmp_path, name="c")
+    for file in (tmp_path / "c").rglob("*.json"):
+        if "options" in (written := json.loads(file.read_text())):
+            file.write_text(json.dumps({**written, "options": former(written["options"])}))
+    after = cross_validate("softmax", "digits", config, folds=2, output=tmp_path, name="c", go_on=True)
+    assert after.accuracies == before.accuracies
+    assert after.settings["options"] == config.to_dict()
+
+
+def test_a_space_that_names_options_formerly(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('[space]\ninitialiser = ["he-normal"]\n')
+    assert space_from_toml(tmp_path / "s.toml", "softmax", {}) == {"initializer": Choice(("he-normal",))}

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from convnets.core.former_names import takes_former_names
+from convnets.core.former_names import former_attribute, takes_former_names
 from convnets.errors import ConfigError, InputError
 
 __all__ = ["Preprocess", "center_crop", "channel_statistics", "convert_channels", "resize_short_side"]
@@ -185,3 +185,6 @@ def channel_statistics(images: Tensor, channels: int) -> tuple[tuple[float, ...]
         means.append(mean)
         stds.append(spread if spread > 0 else 1.0)
     return tuple(means), tuple(stds)
+
+
+__getattr__ = former_attribute(__name__, globals())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.display.renderers import renderer
-from convnets.core.former_names import current_names, takes_former_names
+from convnets.core.former_names import current_names, former_attribute, takes_former_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
 from convnets.training.options.toml_file import read_toml
@@ -296,3 +296,6 @@ def _check_objective(config: TrainConfig) -> None:
             raise ConfigError(
                 f"{name} is {getattr(config, name)} and objective {config.objective}; allowed: {allowed}"
             )
+
+
+__getattr__ = former_attribute(__name__, globals())

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
+from convnets.core.former_names import former_attribute
 from convnets.errors import UnknownNameError, UsageError
 from convnets.inspection.parameters.listing import find_parameters, no_such_name
 from convnets.layers.initialization.initialize import Initializer, fill, initializer_for
@@ -171,3 +172,6 @@ def reinitialize(
             fill(parameter, initializer_for(module, rule), generator, name)
         drawn.add(parameter)
     return list(found)
+
+
+__getattr__ = former_attribute(__name__, globals())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.display.text_table import aligned
+from convnets.core.former_names import current_names
 from convnets.core.html.kit import card, note, table
 from convnets.errors import RunError
 from convnets.selection.folds.out_of_fold import OutOfFold, read_out_of_fold
@@ -139,6 +140,7 @@ def read_cross_validation(path: Path | str, stopped: str | None = None) -> Cross
     path = Path(path)
     try:
         settings = json.loads((path / RECORD).read_text("utf-8"))
+        settings["options"] = current_names(settings["options"], str(path / RECORD))
         planned = [(str(each["name"]), int(each["images"])) for each in settings.pop("planned")]
     except OSError:
         raise RunError(

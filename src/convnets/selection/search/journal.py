@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from convnets.core.former_names import current_names
 from convnets.core.storage.file_lock import is_locked, locked
 from convnets.errors import UsageError
 
@@ -132,7 +133,7 @@ class Journal:
                 continue
             self.study.tell(each.number, state=states.FAIL)
             if _RETRY not in each.user_attrs and each.params:
-                self.study.enqueue_trial(each.params, user_attrs={_RETRY: each.number})
+                self.study.enqueue_trial(current_names(each.params), user_attrs={_RETRY: each.number})
 
     def _lease(self, number: int) -> Path:
         return self.folder / "leases" / f"{number}.lock"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from convnets.core.former_names import current_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.models.catalogue import model_entry
 from convnets.training.config import TrainConfig
@@ -77,7 +78,7 @@ def space_from_toml(path: Path, network: str, base: Space) -> Space:
         )
     allowed = [*(field.name for field in fields(TrainConfig)), *model_entry(network).options]
     space = dict(base)
-    for name, value in given.items():
+    for name, value in current_names(given, str(path)).items():
         if name not in allowed:
             raise UnknownNameError("option", name, allowed, f"it stands in {path}")
         if value is False:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.core.display.text_table import aligned
+from convnets.core.former_names import current_names
 from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json, write_text
 from convnets.data.image_set import ImageSet, Splits
@@ -154,7 +155,7 @@ def tune(
         run_trials(journal, measure, trials, None if minutes is None else 60 * minutes)
     except KeyboardInterrupt:
         stopped.append(INTERRUPTED)
-    tried = tuple(Tried(each.number, each.value, dict(each.params)) for each in journal.finished())
+    tried = tuple(Tried(each.number, each.value, current_names(each.params)) for each in journal.finished())
     found = Search(path, settings, tried, stopped[0] if stopped else None)
     if any(each.accuracy is not None for each in tried):
         write_text(path / "best.toml", found.toml())
@@ -242,7 +243,8 @@ def _begin(path: Path, settings: dict[str, Any], *, go_on: bool) -> None:
         return
     try:
         before = json.loads((path / RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
+        before |= {key: current_names(before[key], str(path / RECORD)) for key in ("options", "space")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise RunError(f"{path} is no search; choose another name") from None
     for key, value in settings.items():
         if before.get(key) != json.loads(json.dumps(value)):
