@@ -56,7 +56,8 @@ def optimize_images(
         if not 0 <= unit < call.shape[1]:
             raise InputError(f"unit {unit} of {call.name}; it has units 0 to {call.shape[1] - 1}")
     place = call.shape[2] // 2, call.shape[3] // 2
-    random = generator_for(seed, "optimized image")
+    # the purpose is part of the seed: another spelling would give other images
+    random = generator_for(seed, "optimised image")
     inner = (0.1 * torch.randn(len(units), *shape, generator=random)).to(device)
     for step in range(steps):
         left = 1 - step / steps
