@@ -1,6 +1,8 @@
-"""How fast a server answers: clients side by side, then twice what it can take.
+"""How fast a server answers, with one client and with many side by side.
 
-Usage: python benchmarks/serve.py RUN [--picture FILE] [--clients 1,8,64] [--seconds 5] [--json FILE]
+Usage: python benchmarks/serve.py RUN [--side 28] [--clients 1,8,64] [--queue 1024] [--seconds 5] [--json FILE]
+
+More clients than `--queue` pictures may wait show what a full server does: the statuses count its refusals.
 
 Starts `convnets serve RUN` in a process of its own. Each client sends one picture after the other over a connection
 that stays open. Clients and server share the machine's cores, so figures are those of both together.

@@ -164,10 +164,7 @@ class ImageIndex:
         if not pictures:
             raise InputError("no pictures are given; at least one is needed")
         names = [name_of(picture, place) for place, picture in enumerate(pictures)]
-        pixels = [
-            self.embedder.preprocess.store(open_given(picture, name))
-            for picture, name in zip(pictures, names, strict=True)
-        ]
+        pixels = [self.embedder.store(picture, name) for picture, name in zip(pictures, names, strict=True)]
         vectors = [self.embedder(part, names[0]) for part in torch.split(torch.stack(pixels), 64)]
         return torch.cat(vectors)
 

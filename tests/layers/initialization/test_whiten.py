@@ -31,7 +31,7 @@ def second_moments(images: Tensor, k: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("channels", "k"), [(1, 3), (3, 2)])
-def test_filters_diagonalise_the_second_moments(channels: int, k: int) -> None:
+def test_filters_diagonalize_the_second_moments(channels: int, k: int) -> None:
     images = smooth_images(channels)
     filters = whitening_filters(images, k, epsilon=1e-3).double().flatten(1)
     moments = second_moments(images, k)

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 import convnets
 from convnets.core.hardware import choose_hardware
 from convnets.retrieval.descriptors.embedder import Embedder
+from convnets.retrieval.image_index import ImageIndex
 from convnets.serving.predictor import Predictor
 
 from .conftest import CLASSES, make_service, served, trained
@@ -143,3 +144,24 @@ def test_another_model_is_taken_without_a_lost_request_and_a_damaged_one_is_not(
     with served(service) as client:
         assert client.get("/models").json()["models"][0]["version"] == model.current.version
         assert client.get("/health/ready").json() == {"ready": True}
+
+
+def test_search_answers_as_the_index_and_a_request_may_be_larger_than_a_batch(
+    folder: Path, pictures: list[bytes], tmp_path: Path
+) -> None:
+    for place, content in enumerate(pictures[:12]):
+        (tmp_path / "images" / CLASSES[place % 3]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / CLASSES[place % 3] / f"{place}.png").write_bytes(content)
+    index = ImageIndex.build(trained(), tmp_path / "images", hardware=FP32)
+    service = make_service(folder, batch=4)
+    service.index = index
+    with served(service) as client:
+        files = [("x", (f"{place}.png", content)) for place, content in enumerate(pictures[:6])]
+        hits = client.post("/search?k=3", files=files).json()["hits"]
+        assert hits == [[hit.to_dict() for hit in each] for each in index.search_many(pictures[:6], 3)]
+        assert hits[5][0]["distance"] < 1e-3  # itself
+        assert client.post("/search?k=0", files=files).status_code == 422
+        whole = client.post(
+            "/predict", files=[("x", (f"{n}.png", each)) for n, each in enumerate(pictures[:11])]
+        )
+        assert len(whole.json()["predictions"]) == 11

@@ -232,6 +232,29 @@ def test_who_has_gone_is_not_computed_for() -> None:
     assert computed == [2, 1]  # two models are two batches
 
 
+def test_a_request_larger_than_a_batch_goes_through_in_parts() -> None:
+    computed: list[int] = []
+
+    def compute(_: str, pictures: list[torch.Tensor]) -> torch.Tensor:
+        computed.append(len(pictures))
+        return torch.stack(pictures)
+
+    async def scenario() -> torch.Tensor:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as worker:
+            batcher = Batcher[str](compute, Limits(batch=4), worker)
+            run = asyncio.create_task(batcher.run())
+            pictures = [torch.full((1,), float(place)) for place in range(10)]
+            rows = await batcher.submit("m", pictures, time.monotonic() + 60)
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+        return rows
+
+    assert asyncio.run(scenario()).flatten().tolist() == list(range(10))
+    assert computed == [4, 4, 2]
+
+
 def test_a_failing_network_fails_its_batch_alone() -> None:
     def compute(model: str, pictures: list[torch.Tensor]) -> torch.Tensor:
         if model == "broken":

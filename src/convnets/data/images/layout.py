@@ -43,7 +43,7 @@ def arrange_pictures(
     """Sort pictures into splits and classes by their `paths` below the root, each split at its slashes.
 
     Folders deeper than CLASS belong to CLASS; one folder around everything is passed through. `empty_folders`
-    hold no picture: a class among them is an error, as it would be learnt from nothing. Raises DataError for
+    hold no picture: a class among them is an error, as it would be learned from nothing. Raises DataError for
     every layout that would make wrong labels in silence.
 
     >>> layout = arrange_pictures([("train", "cat", "1.jpg"), ("train", "dog", "1.jpg")], [], "pets")

@@ -18,7 +18,7 @@ from convnets.explanation.belief.controls import edge_maps, random_maps
 from convnets.explanation.belief.curves import deletion_and_insertion
 from convnets.explanation.belief.estimate import estimate
 from convnets.explanation.belief.importance import PixelMaps, pixel_maps
-from convnets.explanation.belief.judgement import Judgement, Judgements
+from convnets.explanation.belief.judgment import Judgment, Judgments
 from convnets.explanation.belief.localization import energy_inside, pointing_game
 from convnets.explanation.belief.randomization import randomize
 from convnets.explanation.belief.sensitivity import sensitivity
@@ -38,7 +38,7 @@ def judge_methods(
     *,
     randomized: int | None = None,
     masks: ArrayLike | None = None,
-) -> Judgements:
+) -> Judgments:
     """Every method on the images of a question, and the two controls.
 
     `ask` gives the question for a method's name, as `convnets.explanation.explain.ask` does; `randomized` is how many
@@ -51,12 +51,12 @@ def judge_methods(
             rows.append(judge_method(ask(name), name, randomized=randomized, masks=masks))
         except InputError as error:
             refused[name] = str(error)
-    return Judgements((*rows, *judge_controls(ask("gradient"), masks=masks)), refused)
+    return Judgments((*rows, *judge_controls(ask("gradient"), masks=masks)), refused)
 
 
 def judge_method(
     question: Question, name: str, *, randomized: int | None = None, masks: ArrayLike | None = None
-) -> Judgement:
+) -> Judgment:
     """One method, with all checks. Raises what the method raises."""
     method = method_named(name)
     began = time.perf_counter()
@@ -79,10 +79,10 @@ def judge_method(
             "entropy_rise": estimate(down.entropy_rise),
             "sensitivity": estimate(sensitivity(few, method, seed=question.seed, maps=known)),
         }
-    return Judgement(name, seconds=seconds, **found)
+    return Judgment(name, seconds=seconds, **found)
 
 
-def judge_controls(question: Question, *, masks: ArrayLike | None = None) -> list[Judgement]:
+def judge_controls(question: Question, *, masks: ArrayLike | None = None) -> list[Judgment]:
     """The controls, which no randomization of weights and no class could change."""
     return [
         _control(name, _judged(question, make(question.images, question.seed), masks))
@@ -90,8 +90,8 @@ def judge_controls(question: Question, *, masks: ArrayLike | None = None) -> lis
     ]
 
 
-def _control(name: str, found: dict[str, Any]) -> Judgement:
-    return Judgement(name, **found)
+def _control(name: str, found: dict[str, Any]) -> Judgment:
+    return Judgment(name, **found)
 
 
 def _judged(question: Question, importance: Tensor, masks: ArrayLike | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import ModelSource, open_model
 from convnets.core.former_names import current_names
 from convnets.core.hardware import Hardware
+from convnets.data.images.image_inputs import Picture, open_given
 from convnets.errors import ImageIndexError
 from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
 from convnets.layers.global_pooling import pool
@@ -76,6 +77,10 @@ class Embedder:
         if isinstance(source, Embedder):
             return source
         return cls(open_model(source, "cpu" if hardware is None else hardware.device), descriptor, hardware)
+
+    def store(self, picture: Picture, name: str) -> Tensor:
+        """One picture → uint8 C×R×R, as the call takes it. Raises ImageDecodeError for one that cannot be read."""
+        return self.preprocess.store(open_given(picture, name))
 
     def __call__(self, pictures: Tensor, names: str = "the given pictures") -> Tensor:
         """uint8 (or float in [0, 1]) N×C×H×W of any size → float32 N×D of length 1 on the processor.

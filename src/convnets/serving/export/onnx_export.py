@@ -58,7 +58,8 @@ def export_onnx(
 ) -> OnnxExport:
     """Write `path`, and compare it with the network on random inputs and on the first 1,000 of `images`.
 
-    The file holds class names and preprocessing as metadata, and takes any number of pictures at once.
+    The file holds class names and preprocessing as metadata, and takes any number of pictures at once. The network is
+    put into evaluation mode.
     Raises ModelFolderError where the file gives other answers or an operation has no counterpart in ONNX, and
     leaves none then.
     """

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from convnets.errors import ConvnetsError
 from convnets.serving.http.limits import Limits
-from convnets.serving.http.refusal import Refusal, refusal_of
+from convnets.serving.http.refusal import Refusal, refusal_of, too_late
 
 __all__ = ["Batcher", "Job"]
 
@@ -115,7 +115,7 @@ class Batcher(Generic[Model]):
             pictures = [picture for job in jobs for picture in job.pictures]
             started = time.monotonic()
             try:
-                rows = await loop.run_in_executor(self._worker, self._compute, jobs[0].model, pictures)
+                rows = await loop.run_in_executor(self._worker, self._rows, jobs[0].model, pictures)
             except ConvnetsError as error:
                 _fail(jobs, refusal_of(error))
             except Exception as error:  # noqa: BLE001  one batch's fault is not to end the server
@@ -127,6 +127,12 @@ class Batcher(Generic[Model]):
                     if not job.answer.done():
                         job.answer.set_result(part)
 
+    def _rows(self, model: Model, pictures: list[Tensor]) -> Tensor:
+        """Of all pictures, never more than a batch at once, also where one request has more."""
+        size = self.limits.batch
+        parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+        return torch.cat([self._compute(model, part) for part in parts])
+
     def _next(self) -> list[Job[Model]]:
         """Jobs of one model that fit into a batch, the oldest first; late ones are refused, abandoned ones left out."""
         jobs: list[Job[Model]] = []
@@ -137,12 +143,7 @@ class Batcher(Generic[Model]):
                 self._waiting.popleft()
             elif time.monotonic() > job.deadline:
                 self._waiting.popleft()
-                _fail(
-                    [job],
-                    Refusal(
-                        504, "the deadline passed before the pictures were begun; they were not computed"
-                    ),
-                )
+                _fail([job], too_late())
             elif jobs and (job.model is not jobs[0].model or count + len(job.pictures) > self.limits.batch):
                 break
             else:

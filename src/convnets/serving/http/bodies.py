@@ -12,7 +12,7 @@ import base64
 import binascii
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,15 @@ from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
+from torch import Tensor
 
 from convnets.data.images.names import printable
 from convnets.data.images.opening import open_picture
 from convnets.errors import ConvnetsError
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.refusal import Refusal, refusal_of
-from convnets.serving.predictor import Predictor
 
-__all__ = ["FORMS", "Sent", "decode", "pictures_of"]
+__all__ = ["FORMS", "Sent", "Store", "decode", "pictures_of"]
 
 FORMS = (
     "multipart/form-data",
@@ -38,6 +38,9 @@ FORMS = (
     "application/octet-stream",
     "application/x-npy",
 )
+
+Store = Callable[[Any, str], Tensor]
+"""(picture, name) → uint8 C×R×R, such as `Predictor.decode`."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +73,21 @@ async def pictures_of(request: Request, limits: Limits) -> list[Sent]:
     return found
 
 
-def decode(predictor: Predictor, sent: Sequence[Sent], limits: Limits) -> list[Any]:
-    """uint8 C×R×R of each picture, for `Predictor.score`; takes a while, so call it in a thread.
+def decode(store: Store, sent: Sequence[Sent], limits: Limits) -> list[Tensor]:
+    """uint8 C×R×R of each picture; takes a while, so call it in a thread.
 
     Raises Refusal 422 for the first that cannot be decoded or is too large.
     """
     try:
-        return [_decoded(predictor, each, limits) for each in sent]
+        return [_decoded(store, each, limits) for each in sent]
     except ConvnetsError as error:
         raise refusal_of(error) from None
 
 
-def _decoded(predictor: Predictor, sent: Sent, limits: Limits) -> Any:
+def _decoded(store: Store, sent: Sent, limits: Limits) -> Tensor:
     if isinstance(sent.content, bytes):
-        return predictor.decode(open_picture(sent.content, sent.name, max_pixels=limits.pixels), sent.name)
-    return predictor.decode(sent.content, sent.name)
+        return store(open_picture(sent.content, sent.name, max_pixels=limits.pixels), sent.name)
+    return store(sent.content, sent.name)
 
 
 async def _form(request: Request, limits: Limits) -> list[Sent]:

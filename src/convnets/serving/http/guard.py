@@ -67,7 +67,10 @@ class Guard:
         self.body_bytes, self.body_seconds = body_bytes, body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """One connection; whatever is not HTTP goes on as it is."""
+        """One connection; there are no routes for web sockets, which know no such checks."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

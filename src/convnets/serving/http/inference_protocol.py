@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from convnets.serving.http.bodies import Sent, arrays_of, from_base64
 from convnets.serving.http.refusal import Refusal
@@ -35,16 +35,6 @@ def make_protocol_routes(service: Service) -> APIRouter:
     async def server() -> Any:
         """Name, version, extensions."""
         return {"name": "convnets", "version": __version__, "extensions": ["binary_tensor_data"]}
-
-    @router.get("/health/live", summary="Whether the process runs")
-    async def live() -> Any:
-        """Always true where it is answered."""
-        return {"live": True}
-
-    @router.get("/health/ready", summary="Whether requests are taken")
-    async def ready() -> Any:
-        """503 while the server shuts down."""
-        return JSONResponse({"ready": not service.batcher.draining}, 503 if service.batcher.draining else 200)
 
     @router.get("/models/{name}/ready", summary="Whether a model answers")
     @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convnets.errors import ConvnetsError, ImageDecodeError, ModelFolderError, TrainingError, UsageError
+from convnets.errors import ConvnetsError, ImageDecodeError, UsageError
 
-__all__ = ["Refusal", "refusal_of"]
+__all__ = ["Refusal", "refusal_of", "too_late"]
 
 
 class Refusal(Exception):  # noqa: N818  a refused request is an answer, not a fault of the server
@@ -31,8 +31,9 @@ def refusal_of(error: ConvnetsError) -> Refusal:
     >>> refusal_of(ImageDecodeError("picture 0 is cut off")).status
     422
     """
-    if isinstance(error, ImageDecodeError | UsageError):
-        return Refusal(422, str(error))
-    if isinstance(error, TrainingError | ModelFolderError):
-        return Refusal(500, str(error))
-    return Refusal(500, str(error))
+    return Refusal(422 if isinstance(error, ImageDecodeError | UsageError) else 500, str(error))
+
+
+def too_late() -> Refusal:
+    """504, for what waited beyond its deadline."""
+    return Refusal(504, "the deadline passed before the pictures were begun; they were not computed")

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import torch
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
@@ -26,6 +27,7 @@ EXPLAIN = (
     "guided-backpropagation",
 )
 """Methods that take a pass or two: the others take hundreds, which nobody is to wait behind."""
+_AT_ONCE = 64  # pictures
 _PAGE = Path(__file__).parent / "page"
 _KINDS = {"page.js": "text/javascript", "page.css": "text/css"}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -107,9 +109,8 @@ def _add_questions(router: APIRouter, service: Service) -> None:
             raise Refusal(404, "no index is served; start the server with --index FOLDER")
         if not 1 <= k <= 1000:
             raise Refusal(422, f"k is {k}; allowed: 1 to 1000")
-        async with service.asked(request, model, deadline) as asked:
-            given = [each.content for each in asked.sent]
-            hits = await service.computed(request, asked, index.search_many, given, k)
+        async with service.asked(request, model, deadline, index.embedder.store) as asked:
+            hits = await service.computed(request, asked, index.search_many, asked.pictures, k)
             return {"hits": [[hit.to_dict() for hit in each] for each in hits]}
 
 
@@ -119,11 +120,13 @@ def _add_facts(router: APIRouter, service: Service) -> None:
         """Name, version, network, classes and input of each model."""
         return {"models": [model.facts() for model in service.models.values()]}
 
+    @router.get("/v2/health/live", include_in_schema=False)
     @router.get("/health/live", summary="Whether the process runs")
     async def live() -> Any:
         """Always true where it is answered."""
         return {"live": True}
 
+    @router.get("/v2/health/ready", include_in_schema=False)
     @router.get("/health/ready", summary="Whether requests are taken")
     async def ready() -> Any:
         """503 while the server shuts down."""
@@ -152,9 +155,10 @@ def _model(asked: Asked) -> dict[str, str]:
 
 
 def _vectors(asked: Asked) -> list[list[float]]:
-    import torch
-
-    found: list[list[float]] = asked.model.embedder(torch.stack(asked.pictures), asked.names[0]).tolist()
+    parts = torch.split(torch.stack(asked.pictures), _AT_ONCE)
+    found: list[list[float]] = torch.cat(
+        [asked.model.embedder(part, asked.names[0]) for part in parts]
+    ).tolist()
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,13 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from torch import Tensor
 
+from convnets.core.hardware import usable_cores
 from convnets.errors import ConvnetsError
 from convnets.retrieval.image_index import ImageIndex
 from convnets.serving.http.batcher import Batcher
-from convnets.serving.http.bodies import Sent, decode, pictures_of
+from convnets.serving.http.bodies import Sent, Store, decode, pictures_of
 from convnets.serving.http.limits import Limits
-from convnets.serving.http.refusal import Refusal, refusal_of
+from convnets.serving.http.refusal import Refusal, refusal_of, too_late
 from convnets.serving.http.served_model import Loaded, ServedModel
 from convnets.serving.http.telemetry import RequestLog, Telemetry
 
@@ -36,7 +36,6 @@ class Asked:
     model: Loaded
     names: tuple[str, ...]
     pictures: list[Tensor]
-    sent: Sequence[Sent]
     deadline: float
 
 
@@ -56,7 +55,7 @@ class Service:
         self.models, self.limits, self.log, self.index = dict(models), limits, log, index
         self.telemetry = Telemetry()
         self._compute = ThreadPoolExecutor(1, "convnets-compute")  # the network has all cores to itself
-        self._decode = ThreadPoolExecutor(os.cpu_count() or 1, "convnets-decode")
+        self._decode = ThreadPoolExecutor(usable_cores(), "convnets-decode")
         self._reload = ThreadPoolExecutor(1, "convnets-reload")
         self.batcher: Batcher[Loaded] = Batcher(
             Loaded.probabilities, limits, self._compute, self.telemetry.batch_done
@@ -85,18 +84,23 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def asked(
-        self, request: Request, model: str | None, deadline: float | None
+        self, request: Request, model: str | None, deadline: float | None, store: Store | None = None
     ) -> AsyncIterator[Asked]:
-        """Admit the request, read and decode its pictures; the place in the queue lasts until the end."""
+        """Admit the request, read and decode its pictures; the place in the queue lasts until the end.
+
+        `store` decodes in place of the model's own preprocessing.
+        """
         chosen = self.model(model)
         async with (
-            self.admitted(request, deadline) as admit,
+            self.admitted(request, deadline, store) as admit,
             admit(chosen, await pictures_of(request, self.limits)) as asked,
         ):
             yield asked
 
     @contextlib.asynccontextmanager
-    async def admitted(self, request: Request, deadline: float | None) -> AsyncIterator[Admit]:
+    async def admitted(
+        self, request: Request, deadline: float | None, store: Store | None = None
+    ) -> AsyncIterator[Admit]:
         """A place for one picture and the body before anything is read; `admit` takes those of the other pictures.
 
         deadline: seconds from now; None and more than the server's are the server's.
@@ -112,8 +116,9 @@ class Service:
         @contextlib.asynccontextmanager
         async def admit(model: Loaded, sent: Sequence[Sent]) -> AsyncIterator[Asked]:
             async with self.batcher.room(client, len(sent) - 1, 0):
-                pictures = await self.in_pool(self._decode, decode, model.predictor, sent, self.limits)
-                yield Asked(model, tuple(each.name for each in sent), pictures, sent, until)
+                how = store or model.predictor.decode
+                pictures = await self.in_pool(self._decode, decode, how, sent, self.limits)
+                yield Asked(model, tuple(each.name for each in sent), pictures, until)
 
         async with self.batcher.room(client, 1, min(size, self.limits.body_bytes)):
             yield admit
@@ -132,9 +137,7 @@ class Service:
 
         def begun() -> Made:
             if time.monotonic() > asked.deadline:
-                raise Refusal(
-                    504, "the deadline passed before the pictures were begun; they were not computed"
-                )
+                raise too_late()
             return function(*args)
 
         found: Made = await while_there(request, self.in_pool(self._compute, begun))

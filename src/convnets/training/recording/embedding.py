@@ -24,7 +24,7 @@ from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.runs.run import Run
 from convnets.training.task import Task
 
-__all__ = ["EmbeddingEvaluation", "class_batches", "conclude_embedding", "evaluate_embedding", "measured"]
+__all__ = ["EmbeddingEvaluation", "class_batches", "evaluate_embedding", "finalize_embedding", "measured"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def measured(
     )
 
 
-def conclude_embedding(
+def finalize_embedding(
     run: Run, task: Task, state: TrainingState, emit: Listener, *, interrupted: bool
 ) -> None:
     """Search the test images among themselves by the best weights, once; the model folder keeps the figures."""

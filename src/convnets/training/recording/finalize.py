@@ -17,7 +17,7 @@ from convnets.evaluation.precision import compare_precisions, settle_precision
 from convnets.training.events import Evaluated, Listener, RunEnded
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.learner import Learner
-from convnets.training.recording.embedding import conclude_embedding
+from convnets.training.recording.embedding import finalize_embedding
 from convnets.training.runs.run import Run
 from convnets.training.task import Task
 
@@ -67,7 +67,7 @@ def _judge(
 ) -> tuple[str, Evaluation] | None:
     """The data part that the best weights were evaluated on, and how it went; the model folder keeps the figures."""
     if task.objective is not None:
-        conclude_embedding(run, task, state, emit, interrupted=reason == INTERRUPTED)
+        finalize_embedding(run, task, state, emit, interrupted=reason == INTERRUPTED)
         return None
     known = getattr(task.network, "architecture", None) is not None
     best = load_model(run.model_folder, task.hardware.device, None if known else task.network)

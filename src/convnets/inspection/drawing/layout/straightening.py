@@ -1,6 +1,6 @@
 """Straightening: where vertices stand from left to right, so that links are as short and as straight as can be.
 
-Least Σ weight·|sideways way of a link|, with vertices of a rank kept apart: the linear programme of Gansner,
+Least Σ weight·|sideways way of a link|, with vertices of a rank kept apart: the linear program of Gansner,
 Koutsofios, North & Vo 1993, "A technique for drawing directed graphs", section 4.
 """
 
@@ -47,19 +47,19 @@ def straighten(
     vertices = [vertex for rank in ranks for vertex in rank]
     if not vertices:
         return {}
-    programme = _Programme(vertices)
+    program = _Programme(vertices)
     for vertex in vertices:
-        programme.bound(vertex, sides[vertex][0])
+        program.bound(vertex, sides[vertex][0])
     for rank in ranks:
         for left, right in pairwise(rank):
-            programme.at_least({right: 1.0, left: -1.0}, sides[left][1] + sides[right][0] + gap)
+            program.at_least({right: 1.0, left: -1.0}, sides[left][1] + sides[right][0] + gap)
     for pull in pulls:
-        programme.near({pull.lower: 1.0, pull.upper: -1.0}, pull.offset, pull.weight)
+        program.near({pull.lower: 1.0, pull.upper: -1.0}, pull.offset, pull.weight)
     for vertex, side in _fans(pulls):
         share = 1 / len(side)
         terms = {vertex: 1.0} | {other: -share for other, _ in side}
-        programme.near(terms, sum(offset for _, offset in side) * share, _BALANCE)
-    return programme.solve()
+        program.near(terms, sum(offset for _, offset in side) * share, _BALANCE)
+    return program.solve()
 
 
 def _fans(pulls: Sequence[Pull]) -> list[tuple[int, list[tuple[int, float]]]]:

@@ -1,4 +1,4 @@
-"""Judgement: what the checks say of a method over many images, with intervals."""
+"""Judgment: what the checks say of a method over many images, with intervals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from convnets.core.display.text_table import aligned
 from convnets.explanation.belief.estimate import Estimate
 
-__all__ = ["Judgement", "Judgements"]
+__all__ = ["Judgment", "Judgments"]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """Of one method, or of a control; None stands where a check was not made or makes no sense."""
 
     method: str
@@ -50,10 +50,10 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Judgements:
+class Judgments:
     """Of several methods on the same images."""
 
-    rows: tuple[Judgement, ...]
+    rows: tuple[Judgment, ...]
     """The controls last."""
     refused: dict[str, str]
     """Methods that cannot explain the network, and why."""
@@ -63,7 +63,7 @@ class Judgements:
         return {"methods": [row.to_dict() for row in self.rows], "refused": self.refused}
 
     def __str__(self) -> str:
-        wanted = [each.name for each in fields(Judgement)[1:]]
+        wanted = [each.name for each in fields(Judgment)[1:]]
         wanted = [name for name in wanted if any(getattr(row, name) is not None for row in self.rows)]
         rows = [[row.method, *(_shown(getattr(row, name)) for name in wanted)] for row in self.rows]
         return aligned(["method", *(name.replace("_", " ") for name in wanted)], rows)
