@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,11 +17,11 @@ from convnets.core.display.text_table import aligned
 from convnets.errors import InputError, UnknownNameError
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.inside.node_values import graph_for, node_values, weighted_operation
+from convnets.explanation.inside.operation_windows import convolved
 from convnets.explanation.pictures.colors import scale_of
 from convnets.explanation.pictures.shown import Shown
 from convnets.explanation.pictures.tile_grid import Tile, TileGrid, TileRow
 from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
-from convnets.inspection.receptive_field.window_rules import numbers
 
 __all__ = ["UnitArithmetic", "unit_arithmetic"]
 
@@ -198,31 +198,10 @@ def _factors(
     module: nn.Module, node: GraphNode, taken: Tensor, unit: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Window and kernel, float64 C×K×K, and which channels they are."""
-    weight: Tensor = module.weight.detach().double()  # type: ignore[operator]
-    x = taken.detach().double()[0]
+    weight: Tensor = module.weight.detach().double().cpu()  # type: ignore[operator]
+    x = taken.detach().double().cpu()[0]
     if weight.ndim == 2:
         return x[:, None, None], weight[unit[0]][:, None, None], tuple(range(len(x)))
-    kernel = weight[unit[0]]
-    sides = kernel.shape[1:]
-    stride, dilation = (numbers(node.setting(name, 1), 2) for name in ("stride", "dilation"))
-    before, after = _padding(node, tuple(sides), dilation)
-    padded = F.pad(x, (before[1], after[1], before[0], after[0]))
-    size = len(kernel)
-    first = unit[0] // (len(weight) // int(node.setting("groups", 1) or 1)) * size
-    rows, columns = (
-        slice(place * step, place * step + (side - 1) * gap + 1, gap)
-        for place, step, side, gap in zip(unit[1:], stride, sides, dilation, strict=True)
-    )
-    return padded[first : first + size, rows, columns], kernel, tuple(range(first, first + size))
-
-
-def _padding(
-    node: GraphNode, kernel: tuple[int, ...], dilation: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    given = node.setting("padding", 0)
-    if given == "valid":
-        given = 0
-    if given == "same":  # the odd one of an even kernel goes to the far side
-        whole = [gap * (side - 1) for side, gap in zip(kernel, dilation, strict=True)]
-        return tuple(each // 2 for each in whole), tuple(each - each // 2 for each in whole)
-    return (numbers(given, 2),) * 2
+    window = convolved(node, x, weight, unit)
+    assert window.kernel is not None
+    return torch.from_numpy(window.values), torch.from_numpy(window.kernel), window.channels
