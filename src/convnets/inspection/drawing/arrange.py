@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from convnets.inspection.drawing.layout.boxes import (
@@ -36,18 +36,23 @@ class _Part:
     nodes: frozenset[int]
 
 
-def arrange(graph: NetworkGraph, *, depth: int | None = None, unfold: bool = False) -> Level:
+def arrange(
+    graph: NetworkGraph, *, depth: int | None = None, unfold: bool = False, closed: Collection[str] = ()
+) -> Level:
     """The boxes of a drawing.
 
     `depth` is how many levels of modules are opened: 1 shows the network's own parts as one card each; None opens
     all. With `unfold`, every repetition is shown, and every operation of a module that a reader would take for one.
+    `closed` are paths of modules that are shown as one card each, whatever is in them.
     """
-    return _Arranger(graph, depth, unfold).whole()
+    return _Arranger(graph, depth, frozenset(closed), unfold=unfold).whole()
 
 
 class _Arranger:
-    def __init__(self, graph: NetworkGraph, depth: int | None, unfold: bool) -> None:
-        self._graph, self._depth, self._unfold = graph, depth, unfold
+    def __init__(
+        self, graph: NetworkGraph, depth: int | None, closed: frozenset[str], *, unfold: bool
+    ) -> None:
+        self._graph, self._depth, self._closed, self._unfold = graph, depth, closed, unfold
         self._members: dict[int, list[GraphNode | ModuleCall]] = {call.index: [] for call in graph.calls}
         self._inside: dict[int, list[int]] = {call.index: [] for call in graph.calls}
         for node in graph.nodes:
@@ -131,7 +136,8 @@ class _Arranger:
         gives = self._outside(made, inside)
         name = _within(call.path, self._graph.calls[above].path)
         single = not any(isinstance(item, ModuleCall) for item in members) and not self._unfold
-        if single or (self._depth is not None and level >= self._depth):
+        shut = call.path in self._closed or (self._depth is not None and level >= self._depth)
+        if single or shut:
             shape = self._shape(gives[0]) if gives else ()
             family = "block" if not single else _main_family(nodes)
             detail = "" if single else f"{len(nodes)} operations"
