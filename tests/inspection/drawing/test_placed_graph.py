@@ -34,5 +34,5 @@ def test_a_closed_module_is_one_card_that_gives_what_it_gives() -> None:
     graph = trace_graph(convnets.create_model("resnet20"))
     found = placed_graph(graph, unfold=True, closed=["stage1.1"])
     row = next(row for row in _rows(found) if row["path"] == "stage1.1")
-    assert graph.nodes[row["node"]].name == "stage1.1.relu"
+    assert graph.nodes[row["node"]].name == "stage1.1.relu (2)"
     assert not any(each["path"].startswith("stage1.1.") for each in _rows(found))
