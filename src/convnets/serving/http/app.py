@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 
 from convnets.core.html.kit import render
+from convnets.serving.http.error_answers import answer_errors
 from convnets.serving.http.guard import Access, App, Guard, Message, Receive, Send
 from convnets.serving.http.inference_protocol import make_protocol_routes
 from convnets.serving.http.refusal import Refusal
@@ -53,25 +51,7 @@ def create_app(service: Service, access: Access) -> Guard:
     async def docs() -> HTMLResponse:
         return HTMLResponse(str(render(_DOCS, paths=app.openapi()["paths"])))
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
-        return JSONResponse(refusal.body(), refusal.status, refusal.headers)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
-        return JSONResponse({"error": "the client has gone"}, 499)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = str(first["loc"][-1])
-        return JSONResponse({"error": f"{where} is {str(first.get('input'))[:40]!r}: {first['msg']}"}, 422)
-
-    @app.exception_handler(HTTPException)
-    async def missing(request: Request, error: HTTPException) -> JSONResponse:
-        line = f"{request.method} {request.url.path[:80]}: {str(error.detail).lower()}; see /docs"
-        return JSONResponse({"error": line}, error.status_code, error.headers)
-
+    answer_errors(app, "see /docs")
     return Guard(_Told(app, service), access, service.limits.body_bytes, service.limits.body_seconds)
 
 

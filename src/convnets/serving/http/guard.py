@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from convnets.serving.http.refusal import Refusal
 
@@ -26,11 +26,10 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 COOKIE = "convnets-token"
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; frame-ancestors 'none'; "
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; frame-ancestors {}; "
     "base-uri 'none'; form-action 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -50,6 +49,8 @@ class Access:
     """Other sites whose pages may ask, such as https://example.org (CORS); none by default."""
     open_paths: tuple[str, ...] = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
     """Paths that need no token: probes have none."""
+    frames: tuple[str, ...] = ()
+    """Sites whose pages may show this one in a frame, such as http://localhost:*; none by default."""
 
 
 class Guard:
@@ -75,7 +76,10 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        extra = dict(_HEADERS)
+        extra = {
+            "Content-Security-Policy": _POLICY.format(" ".join(self.access.frames) or "'none'"),
+            **_HEADERS,
+        }
         try:
             origin = self._check(scope, headers)
             if origin is not None:
@@ -87,12 +91,9 @@ class Guard:
                         send, 204, b"", {**extra, **allowed, "Access-Control-Allow-Methods": "GET, POST"}
                     )
                     return
-            if given := self._token_in_url(scope):
+            if given := self._token_in_url(scope, headers):
                 await _answer(
-                    send,
-                    303,
-                    b"",
-                    {**extra, "Location": "/" + scope["path"].lstrip("/"), "Set-Cookie": given},
+                    send, 303, b"", {**extra, "Location": _without_token(scope), "Set-Cookie": given}
                 )
                 return
             body = _Body(receive, self.body_bytes, self.body_seconds)
@@ -125,12 +126,25 @@ class Guard:
             )
         return other
 
-    def _token_in_url(self, scope: MutableMapping[str, Any]) -> str | None:
+    def _token_in_url(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> str | None:
         """The cookie to set for a browser that came with the token in its URL, from which it then goes."""
         token = self.access.token
         if token is None or scope["method"] != "GET" or not any(_same(each, token) for each in _query(scope)):
             return None  # on open paths too: whoever has no token must not be given it
-        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
+        return f"{_cookie(headers)}={token}; HttpOnly; SameSite=Strict; Path=/"
+
+
+def _cookie(headers: dict[str, str]) -> str:
+    """Its name, with the port: browsers send cookies to every port of a host."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}-{port}" if port.isdigit() else COOKIE
+
+
+def _without_token(scope: MutableMapping[str, Any]) -> str:
+    """Where a browser goes that came with the token: the same place, without it."""
+    query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    rest = urlencode([(name, value) for name, value in query if name != "token"])
+    return "/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else "")
 
 
 def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterable[str]:
@@ -142,8 +156,8 @@ def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterabl
         cookies = SimpleCookie(headers.get("cookie", ""))
     except CookieError:
         return
-    if COOKIE in cookies:
-        yield cookies[COOKIE].value
+    if (name := _cookie(headers)) in cookies:
+        yield cookies[name].value
 
 
 def _same(given: str, token: str) -> bool:
