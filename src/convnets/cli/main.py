@@ -38,6 +38,7 @@ from convnets.cli.serving.evaluate import evaluate
 from convnets.cli.serving.export import export
 from convnets.cli.serving.predict import predict
 from convnets.cli.serving.serve import serve
+from convnets.cli.serving.studio import studio
 from convnets.cli.study import study
 from convnets.cli.training.compare import compare
 from convnets.cli.training.recipes import recipes
@@ -70,6 +71,7 @@ app.command()(health)
 app.command()(calibrate)
 app.command()(predict)
 app.command()(serve)
+app.command()(studio)
 app.command()(export)
 app.command()(explain)
 app.command()(features)

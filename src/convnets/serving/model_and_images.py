@@ -18,7 +18,7 @@ from convnets.training.resuming.going_on import images_of
 from convnets.training.runs.run import Run
 from convnets.training.task import prepare
 
-__all__ = ["PARTS", "ModelAndImages", "open_model_and_images"]
+__all__ = ["PARTS", "ModelAndImages", "open_model_and_images", "open_parts"]
 
 PARTS = ("train", "calibration", "validation", "test")
 
@@ -69,6 +69,22 @@ def open_model_and_images(
     if chosen not in parts:
         raise UsageError(f"part {chosen!r} of {splits.source}; allowed: {', '.join(parts)}")
     return ModelAndImages(model, parts[chosen], chosen, run)
+
+
+def open_parts(
+    run: Run, model: TrainedModel, data: str | Path | None = None, *, progress: Progress | None = None
+) -> dict[str, ImageSet]:
+    """Every part of a run's images, split as for training, or of others of the same classes.
+
+    Raises DataError where the classes differ, RunError where the images are gone.
+    """
+    if data is not None:
+        splits = load_data(data, progress=progress)
+        parts = splits.parts()
+    else:
+        splits, parts = _run_parts(run, model, "train", progress)
+    _check_classes(model, splits)
+    return {name: parts[name] for name in PARTS if name in parts}
 
 
 def _run_parts(

@@ -144,7 +144,7 @@ def _without_token(scope: MutableMapping[str, Any]) -> str:
     """Where a browser goes that came with the token: the same place, without it."""
     query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     rest = urlencode([(name, value) for name, value in query if name != "token"])
-    return "/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else "")
+    return f"/{scope['path'].lstrip('/')}" + (f"?{rest}" if rest else "")
 
 
 def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterable[str]:
@@ -157,7 +157,7 @@ def _tokens(scope: MutableMapping[str, Any], headers: dict[str, str]) -> Iterabl
     except CookieError:
         return
     if (name := _cookie(headers)) in cookies:
-        yield cookies[name].value
+        yield str(cookies[name].value)
 
 
 def _same(given: str, token: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,11 +13,12 @@ from typing import Any
 import uvicorn
 
 from convnets.core.hardware import choose_hardware
-from convnets.errors import ConfigError, UsageError
+from convnets.errors import UsageError
 from convnets.retrieval.image_index import ImageIndex
 from convnets.serving.http.app import create_app
 from convnets.serving.http.guard import Access, Guard
 from convnets.serving.http.limits import Limits
+from convnets.serving.http.listening import check_port
 from convnets.serving.http.served_model import ServedModel
 from convnets.serving.http.service import Service
 from convnets.serving.http.telemetry import RequestLog
@@ -119,7 +119,7 @@ def serve(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
 
     `told` is called when everything is loaded; with several workers before each loads its own.
     """
-    _check_port(settings.host, settings.port)
+    check_port(settings.host, settings.port)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -143,15 +143,3 @@ def serve(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
         uvicorn.run(
             "convnets.serving.http.server:from_environment", factory=True, workers=settings.workers, **options
         )
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port"
-            ) from None

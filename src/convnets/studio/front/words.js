@@ -1,0 +1,17 @@
+// Words of the page. English stands in the code; other languages translate it here.
+import { chinese } from "./words.zh.js";
+
+const wanted = localStorage.getItem("convnets-language") ?? (navigator.language?.startsWith("zh") ? "zh" : "en");
+export const language = wanted === "zh" ? "zh" : "en";
+document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+
+// t("{n} images", { n: 3 })
+export function t(words, values = {}) {
+  const found = (language === "zh" && chinese[words]) || words;
+  return found.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+export function chooseLanguage(next) {
+  localStorage.setItem("convnets-language", next);
+  location.reload();
+}

@@ -1,0 +1,4 @@
+"""What each view of the studio asks for: a file of routes for each.
+
+Begin with `network.py`.
+"""

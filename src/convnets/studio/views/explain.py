@@ -1,0 +1,13 @@
+"""explain."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from convnets.studio.workplace import Workplace
+
+__all__ = ["make_explain_routes"]
+
+
+def make_explain_routes(place: Workplace) -> APIRouter:
+    return APIRouter()

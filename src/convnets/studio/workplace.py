@@ -1,0 +1,59 @@
+"""Workplace: what all routes of the studio share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from convnets.serving.http.limits import Limits
+from convnets.serving.http.refusal import Refusal
+from convnets.studio.desk import Desk
+from convnets.studio.library import Library
+from convnets.studio.run_facts import RunList
+from convnets.studio.training import Trainers
+
+__all__ = ["Closable", "Workplace", "code"]
+
+
+class Closable(Protocol):
+    """What ends with the studio."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Everything that lives as long as the studio."""
+
+    library: Library
+    runs: RunList
+    desk: Desk
+    trainers: Trainers
+    lab: Any
+    """The lab's experiments under way."""
+    limits: Limits
+    read_only: bool
+
+    def check_writable(self) -> None:
+        """Raise Refusal 403 in a studio that only shows."""
+        if self.read_only:
+            raise Refusal(403, "this studio only shows (--read-only); start it without to train")
+
+    def path(self, run: str) -> Path:
+        """Where a run lies, as one would type it."""
+        return self.library.folder / run
+
+    def close(self) -> None:
+        """End all work; runs under way save themselves."""
+        self.desk.close()
+        self.lab.close()
+        self.trainers.close()
+
+
+def code(python: str, command: str | None = None) -> dict[str, str | None]:
+    """What makes the same numbers outside the studio: lines of Python, and a command where there is one."""
+    return {
+        "python": "\n".join(line.rstrip() for line in python.strip().splitlines()) + "\n",
+        "command": command,
+    }
