@@ -20,6 +20,7 @@ from convnets.studio.run_facts import RunList
 from convnets.studio.training import Trainers
 from convnets.studio.views.explain import make_explain_routes
 from convnets.studio.views.images import make_image_routes
+from convnets.studio.views.judgments import make_judgment_routes
 from convnets.studio.views.lab import Lab, make_lab_routes
 from convnets.studio.views.network import make_network_routes
 from convnets.studio.views.runs import make_run_routes
@@ -58,6 +59,7 @@ def create_studio(library: Library, access: Access, *, read_only: bool = False) 
         make_run_routes,
         make_network_routes,
         make_image_routes,
+        make_judgment_routes,
         make_explain_routes,
         make_search_routes,
         make_lab_routes,

@@ -12,7 +12,10 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess, resize_short_side
 from convnets.explanation.sample import pixels_of
 
-__all__ = ["picture_of", "sheet_of"]
+__all__ = ["MOST_LISTED", "picture_of", "sheet_of"]
+
+MOST_LISTED = 600
+"""Images of one sheet or list."""
 
 
 def sheet_of(

@@ -1,9 +1,8 @@
-"""Images: the data set, what augmentation makes of it, the map of embeddings, and every kind of mistake."""
+"""Images: the data set, what augmentation makes of it, and the map of embeddings."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,17 +14,14 @@ from convnets.data.augmentation.augment import augment_images, parse_augmentatio
 from convnets.errors import InputError
 from convnets.explanation.representations.embedding_map import map_embeddings
 from convnets.explanation.sample import pixels_of, spread_sample
-from convnets.selection.folds.out_of_fold import OutOfFold
-from convnets.selection.labels.label_errors import find_label_errors
 from convnets.studio.answers import json_answer, png_answer
 from convnets.studio.desk import Wanted
-from convnets.studio.sheets import picture_of, sheet_of
+from convnets.studio.sheets import MOST_LISTED, picture_of, sheet_of
 from convnets.studio.workplace import Workplace, code
 
 __all__ = ["make_image_routes"]
 
 _SIDE = 448  # pixels that a single picture is sent with at most
-_SHEET = 600  # images of one sheet at most
 _DRAWS = 12  # of an augmentation
 
 
@@ -95,40 +91,7 @@ def make_image_routes(place: Workplace) -> APIRouter:
             )
         )
 
-    _add_judgments(router, place)
     return router
-
-
-def _add_judgments(router: APIRouter, place: Workplace) -> None:
-    @router.get("/confusion")
-    async def confusion(request: Request, run: str, part: str, epoch: int | None = None) -> Response:
-        return json_answer(
-            await place.desk.long(request, lambda wanted: _confusion(place, run, epoch, part, wanted))
-        )
-
-    @router.get("/confusion/cell")
-    async def cell(
-        request: Request, run: str, part: str, label: int, predicted: int, epoch: int | None = None
-    ) -> Response:
-        return json_answer(
-            await place.desk.long(
-                request, lambda wanted: _cell(place, run, epoch, part, label, predicted, wanted)
-            )
-        )
-
-    @router.get("/mistakes")
-    async def mistakes(
-        request: Request, run: str, part: str, epoch: int | None = None, count: int = 60
-    ) -> Response:
-        return json_answer(
-            await place.desk.long(request, lambda wanted: _mistakes(place, run, epoch, part, count, wanted))
-        )
-
-    @router.get("/label-errors")
-    async def label_errors(request: Request, run: str, part: str, epoch: int | None = None) -> Response:
-        return json_answer(
-            await place.desk.long(request, lambda wanted: _label_errors(place, run, epoch, part, wanted))
-        )
 
 
 def _indices(words: str) -> list[int]:
@@ -136,8 +99,8 @@ def _indices(words: str) -> list[int]:
         found = [int(each) for each in words.split(",") if each]
     except ValueError:
         raise InputError(f"images are {words[:40]!r}; allowed: numbers with commas") from None
-    if len(found) > _SHEET:
-        raise InputError(f"{len(found)} images; allowed: at most {_SHEET}")
+    if len(found) > MOST_LISTED:
+        raise InputError(f"{len(found)} images; allowed: at most {MOST_LISTED}")
     return found
 
 
@@ -177,8 +140,8 @@ def _listed(
     place: Workplace, run: str, part: str, label: int | None, start: int, count: int
 ) -> dict[str, Any]:
     images = place.library.part(run, part)[1]
-    if not 1 <= count <= _SHEET or start < 0:
-        raise InputError(f"{count} images from {start} on; allowed: 1 to {_SHEET}, from 0 on")
+    if not 1 <= count <= MOST_LISTED or start < 0:
+        raise InputError(f"{count} images from {start} on; allowed: 1 to {MOST_LISTED}, from 0 on")
     if label is None:
         found, total = list(range(start, min(start + count, len(images)))), len(images)
     else:
@@ -247,101 +210,3 @@ print(found.positions[:5])
         }
 
     return library.results.get(key, make, size=lambda made: 100 * len(made["images"]))
-
-
-def _evaluation_code(place: Workplace, run: str, part: str, line: str) -> dict[str, str | None]:
-    path = str(place.path(run))
-    python = f"""
-from convnets.core.hardware import choose_hardware
-from convnets.serving.evaluation import evaluate_model
-found = evaluate_model({path!r}, part={part!r}, hardware=choose_hardware(precision="fp32")).evaluation
-{line}
-"""
-    return code(python, f"convnets evaluate {shlex.quote(path)} --part {part} --precision fp32")
-
-
-def _confusion(place: Workplace, run: str, epoch: int | None, part: str, wanted: Wanted) -> dict[str, Any]:
-    found = place.library.evaluation(run, epoch, part, wanted.progress)
-    return {
-        "matrix": found.confusion.tolist(),
-        "classes": list(found.classes),
-        "accuracy": found.accuracy,
-        "loss": found.loss,
-        "images": found.images,
-        "calibration_error": found.calibration_error,
-        "per_class": [asdict(each) for each in found.per_class],
-        "protocol": found.protocol,
-        "code": _evaluation_code(place, run, part, "print(found.confusion.tolist(), found.accuracy)"),
-    }
-
-
-def _cell(
-    place: Workplace, run: str, epoch: int | None, part: str, label: int, predicted: int, wanted: Wanted
-) -> dict[str, Any]:
-    found = place.library.evaluation(run, epoch, part, wanted.progress)
-    if not (0 <= label < len(found.classes) and 0 <= predicted < len(found.classes)):
-        raise InputError(f"cell {label}, {predicted}; allowed: 0 to {len(found.classes) - 1}")
-    confidence, said = found.probabilities.max(1)
-    inside = ((found.labels == label) & (said == predicted)).nonzero().flatten()
-    order = inside[confidence[inside].argsort(descending=True)]
-    rows = [
-        {
-            "image": int(index),
-            "confidence": float(confidence[index]),
-            "true_probability": float(found.probabilities[index, label]),
-        }
-        for index in order[:_SHEET]
-    ]
-    line = f"print(int(found.confusion[{label}, {predicted}]))"
-    names = {"label": found.classes[label], "predicted": found.classes[predicted]}
-    return {**names, "total": len(order), "images": rows, "code": _evaluation_code(place, run, part, line)}
-
-
-def _mistakes(
-    place: Workplace, run: str, epoch: int | None, part: str, count: int, wanted: Wanted
-) -> dict[str, Any]:
-    found = place.library.evaluation(run, epoch, part, wanted.progress)
-    rows = [
-        {
-            "image": each.index,
-            "true": each.true,
-            "predicted": each.predicted,
-            "confidence": each.confidence,
-            "true_probability": each.true_probability,
-        }
-        for each in found.mistakes(max(1, min(count, _SHEET)))
-    ]
-    line = f"for each in found.mistakes({count}):\n    print(each)"
-    return {"images": rows, "code": _evaluation_code(place, run, part, line)}
-
-
-def _label_errors(place: Workplace, run: str, epoch: int | None, part: str, wanted: Wanted) -> dict[str, Any]:
-    """By confident learning, on images that the network was not trained on."""
-    if part == "train":
-        raise InputError(
-            "the network has learned the labels of these images; choose validation or test images"
-        )
-    judged = place.library.evaluation(run, epoch, part, wanted.progress)
-    found = find_label_errors(OutOfFold(judged.probabilities, judged.labels, judged.classes))
-    rows = [
-        {
-            "image": each.index,
-            "given": each.given,
-            "suggested": each.suggested,
-            "margin": each.margin,
-            "p_given": each.p_given,
-            "p_suggested": each.p_suggested,
-        }
-        for each in found.errors[:_SHEET]
-    ]
-    path = str(place.path(run))
-    python = f"""
-from convnets.core.hardware import choose_hardware
-from convnets.selection.folds.out_of_fold import OutOfFold
-from convnets import find_label_errors
-from convnets.serving.evaluation import evaluate_model
-judged = evaluate_model({path!r}, part={part!r}, hardware=choose_hardware(precision="fp32")).evaluation
-found = find_label_errors(OutOfFold(judged.probabilities, judged.labels, judged.classes))
-print(found.headline(), [each.index for each in found.errors[:20]])
-"""
-    return {"headline": found.headline(), "images": rows, "found": len(found.errors), "code": code(python)}
