@@ -113,7 +113,7 @@ function mount(root) {
       const steps = found.steps.filter((each) => each.steps);
       put(one, h("section", { class: "card", "aria-label": name }, h("header", {}, h("h2", {}, name), h("span", { class: `status ${found.status.split(" ")[0]}` }, t(found.status.split(":")[0]))),
         found.status.startsWith("failed") ? h("p", { class: "error" }, found.status) : null,
-        found.notices.map((each) => h("p", { class: "note small" }, each)),
+        found.notices.length ? h("details", {}, h("summary", {}, t("{n} notices", { n: found.notices.length })), h("ul", { class: "small" }, found.notices.map((each) => h("li", {}, each)))) : null,
         actions(run, found),
         h("div", { class: "split even" },
           h("dl", { class: "facts" }, Object.entries({ [t("Network")]: `${run.network}, ${number(run.parameters)} ${t("parameters")}`, [t("Data")]: run.source, [t("Options")]: Object.entries(run.options).map(([key, value]) => `${key} ${value}`).join(", ") || t("as they come"), [t("Hardware")]: found.environment.hardware ?? found.environment.processor ?? "–", [t("Command")]: Array.isArray(found.environment.command) ? found.environment.command.join(" ") : found.environment.command ?? "–" }).map(([key, value]) => [h("dt", {}, key), h("dd", {}, String(value))])),
