@@ -92,7 +92,7 @@ def cifar_runs(tmp_path_factory: pytest.TempPathFactory, cifar10_zip: Path) -> P
                     path.write_bytes(archive.read(name))
         for network in ("resnet20", "densenet_bc100", "vgg11_quarter", "googlenet"):
             size = {"googlenet": 96, "vgg11_quarter": 32}.get(network)
-            train(folder, network, str(images), network, batch_size=20, size=size)
+            train(folder, network, str(images), network, batch_size=20, size=size, validation=0.25)
 
     return made_once(tmp_path_factory, "cifar-runs", make)
 

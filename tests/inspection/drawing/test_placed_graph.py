@@ -36,3 +36,12 @@ def test_a_closed_module_is_one_card_that_gives_what_it_gives() -> None:
     row = next(row for row in _rows(found) if row["path"] == "stage1.1")
     assert graph.nodes[row["node"]].name == "stage1.1.relu (2)"
     assert not any(each["path"].startswith("stage1.1.") for each in _rows(found))
+
+
+def test_a_folded_box_names_every_module_that_it_stands_for() -> None:
+    graph = trace_graph(convnets.create_model("resnet20"))
+    found = placed_graph(graph)
+    folded = next(box for box in found["boxes"] if box["times"] == 3)
+    assert folded["paths"] == ["stage1.0", "stage1.1", "stage1.2"]
+    shut = placed_graph(graph, closed=folded["paths"])
+    assert not any(row["path"].startswith("stage1.0.") for row in _rows(shut))

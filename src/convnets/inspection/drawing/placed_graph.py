@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
 from convnets.inspection.drawing.arrange import arrange
@@ -20,9 +21,10 @@ def placed_graph(
 ) -> dict[str, Any]:
     """The boxes and lines that `draw` draws, with coordinates in pixels; options as for `arrange`.
 
-    `{"width", "height", "row", "header", "colors", "boxes": […], "lines": […]}`. A box has x, y, width, height and
-    times, and either rows (kind, detail, name, path, family, shape, parameters, node) or a name, a path and boxes and
-    lines of its own, placed from the same corner. `node` is the index of the operation that a row gives the output of.
+    `{"width", "height", "row", "header", "colors", "boxes": […], "lines": […]}`. A box has x, y, width, height, times
+    and the paths of the modules that it stands for, and either rows (kind, detail, name, path, family, shape,
+    parameters, node) or a name, a path and boxes and lines of its own, placed from the same corner. `node` is the
+    index of the operation that a row gives the output of.
 
     >>> from torch import nn
     >>> from convnets.inspection.graph.trace import trace_graph
@@ -51,6 +53,7 @@ class _Placer:
                 self._last[graph.calls[call].path] = node.index
                 call = graph.calls[call].parent
         self._outputs = [source.node for source in graph.outputs]
+        self._graph = graph
 
     def level(self, placed: PlacedLevel, x: float, y: float) -> dict[str, Any]:
         lines = [
@@ -77,8 +80,29 @@ class _Placer:
             left = x + each.x + (each.width - each.inner.width) / 2
             kind = "" if each.box.kind == "Sequential" else each.box.kind
             inner = self.level(each.inner, left, y + each.y + HEADER)
-            return {**found, "name": each.box.name, "kind": kind, "path": each.box.path, **inner}
-        return {**found, "rows": [self._row(row) for row in each.box.rows]}
+            paths = self._modules(each.box.path, each.box.times)
+            return {
+                **found,
+                "name": each.box.name,
+                "kind": kind,
+                "path": each.box.path,
+                "paths": paths,
+                **inner,
+            }
+        paths = self._modules(each.box.rows[0].path, each.box.times)
+        return {**found, "rows": [self._row(row) for row in each.box.rows], "paths": paths}
+
+    def _modules(self, path: str, times: int) -> list[str]:
+        """The modules that a box stands for: that of `path` and those beside it that it was folded with."""
+        first = next((call for call in self._graph.calls if call.path == path), None)
+        if first is None:
+            return []
+        alike = (
+            call
+            for call in self._graph.calls[first.index :]
+            if (call.parent, call.kind) == (first.parent, first.kind)
+        )
+        return [call.path for call in islice(alike, times)]
 
     def _row(self, row: Row) -> dict[str, Any]:
         node = self._last.get(row.path, -1) if row.family == "block" else self._by_name.get(row.path, -1)

@@ -72,6 +72,9 @@ function halves(bits, scale) {
   return values;
 }
 
+// How many questions are open: for tests that wait until a page has settled.
+window.convnetsOpen = () => open.size;
+
 function showWorking() {
   const late = [...open.values()].filter((each) => performance.now() - each.since >= SHOWN_AFTER - 20);
   const box = document.getElementById("working");

@@ -55,7 +55,7 @@ export const slider = (label, low, high, step, value, change, show = (x) => x) =
   const shown = h("output", { class: "number" }, show(value));
   const input = h("input", { type: "range", min: low, max: high, step, value, "aria-label": label,
     oninput: (event) => { shown.textContent = show(Number(event.target.value)); change(Number(event.target.value), event); } });
-  return h("label", { class: "field" }, h("span", {}, label, " ", shown), input);
+  return h("div", { class: "field" }, h("span", { "aria-hidden": "true" }, label, " ", shown), input);
 };
 
 // Numbers as people read them: 1,234 · 0.0123 · 1.2e-7

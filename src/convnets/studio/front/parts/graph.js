@@ -95,14 +95,14 @@ export function graphBox({ pick, fold }) {
       if (!thumbs.has(row.node)) thumbs.set(row.node, []);
       thumbs.get(row.node).push(thumb);
       svg.append(pressable(made, () => pick(row.node)), thumb);
-      if (folded && place_ === 0) svg.append(sign(each.x + each.width - 12, top + 11, "+", t("open {path}", { path: row.path }), () => fold(row.path, false)));
+      if (folded && place_ === 0) svg.append(sign(each.x + each.width - 12, top + 11, "+", t("open {path}", { path: row.path }), () => fold(each.paths, false)));
     });
     if (each.times > 1) svg.append(s("text", { class: "name", x: each.x + each.width - 8, y: each.y + 15, "text-anchor": "end", "font-weight": 700 }, `×${each.times}`));
   }
   function group(svg, each, whole) {
     svg.append(s("rect", { class: "frame", x: each.x, y: each.y, width: each.width, height: each.height, rx: 8 }),
       s("text", { class: "group", x: each.x + 10, y: each.y + 16 }, `${each.name}${each.kind ? ` ${each.kind}` : ""}${each.times > 1 ? ` ×${each.times}` : ""}`),
-      sign(each.x + each.width - 12, each.y + 12, "−", t("fold {path}", { path: each.path }), () => fold(each.path, true)));
+      each.paths.length ? sign(each.x + each.width - 12, each.y + 12, "−", t("fold {path}", { path: each.name }), () => fold(each.paths, true)) : "");
     level(svg, each, whole);
   }
   const sign = (x, y, words, label, act) => pressable(s("g", { class: "node", tabindex: 0, role: "button", "aria-label": label }, s("title", {}, label), s("circle", { cx: x, cy: y, r: 7, fill: "#ffffff", stroke: "#8a97a5" }), s("text", { x, y: y + 4, "text-anchor": "middle" }, words)), act);

@@ -15,12 +15,12 @@ import { sortableTable } from "../table.js";
 import { t } from "../words.js";
 
 function mount(root) {
-  const closed = new Set(), opened = new Set();
+  const closed = new Set();
   let depth = "", unfold = false, graph = null, maps = null, drawnFor = "";
   const graphRoot = h("div", {}), layer = h("div", {}), unit = h("div", {}), lensRoot = h("div", {}), whatRoot = h("div", {}), graphCode = h("div", {});
   const canvas = graphBox({
     pick: (node) => state.set({ node }),
-    fold: (path, shut) => { if (shut) { closed.add(path); opened.delete(path); } else { closed.delete(path); opened.add(path); depth = ""; } loadGraph(); },
+    fold: (paths, shut) => { for (const path of paths) if (shut) closed.add(path); else closed.delete(path); if (!shut) depth = ""; loadGraph(); },
   });
   const levels = h("div", {});
   put(root, h("div", { class: "stack" }, h("div", { class: "split" },
