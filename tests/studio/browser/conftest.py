@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from convnets.core.hardware import choose_hardware
 from convnets.serving.http.guard import Access
@@ -103,8 +103,10 @@ def open_page(browser: Browser, served: Callable[[Path], str]) -> Iterator[Open]
         page.on("request", check)
         page.on("pageerror", lambda error: wrong.append(f"error on the page: {error}"))
         page.on(
-            "console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None
+            "response",
+            lambda answer: wrong.append(f"{answer.status} {answer.url}") if bad(answer.status) else None,
         )
+        page.on("console", lambda said: wrong.append(f"console: {said.text}") if faulty(said) else None)
         page.goto(f"{address}/?token={TOKEN}&{query}")
         if settle:
             settled(page)
@@ -120,6 +122,16 @@ def open_page(browser: Browser, served: Callable[[Path], str]) -> Iterator[Open]
 def settle() -> Callable[[Page], None]:
     """Wait until the view is there and no question is open."""
     return settled
+
+
+def bad(status: int) -> bool:
+    """A refusal (422) is an answer; what is not there, or fails, is a mistake of the page."""
+    return status == 404 or status >= 500
+
+
+def faulty(said: ConsoleMessage) -> bool:
+    """An error on the console that is not the browser's word on a refusal."""
+    return said.type == "error" and "responded with a status of 4" not in said.text
 
 
 def settled(page: Page) -> None:

@@ -37,6 +37,7 @@ def test_runs_are_listed_searched_and_compared(open_page: Open, digits_runs: Pat
     # two seeds are one band; its mean is that of the runs' files
     first = page.locator("section[aria-label='Validation accuracy']")
     first.locator("summary").click()
+    first.locator("tbody tr").first.wait_for()
     shown = [float(each) for each in first.locator("tbody tr td:nth-child(2)").all_inner_texts()]
     both = [convnets.Run(digits_runs / f"digits-{seed}").metrics for seed in (0, 1)]
     means = [np.mean([rows[epoch]["validation_accuracy"] for rows in both]) for epoch in (0, 1)]
@@ -49,11 +50,11 @@ def test_a_run_is_begun_watched_and_stopped_in_the_page(
 ) -> None:
     page = open_page(tmp_path, "view=runs")
     page.get_by_text("A new run").click()
-    page.locator("form").get_by_label("Name").fill("mine")
+    page.get_by_role("textbox", name="Name", exact=True).fill("mine")
     page.locator("form label:has-text('Network') select").select_option("softmax")
-    page.locator("form label:has-text('epochs') input").first.fill("500")
+    page.locator("[name=epochs]").fill("500")
     page.locator("details:has-text('All options') summary").last.click()
-    page.locator("form label:has-text('device') input").first.fill("cpu")
+    page.locator("[name=device]").fill("cpu")
     page.get_by_role("button", name="Train").click()
     page.wait_for_selector(".status.running", timeout=60_000)
     page.get_by_role("button", name="Stop").click(timeout=60_000)
@@ -100,9 +101,8 @@ def test_confusion_cells_are_those_of_evaluate(open_page: Open, fashion_runs: Pa
     page.wait_for_selector("[data-cell-total]")
     assert page.get_attribute("[data-cell-total]", "data-cell-total") == str(shown[worst])
     page.locator("section[aria-label='Images of the cell'] .gallery button").first.click()
+    page.wait_for_selector("section[aria-label='One image']:has-text('mistaken')")
     settle(page)
-    one = page.locator("section[aria-label='One image']")
-    assert "mistaken" in one.inner_text()
     page.go_back()
     page.go_back()
     settle(page)

@@ -83,7 +83,7 @@ function tableBehind(title, x, shown) {
   const box = h("details", { class: "small" }, h("summary", {}, t("Numbers of {title}", { title })));
   box.addEventListener("toggle", () => {
     if (!box.open || box.children.length > 1) return;
-    box.append(h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, h("table", { "data-name": title },
+    box.append(h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("{name}: table", { name: title }) }, h("table", { "data-name": title },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, x), shown.map((each) => h("th", { scope: "col" }, each.name)))),
       h("tbody", {}, rows.map((value) => h("tr", {}, h("td", {}, number(value)), known.map((each) => h("td", {}, number(each.get(value) ?? null, 6)))))))));
   });

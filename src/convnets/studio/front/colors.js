@@ -30,7 +30,10 @@ export function colorAt(value, scale) {
 
 export const cssColor = (value, scale) => `rgb(${colorAt(value, scale).join(" ")})`;
 // Dark or light text that can be read on a color.
-export const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#12161b" : "#ffffff");
+export function inkOn(color) {
+  const [r, g, b] = color.map((each) => (each <= 10 ? each / 3294.6 : ((each / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
+}
 
 // Numbers H×W on a canvas, a pixel each; CSS enlarges them. `alpha` may be a function of the value.
 export function paintMap(canvas, values, height, width, scale, alpha = null) {

@@ -1,11 +1,12 @@
 // Tables whose columns sort, and whose rows can be picked.
 import { h } from "./dom.js";
+import { t } from "./words.js";
 
 // columns: [{ key, name, left?, show?: (value, row) => text or element, sort?: (row) => comparable }]
 export function sortableTable(columns, rows, { name, pick = null, picked = () => false, sorted = null, down = true, empty = "" } = {}) {
   let by = sorted, falling = down;
   const body = h("tbody", {}), heads = new Map();
-  const box = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name });
+  const box = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("{name}: table", { name }) });
   const value = (column, row) => (column.sort ? column.sort(row) : row[column.key]);
 
   function fill() {

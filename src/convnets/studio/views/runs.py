@@ -40,11 +40,14 @@ def make_run_routes(place: Workplace) -> APIRouter:
         rows = await place.desk.quick(request, lambda _: place.runs.rows())
         folder = str(place.library.folder)
         python = f"""
-from convnets import Run
 from pathlib import Path
+from convnets import Run
+from convnets.errors import RunError
 for folder in sorted(Path({folder!r}).iterdir()):
-    if (folder / "config.json").exists():
+    try:
         print(Run(folder))
+    except RunError as error:
+        print(error)
 """
         facts = {"folder": folder, "read_only": place.read_only, "states": place.trainers.states()}
         return json_answer(

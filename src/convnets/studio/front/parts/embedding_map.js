@@ -9,7 +9,7 @@ import { t } from "../words.js";
 const TILE = 24, SHOWN = 600;
 
 export function embeddingMap({ where, classes, pick }) {
-  const canvas = h("canvas", { class: "saved", width: 1200, height: 840, tabindex: 0, role: "img", style: { width: "100%", height: "auto", "touch-action": "none", background: "var(--sunk)", "border-radius": "8px", cursor: "crosshair" } });
+  const canvas = h("canvas", { class: "saved", width: 1200, height: 840, tabindex: 0, role: "application", "aria-label": t("Map of the embeddings"), style: { width: "100%", height: "auto", "touch-action": "none", background: "var(--sunk)", "border-radius": "8px", cursor: "crosshair" } });
   const chosen = h("div", {}), note = h("div", {}), code = h("div", {}), legend = h("div", { class: "legend" });
   const controls = { method: "pca", count: "1000", lasso: true };
   let found = null, sheet = null, view = { x: 0, y: 0, zoom: 1 }, path = null, drag = null;

@@ -54,7 +54,7 @@ export function graphBox({ pick, fold }) {
   function draw(found) {
     size = [found.width + 80, found.height + 40];
     thumbs = new Map();
-    const svg = s("svg", { class: "saved", viewBox: `-50 -10 ${size[0]} ${size[1]}`, width: size[0], height: size[1], role: "img", "aria-label": found.network });
+    const svg = s("svg", { class: "saved", viewBox: `-50 -10 ${size[0]} ${size[1]}`, width: size[0], height: size[1], role: "group", "aria-label": found.network });
     level(svg, found, found);
     paper.replaceChildren(svg);
     if (drawn !== found.network) fit();

@@ -73,7 +73,7 @@ function mount(root) {
       };
       put(main, h("section", { class: "card", "data-matrix": "", "aria-label": t("Confusion") }, h("header", {}, h("h2", {}, t("Confusion")), h("span", { "data-accuracy": found.accuracy }, t("{accuracy} of {n} images right", { accuracy: percent(found.accuracy, 2), n: number(found.images) }))),
         h("p", { class: "small quiet" }, t("A row for each true class, a column for what the network said. Red are mistakes."), " ", found.protocol),
-        h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("Confusion") }, h("table", { "data-name": t("Confusion") },
+        h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("{name}: table", { name: t("Confusion") }) }, h("table", { "data-name": t("Confusion") },
           h("thead", {}, h("tr", {}, h("th", { class: "left" }, t("true")), classes.map((name) => h("th", { scope: "col", title: name }, name.length > 7 ? `${name.slice(0, 6)}…` : name)))),
           h("tbody", {}, found.matrix.map((row, i) => h("tr", {}, h("th", { scope: "row", class: "left" }, classes[i]), row.map((value, j) => cell(value, i, j))))))),
         codePanel(found.code)),

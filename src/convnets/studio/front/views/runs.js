@@ -73,7 +73,7 @@ function mount(root) {
     if (names.length > 1) {
       await guarded(differences, async () => {
         const found = await ask("/compare", { runs: names.join(",") }, { slot: "compare" });
-        put(differences, card(t("What differs"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("What differs") }, h("table", { "data-name": t("What differs") },
+        put(differences, card(t("What differs"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("{name}: table", { name: t("What differs") }) }, h("table", { "data-name": t("What differs") },
           h("thead", {}, h("tr", {}, found.head.map((each) => h("th", { scope: "col", class: "left" }, each)))),
           h("tbody", {}, found.rows.map((row) => h("tr", {}, row.map((each) => h("td", { class: "left" }, each))))))), codePanel(found.code)));
       });
@@ -167,6 +167,7 @@ function mount(root) {
         const value = given?.options?.[each.name] ?? null, shown = value ?? (each.default ?? "");
         const text = Array.isArray(shown) ? shown.join(",") : String(shown);
         const made = each.type === "bool" ? h("select", { value: text }, ["true", "false"].map((word) => h("option", { value: word }, t(word)))) : h("input", { type: each.type === "int" ? "number" : "text", step: "any", value: text, placeholder: each.optional ? t("as it comes") : "" });
+        made.name = each.name;
         inputs.set(each.name, [each, made, text]);
         return h("label", { class: "field", title: each.help }, h("span", {}, each.name.replaceAll("_", " ")), made, h("span", { class: "small quiet", style: { "max-width": "32ch" } }, each.help));
       };
@@ -194,8 +195,8 @@ function mount(root) {
       const box = h("details", { open: given !== null }, h("summary", {}, given ? t("A run from {name}", { name: given.start }) : t("A new run")),
         h("form", { class: "stack", onsubmit: begin },
           h("div", { class: "row" }, field(t("Name"), name), field(t("Network"), network), field(t("Data"), data), h("datalist", { id: "data-names" }, found.data.map((each) => h("option", { value: each })))),
-          h("div", { class: "row" }, found.fields.filter((each) => each.first).map(control)),
-          h("details", {}, h("summary", {}, t("All options")), h("div", { class: "row" }, found.fields.filter((each) => !each.first).map(control))),
+          h("div", { class: "options" }, found.fields.filter((each) => each.first).map(control)),
+          h("details", {}, h("summary", {}, t("All options")), h("div", { class: "options" }, found.fields.filter((each) => !each.first).map(control))),
           h("div", { class: "row middle" }, h("button", { class: "main", type: "submit" }, t("Train")), said), command));
       put(form, h("section", { class: "card", "aria-label": t("A new run") }, box));
       if (given) box.scrollIntoView({ block: "nearest" });
