@@ -165,6 +165,7 @@ def test_commands() -> None:
         "runs",
         "scatter",
         "serve",
+        "studio",
         "study",
         "summary",
         "train",

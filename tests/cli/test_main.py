@@ -20,6 +20,7 @@ COMMANDS = (
         "calibrate",
         "predict",
         "serve",
+        "studio",
         "export",
         "explain",
         "features",

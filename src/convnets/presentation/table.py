@@ -12,10 +12,14 @@ RENDERERS = {
     ("NetworkSummary", "text"): "summary_text:summary_text",
     ("Recipe", "html"): "recipe_html:recipe_html",
     ("Run", "html"): "run_html:run_html",
+    ("Run", "studio"): "convnets.studio.notebook:studio_frame",
     ("Scatter", "picture"): "scatter_chart:write_scatter",
     ("Splits", "html"): "image_set_html:image_sets_html",
     ("Standings", "text"): "standings_table:standings_text",
     ("TrainConfig", "html"): "config_html:config_html",
     ("TrainedModel", "html"): "model_html:model_html",
 }
-"""Class name and form → `module:function` of this folder; `core.display.renderers.renderer` reads it."""
+"""Class name and form → `module:function` of this folder, or with a whole path.
+
+`core.display.renderers.renderer` reads it.
+"""

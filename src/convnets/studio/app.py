@@ -25,6 +25,7 @@ from convnets.studio.views.lab import Lab, make_lab_routes
 from convnets.studio.views.network import make_network_routes
 from convnets.studio.views.runs import make_run_routes
 from convnets.studio.views.search import make_search_routes
+from convnets.studio.views.units import make_unit_routes
 from convnets.studio.workplace import Workplace
 
 __all__ = ["create_studio"]
@@ -58,6 +59,7 @@ def create_studio(library: Library, access: Access, *, read_only: bool = False) 
     makers = (
         make_run_routes,
         make_network_routes,
+        make_unit_routes,
         make_image_routes,
         make_judgment_routes,
         make_explain_routes,

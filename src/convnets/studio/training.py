@@ -89,9 +89,10 @@ class Trainers:
 
     def _listen(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
-        for line in process.stderr:
-            self._said[name].append(line.decode("utf-8", "replace").rstrip()[:500])
-            del self._said[name][:-50]
+        with process.stderr as lines:
+            for line in lines:
+                self._said[name].append(line.decode("utf-8", "replace").rstrip()[:500])
+                del self._said[name][:-50]
 
 
 def train_command(

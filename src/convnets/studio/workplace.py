@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends
 
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.refusal import Refusal
 from convnets.studio.desk import Desk
-from convnets.studio.library import Library
+from convnets.studio.library import Library, Opened
 from convnets.studio.run_facts import RunList
 from convnets.studio.training import Trainers
 
-__all__ = ["Closable", "Workplace", "code"]
+__all__ = ["Asked", "Closable", "Where", "Workplace", "code"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a view is looking at: the part of a request's query that all of them share."""
+
+    run: str
+    epoch: int | None = None
+    """None for the best weights."""
+    part: str | None = None
+    """None for the last part that is there."""
+    image: int = 0
+
+
+Asked = Annotated[Where, Depends()]
 
 
 class Closable(Protocol):
@@ -39,6 +56,10 @@ class Workplace:
         """Raise Refusal 403 in a studio that only shows."""
         if self.read_only:
             raise Refusal(403, "this studio only shows (--read-only); start it without to train")
+
+    def open(self, where: Where) -> Opened:
+        """The run, at its epoch, with the image."""
+        return self.library.open(where.run, where.epoch, where.part, where.image)
 
     def path(self, run: str) -> Path:
         """Where a run lies, as one would type it."""

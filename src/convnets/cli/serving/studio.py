@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,8 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.placement import Device, Threads
-from convnets.errors import UsageError
 
 __all__ = ["studio"]
-
-_NEEDED = ("fastapi", "uvicorn")
 
 
 def studio(
@@ -57,11 +53,9 @@ def studio(
 
     Example: convnets studio runs
     """
-    lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if lacking:
-        raise UsageError(
-            f"the studio needs {', '.join(lacking)}; install it with: pip install 'convnets[studio]'"
-        )
+    from convnets.studio.notebook import needed_by_studio
+
+    needed_by_studio()
     from convnets.studio.server import StudioSettings, open_studio
 
     settings = StudioSettings(

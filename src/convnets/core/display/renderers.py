@@ -24,11 +24,13 @@ def renderer(record: object, form: Literal["html", "text", "page"]) -> Callable[
 def renderer(record: object, form: Literal["figure"]) -> Callable[..., Figure]: ...
 @overload
 def renderer(record: object, form: Literal["picture"]) -> Callable[..., Path]: ...
+@overload
+def renderer(record: object, form: Literal["studio"]) -> Callable[..., Any]: ...
 def renderer(record: object, form: str) -> Callable[..., Any]:
     """The function that shows `record` in a form, as `presentation/table.py` declares it.
 
     - `html`: a card for a notebook; `text`: lines for a terminal; `page`: a whole HTML document
-    - `figure`: a matplotlib figure; `picture`: writes a file
+    - `figure`: a matplotlib figure; `picture`: writes a file; `studio`: a frame of a notebook
 
     Raises LookupError where the table has no such entry, which is a mistake of the library.
 
@@ -40,6 +42,7 @@ def renderer(record: object, form: str) -> Callable[..., Any]:
     for kind in type(record).__mro__:
         if where := table.get((kind.__name__, form)):
             module, name = where.split(":")
-            found: Callable[..., Any] = getattr(import_module(f"{_PRESENTATION}.{module}"), name)
+            path = module if "." in module else f"{_PRESENTATION}.{module}"
+            found: Callable[..., Any] = getattr(import_module(path), name)
             return found
     raise LookupError(f"presentation/table.py has no entry for {type(record).__name__} as {form}")

@@ -67,6 +67,11 @@ def make_image_routes(place: Workplace) -> APIRouter:
             await place.desk.quick(request, lambda _: _listed(place, run, part, label, start, count))
         )
 
+    _add_looks(router, place)
+    return router
+
+
+def _add_looks(router: APIRouter, place: Workplace) -> None:
     @router.get("/augmented.png")
     async def augmented(
         request: Request, run: str, part: str, image: int, augment: str, seed: int = 0
@@ -90,8 +95,6 @@ def make_image_routes(place: Workplace) -> APIRouter:
                 request, lambda wanted: _embedding(place, run, epoch, part, method, count, stage, wanted)
             )
         )
-
-    return router
 
 
 def _indices(words: str) -> list[int]:

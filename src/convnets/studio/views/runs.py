@@ -58,6 +58,16 @@ for folder in sorted(Path({folder!r}).iterdir()):
     async def run(request: Request, name: str) -> Response:
         return json_answer(await place.desk.quick(request, lambda _: _one(place, name)))
 
+    @router.get("/events")
+    async def events(request: Request) -> StreamingResponse:
+        return StreamingResponse(_follow(place, request), media_type="text/event-stream")
+
+    _add_batches(router, place)
+    _add_training(router, place)
+    return router
+
+
+def _add_batches(router: APIRouter, place: Workplace) -> None:
     @router.get("/compare")
     async def compare(request: Request, runs: str) -> Response:
         names = [each for each in runs.split(",") if each]
@@ -88,13 +98,6 @@ print(compare_runs([{listed}]))
             return sheet_of(images, indices[:256], place.library.model(name).preprocess, 32, 16)
 
         return png_answer(await place.desk.long(request, drawn))
-
-    @router.get("/events")
-    async def events(request: Request) -> StreamingResponse:
-        return StreamingResponse(_follow(place, request), media_type="text/event-stream")
-
-    _add_training(router, place)
-    return router
 
 
 def _add_training(router: APIRouter, place: Workplace) -> None:

@@ -80,6 +80,11 @@ def make_search_routes(place: Workplace) -> APIRouter:
 
         return json_answer(await place.desk.long(request, found))
 
+    _add_reasons(router, place)
+    return router
+
+
+def _add_reasons(router: APIRouter, place: Workplace) -> None:
     @router.get("/search/patches")
     async def patches(
         request: Request,
@@ -125,8 +130,6 @@ def make_search_routes(place: Workplace) -> APIRouter:
             return {**found, "code": code(_triplet_code(place, run, part, miner, margin, batch))}
 
         return json_answer(await place.desk.long(request, mined))
-
-    return router
 
 
 def drawn_pixels(body: bytes, channels: int, size: int) -> Tensor:

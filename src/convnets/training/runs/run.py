@@ -224,6 +224,13 @@ class Run:
             raise RunError(f"{path} is damaged: it is no JSON object")
         return content
 
+    def studio(self, height: int = 900) -> Any:
+        """The studio on this run, in a frame of a notebook `height` pixels high; it ends with the notebook.
+
+        Raises UsageError where FastAPI or uvicorn is not installed (`pip install 'convnets[studio]'`).
+        """
+        return renderer(self, "studio")(self, height)
+
     def _repr_html_(self) -> str:
         return renderer(self, "html")(self)
 
