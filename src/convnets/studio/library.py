@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,8 @@ class Library:
             raise InputError(f"{name} kept no weights of epoch {epoch}; kept: {kept}")
         if epoch is None and not (folder / CONFIG_FILE).is_file():
             raise RunError(f"{name} has no model yet; it is written at the end of the first epoch")
-        key = (name, epoch, (folder / CONFIG_FILE).stat().st_mtime_ns)
+        # a copy for each thread: two that hook the same network would see each other's passes
+        key = (threading.get_ident(), name, epoch, (folder / CONFIG_FILE).stat().st_mtime_ns)
         return self._models.get(key, lambda: load_model(folder, self.hardware.device), size=_weight_bytes)
 
     def version(self, name: str, epoch: int | None = None) -> tuple[str, int | None, str]:
