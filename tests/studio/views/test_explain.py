@@ -29,7 +29,9 @@ def _image(folder: Path, epoch: int | None = None) -> tuple[convnets.TrainedMode
     return model, model.preprocess(convnets.load_data("digits").test.images[6:7])
 
 
-@pytest.mark.parametrize("method", ["grad-cam", "gradient", "integrated-gradients", "occlusion", "smooth-grad"])
+@pytest.mark.parametrize(
+    "method", ["grad-cam", "gradient", "integrated-gradients", "occlusion", "smooth-grad"]
+)
 def test_a_map_is_that_of_explain(digits_studio: TestClient, digits_runs: Path, method: str) -> None:
     model, image = _image(digits_runs / "digits-0")
     wanted = convnets.explain(model.network, image, target=3, contrast=5, method=method)[0]
