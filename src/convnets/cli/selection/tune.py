@@ -39,6 +39,13 @@ def tune(
             metavar="FILE",
         ),
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="PostgreSQL database for workers on many machines. [default: a file in the folder]",
+            metavar="postgresql://USER@HOST:PORT/DATABASE",
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(help="Write the best options here, for train --config.", metavar="FILE.toml"),
@@ -89,6 +96,7 @@ def tune(
             sampler=sampler,
             pruner=pruner,
             space=tried,
+            storage=storage,
             output=output,
             name=name,
             go_on=resume,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.display.text_table import aligned
 from convnets.core.former_names import current_names
 from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json, write_text
@@ -16,8 +16,12 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError, RunError, TrainingError, UnknownNameError
 from convnets.models.catalogue import model_entry
-from convnets.selection.search.journal import Journal, import_optuna, run_trials
+from convnets.selection.search.database import Database, check_address
+from convnets.selection.search.found import Search, Tried
+from convnets.selection.search.journal import Journal
+from convnets.selection.search.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler
 from convnets.selection.search.space import Range, Space, default_space
+from convnets.selection.search.trials import SharedTrials, import_optuna, run_trials
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
@@ -26,72 +30,7 @@ from convnets.training.train import train
 
 __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]
 
-SAMPLERS = ("random", "tpe", "qmc")
-PRUNERS = ("none", "median", "hyperband")
 RECORD = "search.json"
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One trial."""
-
-    number: int
-    accuracy: float | None
-    """Of its best epoch on validation images; None where it was pruned."""
-    options: dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """The folder of a search."""
-
-    path: Path
-    settings: dict[str, Any]
-    tried: tuple[Tried, ...]
-    """In the order in which they were begun."""
-    stopped: str | None = None
-
-    @property
-    def best(self) -> Tried:
-        """The trial of the highest validation accuracy; RunError before one has ended."""
-        ended = [each for each in self.tried if each.accuracy is not None]
-        if not ended:
-            raise RunError(f"{self.path}: no trial has ended; go on with --resume")
-        return max(ended, key=lambda each: each.accuracy or 0.0)
-
-    def toml(self) -> str:
-        """The best options as TOML that `convnets train --config` takes; the network's arguments as comments."""
-        arguments = self.settings["argument_names"]
-        options = {**self.settings["options"], **self.best.options}
-        defaults = TrainConfig().to_dict()
-        lines = [
-            f"# trial {self.best.number} of {len(self.tried)}: {self.best.accuracy:.4f} on validation images"
-        ]
-        for name, value in options.items():
-            if name in arguments:
-                lines.append(f"# argument of {self.settings['network']}: {name} = {json.dumps(value)}")
-            elif value is not None and value != defaults.get(name):
-                lines.append(f"{name} = {json.dumps(value)}")
-        return "\n".join(lines) + "\n"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        rows = [each.__dict__ for each in self.tried]
-        return {**self.settings, "stopped": self.stopped, "trials": rows, "best": self.best.number}
-
-    def __str__(self) -> str:
-        ranked = sorted(self.tried, key=lambda each: -(each.accuracy or 0.0))[:10]
-        names = list(ranked[0].options) if ranked else []
-        rows = [
-            [
-                str(each.number),
-                "pruned" if each.accuracy is None else f"{each.accuracy:.4f}",
-                *(_shown(each.options.get(name)) for name in names),
-            ]
-            for each in ranked
-        ]
-        columns = range(len(names) + 2)
-        return f"{len(self.tried)} trials\n\n{aligned(('trial', 'validation', *names), rows, right=columns)}"
 
 
 def tune(
@@ -104,6 +43,7 @@ def tune(
     sampler: str = "random",
     pruner: str = "none",
     space: Space | None = None,
+    storage: str | None = None,
     output: Path | str = "runs",
     name: str | None = None,
     go_on: bool = False,
@@ -120,8 +60,11 @@ def tune(
         trials: how many in all; `minutes`: begin none after so long.
         sampler: random (Bergstra & Bengio 2012), tpe, or qmc (a Sobol sequence).
         pruner: end trials that lag behind: none, median, or hyperband.
+        storage: `postgresql://USER@HOST:PORT/DATABASE` for workers on several machines, under the folder's name; by
+            default a journal in the folder.
 
-    Raises UsageError without Optuna, and for what is not allowed; RunError for a folder of another search.
+    Raises UsageError without Optuna, and for what is not allowed; RunError for a folder of another search, or where
+    the database does not answer.
 
     >>> space = {"learning_rate": Range(0.001, 0.1, log=True)}
     >>> found = tune("softmax", "digits", TrainConfig(epochs=1), trials=2, space=space, output=tmp_path)
@@ -143,19 +86,29 @@ def tune(
         "argument_names": arguments,
         "space": {key: [type(part).__name__, str(part)] for key, part in space.items()},
     }
+    strategy = make_sampler(sampler, config.seed), make_pruner(pruner, config.epochs)
+    if storage is not None:
+        check_address(storage)
     _begin(path, settings, go_on=go_on)
-    journal = Journal(path, _sampler(sampler, config.seed), _pruner(pruner, config.epochs))
+    shared: SharedTrials = (
+        Journal(path, *strategy) if storage is None else Database(storage, path.name, *strategy)
+    )
     stopped: list[str] = []
 
     def measure(trial: Any) -> float:
         chosen = {key: part.suggest(trial, key) for key, part in space.items()}
         return _train(trial, chosen, network, seen, config, path, arguments, listeners, stopped)
 
-    try:
-        run_trials(journal, measure, trials, None if minutes is None else 60 * minutes)
-    except KeyboardInterrupt:
-        stopped.append(INTERRUPTED)
-    tried = tuple(Tried(each.number, each.value, current_names(each.params)) for each in journal.finished())
+    with contextlib.closing(shared):
+        if isinstance(shared, Database):  # a folder has its record for that
+            shared.agree(settings, go_on=go_on)
+        try:
+            run_trials(shared, measure, trials, None if minutes is None else 60 * minutes)
+        except KeyboardInterrupt:
+            stopped.append(INTERRUPTED)
+        tried = tuple(
+            Tried(each.number, each.value, current_names(each.params)) for each in shared.finished()
+        )
     found = Search(path, settings, tried, stopped[0] if stopped else None)
     if any(each.accuracy is not None for each in tried):
         write_text(path / "best.toml", found.toml())
@@ -219,22 +172,6 @@ def _check(network: str, config: TrainConfig, trials: int, sampler: str, pruner:
         )
 
 
-def _sampler(name: str, seed: int) -> Any:
-    samplers = import_optuna().samplers
-    if name == "tpe":
-        return samplers.TPESampler(seed=None)  # workers must not draw alike
-    if name == "qmc":
-        return samplers.QMCSampler(seed=seed, warn_independent_sampling=False)
-    return samplers.RandomSampler()
-
-
-def _pruner(name: str, epochs: int) -> Any:
-    pruners = import_optuna().pruners
-    if name == "median":
-        return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 4))
-    return pruners.HyperbandPruner(max_resource=epochs) if name == "hyperband" else pruners.NopPruner()
-
-
 def _begin(path: Path, settings: dict[str, Any], *, go_on: bool) -> None:
     check_output(path.parent, None if go_on else path.name)
     if not path.exists():
@@ -251,7 +188,3 @@ def _begin(path: Path, settings: dict[str, Any], *, go_on: bool) -> None:
             raise RunError(
                 f"{path} was begun with other {key.replace('_', ' ')}; give those, or another name"
             )
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
