@@ -56,12 +56,31 @@ def test_arguments_of_the_network_are_tried_too(tmp_path: Path) -> None:
         tune("speednet", "digits", CONFIG, trials=1, space=space, output=tmp_path)  # type: ignore[arg-type]
 
 
+def test_width_and_the_strength_of_augmentation_are_tried(tmp_path: Path) -> None:
+    assert default_space("lenet_bn")["width"] == Choice((0.5, 1.0, 2.0))
+    assert "width" not in default_space("resnet18")
+    space = {"width": Choice((0.25,)), "augment": Choice(("crop:1",)), "augment_strength": Choice((2.0,))}
+    found = tune("mlp", "digits", CONFIG, trials=1, space=space, output=tmp_path, name="w")
+    run = Run(tmp_path / "w/trials/trial0")
+    assert run.settings["network"]["parameters"] == 784 * 64 + 64 + 64 * 10 + 10  # 256 / 4 units
+    assert run.config.augment == ("crop:2",)
+    assert found.best.options == {"width": 0.25, "augment": "crop:1", "augment_strength": 2.0}
+    assert TrainConfig.from_toml(tmp_path / "w/best.toml") == run.config
+    without = {"augment_strength": Choice((2.0,)), "width": Choice((0.25,))}
+    assert (
+        "augment_strength"
+        not in tune("mlp", "digits", CONFIG, trials=1, space=without, output=tmp_path, name="n").best.options
+    )
+
+
 def test_a_space_from_toml(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
-    path.write_text("[space]\nbatch_size = [32]\naugment = false\nlearning_rate = { low = 1, high = 2 }\n")
+    path.write_text(
+        "[space]\nbatch_size = [32]\naugment = false\nlearning_rate = { low = 1, high = 2, points = 5 }\n"
+    )
     found = space_from_toml(path, "lenet_bn", default_space("lenet_bn"))
     assert found["batch_size"] == Choice((32,))
-    assert found["learning_rate"] == Range(1, 2)
+    assert found["learning_rate"] == Range(1, 2, points=5)
     assert "augment" not in found
     for text in (
         "[space]\nlearning_rate = 3\n",
@@ -78,7 +97,7 @@ def test_a_space_from_toml(tmp_path: Path) -> None:
 
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unknown sampler"):
-        tune("mlp", "digits", sampler="grid")
+        tune("mlp", "digits", sampler="gird")
     with pytest.raises(UnknownNameError, match="unknown pruner"):
         tune("mlp", "digits", pruner="asha")
     with pytest.raises(ConfigError, match="trials is 0"):

@@ -30,7 +30,9 @@ def tune(
     minutes: Annotated[
         float | None, typer.Option(help="Begin no trial after so long.", metavar="X", parser=real_number)
     ] = None,
-    sampler: Annotated[str, typer.Option(help="random, tpe or qmc.", metavar="NAME")] = "random",
+    sampler: Annotated[
+        str, typer.Option(help="random, tpe, qmc, or grid (all of them).", metavar="NAME")
+    ] = "random",
     pruner: Annotated[str, typer.Option(help="none, median or hyperband.", metavar="NAME")] = "none",
     space: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from convnets.core.display.text_table import aligned
 from convnets.errors import RunError
+from convnets.selection.search.choice import resolve
 from convnets.training.config import TrainConfig
 
 __all__ = ["Search", "Tried"]
@@ -44,16 +45,15 @@ class Search:
 
     def toml(self) -> str:
         """The best options as TOML that `convnets train --config` takes; the network's arguments as comments."""
-        arguments = self.settings["argument_names"]
-        options = {**self.settings["options"], **self.best.options}
+        best = resolve(self.best.options, self.settings["options"], self.settings["argument_names"])
         defaults = TrainConfig().to_dict()
         lines = [
             f"# trial {self.best.number} of {len(self.tried)}: {self.best.accuracy:.4f} on validation images"
         ]
-        for name, value in options.items():
-            if name in arguments:
-                lines.append(f"# argument of {self.settings['network']}: {name} = {json.dumps(value)}")
-            elif value is not None and value != defaults.get(name):
+        for name, value in best.arguments.items():
+            lines.append(f"# argument of {self.settings['network']}: {name} = {json.dumps(value)}")
+        for name, value in best.options.items():
+            if value is not None and value != defaults.get(name):
                 lines.append(f"{name} = {json.dumps(value)}")
         return "\n".join(lines) + "\n"
 

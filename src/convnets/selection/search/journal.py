@@ -17,7 +17,7 @@ from typing import Any
 
 from convnets.core.former_names import current_names
 from convnets.core.storage.file_lock import is_locked, locked
-from convnets.selection.search.trials import SharedTrials, import_optuna
+from convnets.selection.search.trials import SharedTrials, combination_of, import_optuna
 
 __all__ = ["Journal"]
 
@@ -104,8 +104,9 @@ class Journal(SharedTrials):
             if is_locked(self._lease(each.number)):
                 continue
             self.study.tell(each.number, state=states.FAIL)
-            if _RETRY not in each.user_attrs and each.params:
-                self.study.enqueue_trial(current_names(each.params), user_attrs={_RETRY: each.number})
+            options = current_names(combination_of(each))
+            if _RETRY not in each.user_attrs and options:
+                self.study.enqueue_trial(options, user_attrs={_RETRY: each.number})
 
     def _lease(self, number: int) -> Path:
         return self.folder / "leases" / f"{number}.lock"

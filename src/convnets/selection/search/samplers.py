@@ -8,7 +8,7 @@ from convnets.selection.search.trials import import_optuna
 
 __all__ = ["PRUNERS", "SAMPLERS", "make_pruner", "make_sampler"]
 
-SAMPLERS = ("random", "tpe", "qmc")
+SAMPLERS = ("random", "tpe", "qmc", "grid")
 PRUNERS = ("none", "median", "hyperband")
 
 
@@ -19,7 +19,7 @@ def make_sampler(name: str, seed: int) -> Any:
         return samplers.TPESampler(seed=None)  # workers must not draw alike
     if name == "qmc":
         return samplers.QMCSampler(seed=seed, warn_independent_sampling=False)
-    return samplers.RandomSampler()
+    return samplers.RandomSampler()  # a grid's combinations are put into the queue, so that none is drawn
 
 
 def make_pruner(name: str, epochs: int) -> Any:

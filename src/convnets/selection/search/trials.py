@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from convnets.errors import UsageError
 
-__all__ = ["SharedTrials", "import_optuna", "run_trials"]
+__all__ = ["SharedTrials", "combination_of", "import_optuna", "run_trials"]
 
 
 def import_optuna() -> Any:
@@ -28,6 +29,8 @@ class SharedTrials(ABC):
     """Optuna's study, and what keeps its workers apart. A journal in a folder, or a database, says how."""
 
     study: Any
+    grid: Sequence[Mapping[str, Any]] | None = None
+    """All combinations that there are to try, each once; None where options are drawn."""
     poll: float | None = None
     """Seconds between looks at trials of others that may come back; None where a dead worker is known at once."""
 
@@ -42,7 +45,7 @@ class SharedTrials(ABC):
             with self._alone():
                 self._reap()
                 trial = None
-                if len(self.finished()) + len(self.under_way()) < trials:
+                if len(self.finished()) + len(self.under_way()) < trials and self._queued():
                     trial = self._ask()
                     hold.enter_context(self._holding(trial))
             yield trial
@@ -55,6 +58,23 @@ class SharedTrials(ABC):
     def under_way(self) -> list[Any]:
         """Trials that somebody works on, or did until a moment ago."""
         return self._in_states(import_optuna().trial.TrialState.RUNNING)
+
+    def _queued(self) -> bool:
+        """Whether there is something to try; puts the next combination of a grid into the queue.
+
+        Not Optuna's own grid: it lets workers try a combination twice, and raises where nobody calls `optimize`.
+        """
+        states = import_optuna().trial.TrialState
+        if self.grid is None or self._in_states(states.WAITING):
+            return True
+        failed = Counter(_key(combination_of(each)) for each in self._in_states(states.FAIL))
+        begun = self._in_states(states.COMPLETE, states.PRUNED, states.RUNNING)
+        taken = {_key(combination_of(each)) for each in begun} | {key for key, n in failed.items() if n > 1}
+        for combination in self.grid:
+            if _key(combination) not in taken:
+                self.study.enqueue_trial(dict(combination))
+                return True
+        return False
 
     def _in_states(self, *states: Any) -> list[Any]:
         return [each for each in self.study.get_trials(deepcopy=False) if each.state in states]
@@ -77,6 +97,15 @@ class SharedTrials(ABC):
     @abstractmethod
     def _reap(self) -> None:
         """Fail the trials of workers that died, and put each into the queue again once."""
+
+
+def combination_of(trial: Any) -> dict[str, Any]:
+    """What a trial tries, or was asked to where it has not come so far."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
+def _key(combination: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(combination.items()))
 
 
 def run_trials(

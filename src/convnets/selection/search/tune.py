@@ -16,8 +16,10 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
 from convnets.errors import ConfigError, RunError, TrainingError, UnknownNameError
 from convnets.models.catalogue import model_entry
+from convnets.selection.search.choice import STRENGTH, resolve
 from convnets.selection.search.database import Database, check_address
 from convnets.selection.search.found import Search, Tried
+from convnets.selection.search.grid import grid_of
 from convnets.selection.search.journal import Journal
 from convnets.selection.search.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler
 from convnets.selection.search.space import Range, Space, default_space
@@ -58,7 +60,7 @@ def tune(
     Args:
         config: options that are not tried; its seed draws the validation images, the same in all trials.
         trials: how many in all; `minutes`: begin none after so long.
-        sampler: random (Bergstra & Bengio 2012), tpe, or qmc (a Sobol sequence).
+        sampler: random (Bergstra & Bengio 2012), tpe, qmc (a Sobol sequence), or grid (every combination once).
         pruner: end trials that lag behind: none, median, or hyperband.
         storage: `postgresql://USER@HOST:PORT/DATABASE` for workers on several machines, under the folder's name; by
             default a journal in the folder.
@@ -74,6 +76,9 @@ def tune(
     config = config or TrainConfig()
     space = default_space(network, config.optimizer) if space is None else space
     _check(network, config, trials, sampler, pruner)
+    if "augment" not in space and not config.augment:
+        space = {key: part for key, part in space.items() if key != STRENGTH}  # of nothing
+    grid = grid_of(space, config.seed) if sampler == "grid" else None
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
     splits = Splits(splits) if isinstance(splits, ImageSet) else splits
     seen = replace(splits, test=None)  # no trial can look at it
@@ -93,6 +98,7 @@ def tune(
     shared: SharedTrials = (
         Journal(path, *strategy) if storage is None else Database(storage, path.name, *strategy)
     )
+    shared.grid = grid
     stopped: list[str] = []
 
     def measure(trial: Any) -> float:
@@ -137,12 +143,12 @@ def _train(
                 pruned = True
                 raise KeyboardInterrupt
 
-    options = {key: value for key, value in chosen.items() if key not in arguments}
+    resolved = resolve(chosen, config.to_dict(), arguments)
     run = train(
         network,
         splits,
-        TrainConfig.from_dict({**config.to_dict(), **options}, "the search"),
-        arguments={key: value for key, value in chosen.items() if key in arguments},
+        TrainConfig.from_dict(resolved.options, "the search"),
+        arguments=resolved.arguments,
         output=path / "trials",
         name=f"trial{trial.number}",
         listeners=[*listeners, watch],
