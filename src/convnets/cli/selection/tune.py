@@ -41,11 +41,25 @@ def tune(
             metavar="FILE",
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Weigh accuracy against seconds (of training), macs or parameters; list what no other beats.",
+            metavar="COST",
+        ),
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             help="PostgreSQL database for workers on many machines. [default: a file in the folder]",
             metavar="postgresql://USER@HOST:PORT/DATABASE",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw history, importance, slices, parallel coordinates (and the front) into this folder.",
+            metavar="FOLDER",
         ),
     ] = None,
     export: Annotated[
@@ -75,6 +89,7 @@ def tune(
     Example: convnets tune lenet_bn --data digits --trials 20 --epochs 3
     """
     check_file(export)
+    check_file(None if pictures is None else pictures / "history.png")
     settings = TrainConfig.from_dict(
         (read_toml(config) if config else {}) | options, str(config or "options")
     )
@@ -98,6 +113,7 @@ def tune(
             sampler=sampler,
             pruner=pruner,
             space=tried,
+            against=against,
             storage=storage,
             output=output,
             name=name,
@@ -107,9 +123,17 @@ def tune(
         )
     if export is not None:
         write_text(export, found.toml())
+    if pictures is not None:
+        from convnets.explanation.pictures.figure_file import write_figure
+        from convnets.selection.search.pictures import search_figures
+
+        for picture, figure in search_figures(found).items():
+            write_figure(pictures / f"{picture}.png", figure, f"The search: {picture}")
     if json:
         write_json(found.to_dict())
     else:
         typer.echo(f"{found}\n\nbest options: {export or found.path / 'best.toml'}")
+        if pictures is not None:
+            typer.echo(f"pictures: {pictures}")
     if found.stopped is not None:
         raise typer.Exit(EXIT_CODES[found.stopped])

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from convnets.errors import RunError, UsageError
+from convnets.selection.search.agreement import first_difference
 from convnets.selection.search.trials import SharedTrials, import_optuna
 
 __all__ = ["Database", "check_address", "shown_address"]
@@ -115,9 +116,9 @@ class Database(SharedTrials):
                 return
         if not go_on:
             raise RunError(f"{where} already; work on it with --resume, or choose another name")
-        for key, value in given.items():
-            if before.get(key) != value:
-                raise RunError(f"{where} with other {key.replace('_', ' ')}; give those, or another name")
+        other = first_difference(before, given)
+        if other is not None:
+            raise RunError(f"{where} with other {other}; give those, or another name")
 
     def close(self) -> None:
         """End the connections; whoever uses the search again has new ones."""

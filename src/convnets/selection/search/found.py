@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convnets.core.display.text_table import aligned
 from convnets.errors import RunError
 from convnets.selection.search.choice import resolve
+from convnets.selection.search.costs import pareto_front
+from convnets.selection.search.space import Space
 from convnets.training.config import TrainConfig
 
 __all__ = ["Search", "Tried"]
@@ -23,6 +25,8 @@ class Tried:
     accuracy: float | None
     """Of its best epoch on validation images; None where it was pruned."""
     options: dict[str, Any]
+    cost: float | None = None
+    """What accuracy is weighed against; None where nothing is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class Search:
     tried: tuple[Tried, ...]
     """In the order in which they were begun."""
     stopped: str | None = None
+    space: Space = field(default_factory=dict)
 
     @property
     def best(self) -> Tried:
@@ -42,6 +47,13 @@ class Search:
         if not ended:
             raise RunError(f"{self.path}: no trial has ended; go on with --resume")
         return max(ended, key=lambda each: each.accuracy or 0.0)
+
+    @property
+    def front(self) -> tuple[Tried, ...]:
+        """The trials that no other beats in accuracy without costing more, cheapest first."""
+        ended = [each for each in self.tried if each.accuracy is not None and each.cost is not None]
+        points = [(each.cost or 0.0, each.accuracy or 0.0) for each in ended]
+        return tuple(ended[place] for place in pareto_front(points))
 
     def toml(self) -> str:
         """The best options as TOML that `convnets train --config` takes; the network's arguments as comments."""
@@ -59,22 +71,43 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        rows = [each.__dict__ for each in self.tried]
-        return {**self.settings, "stopped": self.stopped, "trials": rows, "best": self.best.number}
+        against = self.settings["against"]
+        lacking = () if against else ("cost",)
+        rows = [
+            {key: value for key, value in each.__dict__.items() if key not in lacking} for each in self.tried
+        ]
+        front = {"front": [each.number for each in self.front]} if against else {}
+        return {
+            **self.settings,
+            "stopped": self.stopped,
+            "trials": rows,
+            "best": self.best.number,
+            **front,
+        }
 
     def __str__(self) -> str:
+        against = self.settings["against"]
         ranked = sorted(self.tried, key=lambda each: -(each.accuracy or 0.0))[:10]
+        shown = list(self.front) if against else ranked
         names = list(ranked[0].options) if ranked else []
         rows = [
             [
                 str(each.number),
                 "pruned" if each.accuracy is None else f"{each.accuracy:.4f}",
+                *((_cost(each.cost or 0.0),) if against else ()),
                 *(_shown(each.options.get(name)) for name in names),
             ]
-            for each in ranked
+            for each in shown
         ]
-        columns = range(len(names) + 2)
-        return f"{len(self.tried)} trials\n\n{aligned(('trial', 'validation', *names), rows, right=columns)}"
+        head = ("trial", "validation", *((against,) if against else ()), *names)
+        said = f"{len(self.tried)} trials"
+        if against:
+            said += f"; {len(shown)} that no other beats in accuracy and {against} alike"
+        return f"{said}\n\n{aligned(head, rows, right=range(len(head)))}"
+
+
+def _cost(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any
 
 from convnets.core.former_names import current_names
 from convnets.core.progress import Progress
-from convnets.core.storage.files import write_json, write_text
+from convnets.core.storage.files import write_text
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
-from convnets.errors import ConfigError, RunError, TrainingError, UnknownNameError
+from convnets.errors import ConfigError, TrainingError, UnknownNameError
 from convnets.models.catalogue import model_entry
+from convnets.selection.search.agreement import begin
 from convnets.selection.search.choice import STRENGTH, resolve
+from convnets.selection.search.costs import COSTS, cost_of
 from convnets.selection.search.database import Database, check_address
 from convnets.selection.search.found import Search, Tried
 from convnets.selection.search.grid import grid_of
@@ -27,12 +28,10 @@ from convnets.selection.search.trials import SharedTrials, import_optuna, run_tr
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
-from convnets.training.runs.run_folders import check_output
+from convnets.training.runs.run import Run
 from convnets.training.train import train
 
 __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]
-
-RECORD = "search.json"
 
 
 def tune(
@@ -45,6 +44,7 @@ def tune(
     sampler: str = "random",
     pruner: str = "none",
     space: Space | None = None,
+    against: str | None = None,
     storage: str | None = None,
     output: Path | str = "runs",
     name: str | None = None,
@@ -62,6 +62,8 @@ def tune(
         trials: how many in all; `minutes`: begin none after so long.
         sampler: random (Bergstra & Bengio 2012), tpe, qmc (a Sobol sequence), or grid (every combination once).
         pruner: end trials that lag behind: none, median, or hyperband.
+        against: weigh accuracy against seconds (of training), macs (for one image) or parameters: the result's
+            `front` has the trials that no other beats in both.
         storage: `postgresql://USER@HOST:PORT/DATABASE` for workers on several machines, under the folder's name; by
             default a journal in the folder.
 
@@ -76,6 +78,8 @@ def tune(
     config = config or TrainConfig()
     space = default_space(network, config.optimizer) if space is None else space
     _check(network, config, trials, sampler, pruner)
+    if against is not None:
+        _check_cost(against, pruner)
     if "augment" not in space and not config.augment:
         space = {key: part for key, part in space.items() if key != STRENGTH}  # of nothing
     grid = grid_of(space, config.seed) if sampler == "grid" else None
@@ -90,20 +94,24 @@ def tune(
         "options": config.to_dict(),
         "argument_names": arguments,
         "space": {key: [type(part).__name__, str(part)] for key, part in space.items()},
+        "against": against,
     }
-    strategy = make_sampler(sampler, config.seed), make_pruner(pruner, config.epochs)
+    directions = ("maximize",) if against is None else ("maximize", "minimize")
+    strategy = make_sampler(sampler, config.seed), make_pruner(pruner, config.epochs), directions
     if storage is not None:
         check_address(storage)
-    _begin(path, settings, go_on=go_on)
+    begin(path, settings, go_on=go_on)
     shared: SharedTrials = (
         Journal(path, *strategy) if storage is None else Database(storage, path.name, *strategy)
     )
     shared.grid = grid
     stopped: list[str] = []
 
-    def measure(trial: Any) -> float:
+    def measure(trial: Any) -> Sequence[float]:
         chosen = {key: part.suggest(trial, key) for key, part in space.items()}
-        return _train(trial, chosen, network, seen, config, path, arguments, listeners, stopped)
+        run = _train(trial, chosen, network, seen, config, path, arguments, listeners, stopped)
+        accuracy = _accuracy(run)
+        return (accuracy,) if against is None else (accuracy, cost_of(run, against))
 
     with contextlib.closing(shared):
         if isinstance(shared, Database):  # a folder has its record for that
@@ -112,10 +120,8 @@ def tune(
             run_trials(shared, measure, trials, None if minutes is None else 60 * minutes)
         except KeyboardInterrupt:
             stopped.append(INTERRUPTED)
-        tried = tuple(
-            Tried(each.number, each.value, current_names(each.params)) for each in shared.finished()
-        )
-    found = Search(path, settings, tried, stopped[0] if stopped else None)
+        tried = tuple(map(_tried, shared.finished()))
+    found = Search(path, settings, tried, stopped[0] if stopped else None, space)
     if any(each.accuracy is not None for each in tried):
         write_text(path / "best.toml", found.toml())
     return found
@@ -131,13 +137,14 @@ def _train(
     arguments: Sequence[str],
     listeners: Sequence[Listener],
     stopped: list[str],
-) -> float:
-    """The validation accuracy of the best epoch; ends early where the pruner says so."""
+) -> Run:
+    """The trial's run; ends early where the pruner says so."""
     pruned = False
 
     def watch(event: Event) -> None:
         nonlocal pruned
-        if isinstance(event, EpochEnded) and event.validation_accuracy is not None:
+        of_one = len(trial.study.directions) == 1  # pruners know no more
+        if of_one and isinstance(event, EpochEnded) and event.validation_accuracy is not None:
             trial.report(event.validation_accuracy, event.epoch)
             if event.epoch < config.epochs and trial.should_prune():
                 pruned = True
@@ -158,10 +165,27 @@ def _train(
     if run.status in (INTERRUPTED, TERMINATED):
         stopped.append(run.status)
         raise KeyboardInterrupt  # its lease ends, and the next one to go on tries it again
+    return run
+
+
+def _accuracy(run: Run) -> float:
+    """On the validation images, of the best epoch."""
     score = run.results.get("validation", {}).get("accuracy")
     if score is None:
         raise TrainingError(f"{run.path} has no validation accuracy; give a validation share above 0")
     return float(score)
+
+
+def _tried(trial: Any) -> Tried:
+    accuracy, *cost = trial.values or (None,)
+    return Tried(trial.number, accuracy, current_names(trial.params), cost[0] if cost else None)
+
+
+def _check_cost(against: str, pruner: str) -> None:
+    if against not in COSTS:
+        raise UnknownNameError("cost", against, COSTS)
+    if pruner != "none":
+        raise ConfigError(f"pruner is {pruner} and accuracy is weighed against {against}; allowed: none")
 
 
 def _check(network: str, config: TrainConfig, trials: int, sampler: str, pruner: str) -> None:
@@ -176,21 +200,3 @@ def _check(network: str, config: TrainConfig, trials: int, sampler: str, pruner:
         raise ConfigError(
             "a search chooses by validation accuracy; allowed: validation above 0, classification"
         )
-
-
-def _begin(path: Path, settings: dict[str, Any], *, go_on: bool) -> None:
-    check_output(path.parent, None if go_on else path.name)
-    if not path.exists():
-        (path / "trials").mkdir(parents=True)
-        write_json(path / RECORD, settings)
-        return
-    try:
-        before = json.loads((path / RECORD).read_text("utf-8"))
-        before |= {key: current_names(before[key], str(path / RECORD)) for key in ("options", "space")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise RunError(f"{path} is no search; choose another name") from None
-    for key, value in settings.items():
-        if before.get(key) != json.loads(json.dumps(value)):
-            raise RunError(
-                f"{path} was begun with other {key.replace('_', ' ')}; give those, or another name"
-            )
