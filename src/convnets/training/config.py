@@ -17,7 +17,7 @@ from convnets.core.display.renderers import renderer
 from convnets.core.former_names import current_names, former_attribute, takes_former_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import ARGUMENTS, read_toml
 
 __all__ = ["OBJECTIVES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
@@ -220,8 +220,18 @@ class TrainConfig:
 
     @classmethod
     def from_toml(cls, path: Path | str) -> TrainConfig:
-        """Build from a TOML file with one line per option, such as `epochs = 20`."""
-        return cls.from_dict(read_toml(Path(path)), str(path))
+        """Build from a TOML file with one line per option, such as `epochs = 20`.
+
+        Raises ConfigError where it has arguments of a network too, which would be lost: `options_and_arguments` of
+        `training.options.toml_file` reads both.
+        """
+        values = read_toml(Path(path))
+        if ARGUMENTS in values:
+            raise ConfigError(
+                f"{path} has the network's arguments too; read both with options_and_arguments(path), and pass "
+                "them on: train(…, arguments=…)"
+            )
+        return cls.from_dict(values, str(path))
 
     @classmethod
     @cache

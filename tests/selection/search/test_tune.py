@@ -14,6 +14,7 @@ from convnets.errors import ConfigError, RunError, UnknownNameError
 from convnets.selection.search.space import Choice, Range, default_space, space_from_toml
 from convnets.selection.search.tune import tune
 from convnets.training.config import TrainConfig
+from convnets.training.options.toml_file import options_and_arguments
 from convnets.training.runs.run import Run
 
 SPACE = {"learning_rate": Range(1e-6, 0.1, log=True), "batch_size": Choice((32, 64))}
@@ -65,7 +66,11 @@ def test_width_and_the_strength_of_augmentation_are_tried(tmp_path: Path) -> Non
     assert run.settings["network"]["parameters"] == 784 * 64 + 64 + 64 * 10 + 10  # 256 / 4 units
     assert run.config.augment == ("crop:2",)
     assert found.best.options == {"width": 0.25, "augment": "crop:1", "augment_strength": 2.0}
-    assert TrainConfig.from_toml(tmp_path / "w/best.toml") == run.config
+    options, arguments = options_and_arguments(tmp_path / "w/best.toml")
+    assert TrainConfig.from_dict(options) == run.config
+    assert arguments == {"width": 0.25}
+    with pytest.raises(ConfigError, match="has the network's arguments too"):
+        TrainConfig.from_toml(tmp_path / "w/best.toml")
     without = {"augment_strength": Choice((2.0,)), "width": Choice((0.25,))}
     assert (
         "augment_strength"
@@ -116,3 +121,48 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert ended.value.code == 0
     assert "2 trials" in capsys.readouterr().out
     assert TrainConfig.from_toml(tmp_path / "best.toml").learning_rate == 0.01
+
+
+def test_what_is_exported_trains_the_same_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from convnets.cli.main import run
+
+    command: Callable[..., Any] = run
+    recipe, space = tmp_path / "recipe.toml", tmp_path / "space.toml"
+    space.write_text("[space]\nwidth = [0.125]\nlearning_rate = [0.02]\naugment_strength = false\n")
+    short = ["--epochs", "1", "--threads", "1", "-q", "-o", str(tmp_path)]
+    for line in (
+        [
+            "tune",
+            "mlp",
+            "--trials",
+            "1",
+            *short,
+            "--space",
+            str(space),
+            "--export",
+            str(recipe),
+            "--name",
+            "s",
+        ],
+        ["train", "mlp", *short, "--config", str(recipe), "--name", "again"],
+        ["replicate", "mlp", *short, "--config", str(recipe), "--seeds", "2", "--name", "more"],
+        ["tune", "mlp", "--trials", "1", *short, "--config", str(recipe), "--name", "narrow"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            command(line)
+        assert ended.value.code == 0, capsys.readouterr().err
+    folders = ["s/trials/trial0", "again", "more/seed0", "narrow/trials/trial0"]
+    sizes = {Run(tmp_path / each).settings["network"]["parameters"] for each in folders}
+    assert sizes == {784 * 32 + 32 + 32 * 10 + 10}
+    first, again = Run(tmp_path / "s/trials/trial0"), Run(tmp_path / "again")
+    assert first.results["validation"] == again.results["validation"]
+    capsys.readouterr()
+    recipe.write_text("arguments = 3\n")
+    with pytest.raises(SystemExit) as ended:
+        command(["train", "mlp", *short, "--config", str(recipe)])
+    assert ended.value.code == 2
+    assert "allowed: a table, [arguments]" in capsys.readouterr().err
+    recipe.write_text("[arguments]\nwidht = 3\n")
+    with pytest.raises(SystemExit) as ended:
+        command(["train", "mlp", *short, "--config", str(recipe)])
+    assert "mlp has no option 'widht'" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from convnets.cli.output import check_file, progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.training.config import TrainConfig
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["tune"]
 
@@ -90,15 +90,16 @@ def tune(
     """
     check_file(export)
     check_file(None if pictures is None else pictures / "history.png")
-    settings = TrainConfig.from_dict(
-        (read_toml(config) if config else {}) | options, str(config or "options")
-    )
+    base, arguments = options_and_arguments(config)
+    settings = TrainConfig.from_dict(base | options, str(config or "options"))
     from convnets.core.storage.files import write_text
     from convnets.selection.search.space import default_space, space_from_toml
     from convnets.selection.search.tune import tune as search
 
     tried = {
-        key: part for key, part in default_space(model, settings.optimizer).items() if key not in options
+        key: part
+        for key, part in default_space(model, settings.optimizer).items()
+        if key not in options and key not in arguments
     }
     if space is not None:
         tried = space_from_toml(space, model, tried)
@@ -109,6 +110,7 @@ def tune(
             data,
             settings,
             trials=trials,
+            arguments=arguments,
             minutes=minutes,
             sampler=sampler,
             pruner=pruner,

@@ -22,7 +22,7 @@ def first_difference(before: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     """The first of `settings` that was another before, in words; what is newer than the record has its default."""
     options = TrainConfig.from_dict(current_names(before["options"], "the search")).to_dict()
     space = current_names(before["space"], "the search")
-    known = {**before, "options": options, "space": space}
+    known = {"against": None, "arguments": {}, **before, "options": options, "space": space}
     for key, value in json.loads(json.dumps(settings)).items():
         if known.get(key) != value:
             return str(key).replace("_", " ")

@@ -25,13 +25,15 @@ class Chosen:
     arguments: dict[str, Any]
 
 
-def resolve(chosen: Mapping[str, Any], base: Mapping[str, Any], arguments: Sequence[str]) -> Chosen:
-    """`chosen` over the options `base`; names in `arguments` are the network's."""
-    options = {key: value for key, value in chosen.items() if key not in (*arguments, STRENGTH)}
+def resolve(chosen: Mapping[str, Any], settings: Mapping[str, Any]) -> Chosen:
+    """`chosen` over the options and arguments that the search was begun with."""
+    names, base = settings["argument_names"], settings["options"]
+    options = {key: value for key, value in chosen.items() if key not in (*names, STRENGTH)}
     if STRENGTH in chosen:
         words = as_tuple("augment", options.get("augment", base.get("augment", ())))
         options["augment"] = list(strengthened(words, float(chosen[STRENGTH])))
-    return Chosen({**base, **options}, {key: chosen[key] for key in arguments if key in chosen})
+    arguments = {key: chosen[key] for key in names if key in chosen}
+    return Chosen({**base, **options}, {**settings.get("arguments", {}), **arguments})
 
 
 def strengthened(words: Sequence[str], strength: float) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from convnets.selection.search.choice import resolve
 from convnets.selection.search.costs import pareto_front
 from convnets.selection.search.space import Space
 from convnets.training.config import TrainConfig
+from convnets.training.options.toml_file import ARGUMENTS
 
 __all__ = ["Search", "Tried"]
 
@@ -56,17 +57,18 @@ class Search:
         return tuple(ended[place] for place in pareto_front(points))
 
     def toml(self) -> str:
-        """The best options as TOML that `convnets train --config` takes; the network's arguments as comments."""
-        best = resolve(self.best.options, self.settings["options"], self.settings["argument_names"])
+        """The best options as TOML for `convnets train --config`; the network's arguments have a table of their own."""
+        best = resolve(self.best.options, self.settings)
         defaults = TrainConfig().to_dict()
         lines = [
             f"# trial {self.best.number} of {len(self.tried)}: {self.best.accuracy:.4f} on validation images"
         ]
-        for name, value in best.arguments.items():
-            lines.append(f"# argument of {self.settings['network']}: {name} = {json.dumps(value)}")
         for name, value in best.options.items():
             if value is not None and value != defaults.get(name):
                 lines.append(f"{name} = {json.dumps(value)}")
+        if best.arguments:
+            lines += ["", f"[{ARGUMENTS}]  # of {self.settings['network']}"]
+            lines += [f"{name} = {json.dumps(value)}" for name, value in best.arguments.items()]
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:

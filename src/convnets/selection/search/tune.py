@@ -41,6 +41,7 @@ def tune(
     *,
     trials: int = 50,
     minutes: float | None = None,
+    arguments: dict[str, Any] | None = None,
     sampler: str = "random",
     pruner: str = "none",
     space: Space | None = None,
@@ -60,6 +61,7 @@ def tune(
     Args:
         config: options that are not tried; its seed draws the validation images, the same in all trials.
         trials: how many in all; `minutes`: begin none after so long.
+        arguments: further arguments of `create_model`, that are not tried.
         sampler: random (Bergstra & Bengio 2012), tpe, qmc (a Sobol sequence), or grid (every combination once).
         pruner: end trials that lag behind: none, median, or hyperband.
         against: weigh accuracy against seconds (of training), macs (for one image) or parameters: the result's
@@ -87,12 +89,13 @@ def tune(
     splits = Splits(splits) if isinstance(splits, ImageSet) else splits
     seen = replace(splits, test=None)  # no trial can look at it
     path = Path(output) / (name or f"search-{network}-{Path(splits.source).stem}")
-    arguments = [key for key in space if key in model_entry(network).options]
+    tried_arguments = [key for key in space if key in model_entry(network).options]
     settings = {
         "network": network,
         "content_hash": {part: images.content_hash() for part, images in seen.parts().items()},
         "options": config.to_dict(),
-        "argument_names": arguments,
+        "argument_names": tried_arguments,
+        "arguments": arguments or {},
         "space": {key: [type(part).__name__, str(part)] for key, part in space.items()},
         "against": against,
     }
@@ -109,7 +112,7 @@ def tune(
 
     def measure(trial: Any) -> Sequence[float]:
         chosen = {key: part.suggest(trial, key) for key, part in space.items()}
-        run = _train(trial, chosen, network, seen, config, path, arguments, listeners, stopped)
+        run = _train(trial, chosen, network, seen, settings, path, listeners, stopped)
         accuracy = _accuracy(run)
         return (accuracy,) if against is None else (accuracy, cost_of(run, against))
 
@@ -132,9 +135,8 @@ def _train(
     chosen: dict[str, Any],
     network: str,
     splits: Splits,
-    config: TrainConfig,
+    settings: dict[str, Any],
     path: Path,
-    arguments: Sequence[str],
     listeners: Sequence[Listener],
     stopped: list[str],
 ) -> Run:
@@ -146,11 +148,11 @@ def _train(
         of_one = len(trial.study.directions) == 1  # pruners know no more
         if of_one and isinstance(event, EpochEnded) and event.validation_accuracy is not None:
             trial.report(event.validation_accuracy, event.epoch)
-            if event.epoch < config.epochs and trial.should_prune():
+            if event.epoch < settings["options"]["epochs"] and trial.should_prune():
                 pruned = True
                 raise KeyboardInterrupt
 
-    resolved = resolve(chosen, config.to_dict(), arguments)
+    resolved = resolve(chosen, settings)
     run = train(
         network,
         splits,
