@@ -24,6 +24,7 @@ from convnets.data.class_batches import BatchShape
 from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
+from convnets.data.shards.images import ShardPictures
 from convnets.data.shards.paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.errors import ConfigError, DataError, UsageError
@@ -104,6 +105,7 @@ def prepare(
     augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
     source = _lasting_name(data) if isinstance(data, str | Path) else None
     splits = _opened(data, progress)
+    _check_sampling(splits.train, config)
     notices = list(splits.notes)
     begun = None if start is None and config.start is None else StartingWeights(start or config.start or "")
     if begun is not None and not isinstance(network, nn.Module):
@@ -198,6 +200,14 @@ def _check_options(network: nn.Module, config: TrainConfig) -> None:
     """Refuse options that ask for modules which the network has not."""
     check_auxiliary_heads(network, config)
     check_freezing(network, config)
+
+
+def _check_sampling(images: ImageSet, config: TrainConfig) -> None:
+    if config.balanced_sampling and isinstance(images.images, ShardPictures):
+        raise ConfigError(
+            "balanced_sampling is true, and shards are read from end to end; allowed: class_weights or "
+            "logit_adjustment"
+        )
 
 
 def _check_company(
