@@ -190,6 +190,8 @@ def _scale(axes: Axes, part: Range | Choice) -> None:
     elif part.log:
         axes.set_xscale("log")
         axes.minorticks_off()
+        marks = (part.low, math.sqrt(part.low * part.high), part.high)
+        axes.set_xticks(marks, [f"{value:.2g}" for value in marks], fontsize=8)
 
 
 def _text(value: Any) -> str:
