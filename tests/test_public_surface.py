@@ -141,6 +141,7 @@ def test_commands() -> None:
     assert sorted(command.commands) == [  # type: ignore[attr-defined]
         "ablate",
         "bench",
+        "bias-variance",
         "calibrate",
         "compare",
         "cross-validate",
@@ -163,6 +164,7 @@ def test_commands() -> None:
         "patches",
         "predict",
         "recipes",
+        "regularization",
         "replicate",
         "reproduce",
         "runs",

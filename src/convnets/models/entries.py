@@ -54,7 +54,7 @@ _MLP = replace(
     year=1986,
     paper="Rumelhart, Hinton & Williams, Learning representations by back-propagating errors",
     idea="a hidden layer learns its own features of the whole picture",
-    options=("width",),
+    options=("width", "dropout"),
 )
 _LENET = replace(
     _SOFTMAX,

@@ -22,13 +22,18 @@ class MLP(ImageClassifier):
     Paper: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
     Idea: a hidden layer with a non-linearity learns its own features of the whole picture.
     Input: 28×28; the linear layers fix the size.
-    Width: the hidden units are 256 times it.
+    Width: the hidden units are 256 times it. Dropout: of hidden units, none by default.
     Differs from the paper: ReLU instead of the sigmoid, 256 hidden units, as in chapter 5 of Zhang et al., "Dive
     into Deep Learning", 2021.
     """
 
     def __init__(
-        self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28, width: float = 1.0
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        input_size: int = 28,
+        width: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         sizes = InputSizes.for_head((), input_size)
         (hidden,) = widened(width, HIDDEN_UNITS)
@@ -37,6 +42,7 @@ class MLP(ImageClassifier):
             nn.Flatten(),  # N×784
             nn.Linear(in_channels * input_size**2, hidden),  # N×256
             nn.ReLU(),
+            *([nn.Dropout(dropout)] if dropout else []),
         )
         self.classifier = nn.Linear(hidden, num_classes)
 
