@@ -90,6 +90,6 @@ def test_a_run_trains_on_equally_many_of_each(tmp_path: Path) -> None:
         run = train("softmax", Splits(images), config, output=tmp_path, name=name[:2], listeners=())
         model = run.load()
         logits = model.network(torch.zeros(1, 1, 8, 8))
-        shares[name] = float(logits.softmax(1)[0, 1])
+        shares[name] = logits.softmax(1)[0, 1].item()
     assert shares.pop("as they are") == pytest.approx(0.1, abs=0.02)
     assert list(shares.values()) == pytest.approx([0.5, 0.5, 0.5], abs=0.02)

@@ -105,7 +105,6 @@ def prepare(
     augmentations = (*parse_augmentations(config.augment), *(as_augmentation(each) for each in augment))
     source = _lasting_name(data) if isinstance(data, str | Path) else None
     splits = _opened(data, progress)
-    _check_sampling(splits.train, config)
     notices = list(splits.notes)
     begun = None if start is None and config.start is None else StartingWeights(start or config.start or "")
     if begun is not None and not isinstance(network, nn.Module):
@@ -136,6 +135,7 @@ def prepare(
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = calibration_split(splits, config)
     train, validation = validation_split(splits, config, notices)
+    _check_sampling(train, config)
     if objective is not None:
         _check_company(train, validation, splits.test, config)
     validation, test = (

@@ -48,9 +48,9 @@ def bias_variance(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the result alone.")] = False,
     options: dict[str, Any],
 ) -> None:
-    """Take the error of a network apart, by its width: bias, and variance over the training images.
+    """Take the error apart by width, into bias and variance.
 
-    Each width is trained on several sets of images. mlp, lenet_bn and speednet have a width.
+    Each width is trained on several sets of training images, without a common one. mlp, lenet_bn and speednet have a width.
 
     Example: convnets bias-variance mlp --data digits --widths 0.05,0.25,1 --sets 3
     """

@@ -48,9 +48,9 @@ def regularization(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the result alone.")] = False,
     options: dict[str, Any],
 ) -> None:
-    """See under- and overfitting: a grid of two options that hold a network back.
+    """See under- and overfitting over a grid of two options.
 
-    Each cell is a run; training and validation accuracy and their gap are measured alike, without dropout. Options
+    Both options hold the network back. Each cell is a run; training and validation accuracy and their gap are measured alike, without dropout. Options
     are weight_decay, l1_penalty, l2_penalty, max_norm, label_smoothing, mixup, and dropout and width where the network
     has them.
 
