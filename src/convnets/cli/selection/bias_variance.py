@@ -50,7 +50,8 @@ def bias_variance(
 ) -> None:
     """Take the error apart by width, into bias and variance.
 
-    Each width is trained on several sets of training images, without a common one. mlp, lenet_bn and speednet have a width.
+    Each width is trained on several sets of training images, without a common one. mlp, lenet_bn and speednet have
+    a width.
 
     Example: convnets bias-variance mlp --data digits --widths 0.05,0.25,1 --sets 3
     """

@@ -50,9 +50,9 @@ def regularization(
 ) -> None:
     """See under- and overfitting over a grid of two options.
 
-    Both options hold the network back. Each cell is a run; training and validation accuracy and their gap are measured alike, without dropout. Options
-    are weight_decay, l1_penalty, l2_penalty, max_norm, label_smoothing, mixup, and dropout and width where the network
-    has them.
+    Both options hold the network back. Each cell is a run; training and validation accuracy and their gap are
+    measured alike, without dropout. Options are weight_decay, l1_penalty, l2_penalty, max_norm, label_smoothing,
+    mixup, and dropout and width where the network has them.
 
     Example: convnets regularization mlp --data digits --images 200 --epochs 30
     """
