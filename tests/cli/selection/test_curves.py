@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_both_curves(convnets: Callable[..., Any], refused: Callable[..., str], tmp_path: Path) -> None:
     rates = convnets("lr-find", "mlp", "--threads", 1, "--steps", 60, "--picture", tmp_path / "r.png")
@@ -36,3 +38,11 @@ def test_the_lab_and_the_widths(
     assert (tmp_path / "b.png").stat().st_size > 5000
     assert "such as weight_decay=0,0.05,0.5" in refused(2, "regularization", "mlp", "--rows", "dropout")
     assert "numbers with commas" in refused(2, "bias-variance", "mlp", "--widths", "wide")
+
+
+def test_a_search_in_a_database_that_is_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
+    own = ("tune", "softmax", "-o", tmp_path, "-q", "--storage")
+    assert "allowed: postgresql://USER@HOST:PORT/DATABASE" in refused(2, *own, "sqlite:///here.db")
+    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'convnets[postgresql]')")
+    told = refused(1, *own, "postgresql://ann:secret@127.0.0.1:9/d")
+    assert "postgresql://ann:…@127.0.0.1:9/d does not answer" in told

@@ -109,6 +109,7 @@ def test_tune_keeps_its_trials_there_for_all_machines(postgresql: str, tmp_path:
         search("elsewhere", 2, go_on=False)
     with pytest.raises(RunError, match="holds a search 's' with other options"):
         search("other", 2, TrainConfig(epochs=2))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["here", "there"]
 
 
 def test_a_server_that_goes_away_is_one_line(postgresql: str) -> None:
@@ -142,6 +143,9 @@ def test_no_server_is_one_line_without_the_password(tmp_path: Path) -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'convnets[postgresql]')")
     with pytest.raises(RunError, match=r"127\.0\.0\.1:9/d does not answer: .*refused") as raised:
         Database("postgresql://ann:secret@127.0.0.1:9/d", "x")
+    with pytest.raises(RunError, match="does not answer"):
+        tune("softmax", "digits", storage="postgresql://127.0.0.1:9/d", output=tmp_path)
+    assert not list(tmp_path.iterdir())
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert shown_address("postgresql://h/d?password=secret") == "postgresql://h/d"

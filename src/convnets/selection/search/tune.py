@@ -29,6 +29,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run import Run
+from convnets.training.runs.run_folders import check_output
 from convnets.training.train import train
 
 __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]
@@ -82,6 +83,8 @@ def tune(
     _check(network, config, trials, sampler, pruner)
     if against is not None:
         _check_cost(against, pruner)
+    if storage is not None:
+        check_address(storage)
     if "augment" not in space and not config.augment:
         space = {key: part for key, part in space.items() if key != STRENGTH}  # of nothing
     grid = grid_of(space, config.seed) if sampler == "grid" else None
@@ -101,12 +104,7 @@ def tune(
     }
     directions = ("maximize",) if against is None else ("maximize", "minimize")
     strategy = make_sampler(sampler, config.seed), make_pruner(pruner, config.epochs), directions
-    if storage is not None:
-        check_address(storage)
-    begin(path, settings, go_on=go_on)
-    shared: SharedTrials = (
-        Journal(path, *strategy) if storage is None else Database(storage, path.name, *strategy)
-    )
+    shared = _open(storage, path, settings, strategy, go_on=go_on)
     shared.grid = grid
     stopped: list[str] = []
 
@@ -117,8 +115,6 @@ def tune(
         return (accuracy,) if against is None else (accuracy, cost_of(run, against))
 
     with contextlib.closing(shared):
-        if isinstance(shared, Database):  # a folder has its record for that
-            shared.agree(settings, go_on=go_on)
         try:
             run_trials(shared, measure, trials, None if minutes is None else 60 * minutes)
         except KeyboardInterrupt:
@@ -128,6 +124,23 @@ def tune(
     if any(each.accuracy is not None for each in tried):
         write_text(path / "best.toml", found.toml())
     return found
+
+
+def _open(
+    storage: str | None, path: Path, settings: dict[str, Any], strategy: Sequence[Any], *, go_on: bool
+) -> SharedTrials:
+    """The trials; a database that does not answer, or holds another search, leaves no folder behind."""
+    if storage is None:
+        begin(path, settings, go_on=go_on)
+        return Journal(path, *strategy)
+    check_output(path.parent, None if go_on else path.name)
+    shared = Database(storage, path.name, *strategy)
+    with contextlib.ExitStack() as failed:
+        failed.callback(shared.close)
+        shared.agree(settings, go_on=go_on)
+        begin(path, settings, go_on=go_on)
+        failed.pop_all()
+    return shared
 
 
 def _train(
