@@ -135,9 +135,7 @@ def prepare(
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = calibration_split(splits, config)
     train, validation = validation_split(splits, config, notices)
-    _check_sampling(train, config)
-    if objective is not None:
-        _check_company(train, validation, splits.test, config)
+    _check_parts(train, validation, splits.test, config)
     validation, test = (
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
@@ -202,12 +200,17 @@ def _check_options(network: nn.Module, config: TrainConfig) -> None:
     check_freezing(network, config)
 
 
-def _check_sampling(images: ImageSet, config: TrainConfig) -> None:
-    if config.balanced_sampling and isinstance(images.images, ShardPictures):
+def _check_parts(
+    train: ImageSet, validation: ImageSet | None, test: ImageSet | None, config: TrainConfig
+) -> None:
+    """Refuse images that the options cannot be followed on."""
+    if config.balanced_sampling and isinstance(train.images, ShardPictures):
         raise ConfigError(
             "balanced_sampling is true, and shards are read from end to end; allowed: class_weights or "
             "logit_adjustment"
         )
+    if config.objective != "classification":
+        _check_company(train, validation, test, config)
 
 
 def _check_company(
