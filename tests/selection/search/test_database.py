@@ -80,6 +80,25 @@ def test_one_killed_before_its_first_heartbeat_is_found(postgresql: str) -> None
         assert [each.state for each in living.study.get_trials()] == [STATES.FAIL, STATES.COMPLETE]
 
 
+def test_a_grid_there_is_tried_whole_though_a_worker_stops(postgresql: str) -> None:
+    seen: list[tuple[float, str]] = []
+
+    def measure(trial: Any) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        if trial.number == 2:
+            raise KeyboardInterrupt  # with one of the two options drawn
+        seen.append((x, trial.suggest_categorical("y", ["a", "b"])))
+        return 0.0
+
+    grid = [{"x": x, "y": y} for x in (0.1, 1 / 3, 1.0) for y in ("a", "b")]
+    with database(postgresql, "grid") as own:
+        own.grid = grid
+        with pytest.raises(KeyboardInterrupt):
+            run_trials(own, measure, 100)
+        assert run_trials(own, measure, 100) == 4
+    assert sorted(seen) == sorted((each["x"], each["y"]) for each in grid)
+
+
 def test_what_was_taken_for_dead_and_ends_after_all_is_left(postgresql: str) -> None:
     def slow(trial: Any) -> float:
         if trial.number == 0:

@@ -40,7 +40,7 @@ def made(trials: int, against: str | None = None) -> Search:
 
 
 def test_importance_is_the_share_of_the_variance() -> None:
-    shares = importances(made(300))
+    shares = importances(made(250))
     of_x, of_choice = 0.3**2 / 12, 0.1**2 / 4  # variances of a uniform number and of a fair coin
     assert shares["x"] == pytest.approx(of_x / (of_x + of_choice), abs=0.06)
     assert shares["augment"] == pytest.approx(of_choice / (of_x + of_choice), abs=0.06)
