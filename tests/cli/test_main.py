@@ -30,6 +30,7 @@ COMMANDS = (
         "embed-map",
     ),
     *("cross-validate", "label-errors", "replicate", "tune", "lr-find", "learning-curve"),
+    *("regularization", "bias-variance"),
     *("runs", "compare", "recipes", "reproduce", "bench", "study"),
 )
 GROUPS = ("data", "index")

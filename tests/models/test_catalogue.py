@@ -68,7 +68,13 @@ def test_entries_tell_the_truth(name: str) -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_a_network_is_rebuilt_from_what_it_remembers(name: str) -> None:
-    options: dict[str, Any] = {"dropout": 0.25, "auxiliary": True, "widths": [8, 16, 24], "last_relu": False}
+    options: dict[str, Any] = {
+        "dropout": 0.25,
+        "auxiliary": True,
+        "widths": [8, 16, 24],
+        "width": 0.5,
+        "last_relu": False,
+    }
     given = {key: options[key] for key in model_entry(name).options}
     network = on_meta(name, in_channels=2, num_classes=4, input_size=224, seed=3, **given)
     assert network.architecture is not None

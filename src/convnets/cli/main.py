@@ -27,11 +27,13 @@ from convnets.cli.inspection.summary import summary
 from convnets.cli.output import mute
 from convnets.cli.panels import PanelCommand
 from convnets.cli.retrieval.index import index_app
+from convnets.cli.selection.bias_variance import bias_variance
 from convnets.cli.selection.calibrate import calibrate
 from convnets.cli.selection.cross_validate import cross_validate
 from convnets.cli.selection.label_errors import label_errors
 from convnets.cli.selection.learning_curve import learning_curve
 from convnets.cli.selection.lr_find import lr_find
+from convnets.cli.selection.regularization import regularization
 from convnets.cli.selection.replicate import replicate
 from convnets.cli.selection.tune import tune
 from convnets.cli.serving.evaluate import evaluate
@@ -86,6 +88,8 @@ app.command(cls=PanelCommand)(replicate)
 app.command(cls=PanelCommand)(tune)
 app.command(cls=PanelCommand, name="lr-find")(lr_find)
 app.command(cls=PanelCommand, name="learning-curve")(learning_curve)
+app.command(cls=PanelCommand, name="regularization")(regularization)
+app.command(cls=PanelCommand, name="bias-variance")(bias_variance)
 app.command()(runs)
 app.command()(compare)
 app.command()(recipes)

@@ -26,6 +26,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "classification_weight",
         "pooling",
     ),
+    "Rare: unequal classes": ("class_weights", "balanced_sampling", "logit_adjustment"),
     "Rare: data": (
         "mixup",
         "cutmix",

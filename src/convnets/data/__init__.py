@@ -6,9 +6,9 @@ Order, highest first; each imports only from below:
 
 - validation
 - sources
-- class_batches · shards
+- balanced_batches · class_batches · shards
 - batches
-- augmentation · catalogue · class_splits · decode · splits
+- augmentation · catalogue · class_splits · decode · long_tail · splits
 - downloads · formats · image_set
 - data_root · given_arrays · images · indexing · preprocess · stratified
 """

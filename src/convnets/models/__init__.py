@@ -9,5 +9,5 @@ Order, highest first; each imports only from below:
 - catalogue · papers
 - contract
 - input_faults
-- answers · architecture · entries · input_sizes · stage
+- answers · architecture · entries · input_sizes · stage · widths
 """

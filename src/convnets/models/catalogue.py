@@ -60,7 +60,7 @@ def create_model(
     - `seed`: the weights then depend on it alone, and no other random number moves.
     - `options`: those that the entry declares: `dropout` (probability; `drop_rate` means the same), `auxiliary` (True
       adds auxiliary heads), `last_relu` (False: nin's logits may be negative), `widths` (channels after each block of
-      speednet).
+      speednet), `width` (a factor on the channels).
 
     The result remembers what it was made from: `create_model(a.name, **a.arguments)` of its `architecture` builds
     the same network again. Raises UnknownNameError for a name, and ConfigError for an argument, that is not known

@@ -54,6 +54,7 @@ _MLP = replace(
     year=1986,
     paper="Rumelhart, Hinton & Williams, Learning representations by back-propagating errors",
     idea="a hidden layer learns its own features of the whole picture",
+    options=("width", "dropout"),
 )
 _LENET = replace(
     _SOFTMAX,
@@ -72,6 +73,7 @@ _LENET_BN = replace(
     year=2015,
     paper="Ioffe & Szegedy, Batch normalization",
     idea="normalize each channel over the batch, so that a large learning rate works",
+    options=("width",),
 )
 _ALEXNET_D2L = replace(
     _SOFTMAX,
@@ -174,7 +176,7 @@ _SPEEDNET = replace(
     year=2024,
     paper="Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU",
     idea="the first filters are computed from the images, so that a few epochs are enough",
-    options=("widths",),
+    options=("widths", "width"),
 )
 _RESNET = replace(_RESNET_D2L, in_channels=3, num_classes=1000, input_size=224)
 _RESNET_SMALL = replace(_RESNET, num_classes=10, input_size=32)

@@ -17,7 +17,8 @@ from convnets.core.display.renderers import renderer
 from convnets.core.former_names import current_names, former_attribute, takes_former_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.objective_options import check_objective
+from convnets.training.options.toml_file import ARGUMENTS, read_toml
 
 __all__ = ["OBJECTIVES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
@@ -64,6 +65,12 @@ class TrainConfig:
     """Factor of each step of the step schedule."""
     label_smoothing: float = 0.0
     """Share of the target given to all classes alike, 0 to 1."""
+    class_weights: str = "none"
+    """none, or balanced: each image's loss counts by the inverse share of its class."""
+    balanced_sampling: bool = False
+    """Draw equally many images of each class in every epoch; rare ones come several times."""
+    logit_adjustment: float = 0.0
+    """Add this times the log of each class's share to the logits in the loss; 1 answers as for equal classes."""
     l1_penalty: float = 0.0
     """Added to the loss: this times the sum of |w| over weights."""
     l2_penalty: float = 0.0
@@ -166,13 +173,14 @@ class TrainConfig:
             check_range(name, getattr(self, name), low, high)
         check_name("objective", self.objective, OBJECTIVES)
         check_name("pooling", self.pooling, EMBEDDINGS)
-        _check_objective(self)
+        check_objective(self)
         if self.freeze_epochs > self.epochs:
             raise ConfigError(
                 f"freeze_epochs is {self.freeze_epochs} of {self.epochs} epochs; allowed: at most all"
             )
         check_name("optimizer", self.optimizer, OPTIMIZERS)
         check_name("schedule", self.schedule, SCHEDULES)
+        check_name("class_weights", self.class_weights, ("none", "balanced"))
         check_name("precision", self.precision, ("auto", "fp32", "bf16"))
         check_name("non_finite", self.non_finite, ("stop", "skip"))
         _ = self.save_interval
@@ -220,8 +228,18 @@ class TrainConfig:
 
     @classmethod
     def from_toml(cls, path: Path | str) -> TrainConfig:
-        """Build from a TOML file with one line per option, such as `epochs = 20`."""
-        return cls.from_dict(read_toml(Path(path)), str(path))
+        """Build from a TOML file with one line per option, such as `epochs = 20`.
+
+        Raises ConfigError where it has arguments of a network too, which would be lost: `options_and_arguments` of
+        `training.options.toml_file` reads both.
+        """
+        values = read_toml(Path(path))
+        if ARGUMENTS in values:
+            raise ConfigError(
+                f"{path} has the network's arguments too; read both with options_and_arguments(path), and pass "
+                "them on: train(…, arguments=…)"
+            )
+        return cls.from_dict(values, str(path))
 
     @classmethod
     @cache
@@ -249,6 +267,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("warmup_epochs", 0, 1_000_000),
     ("step_factor", 0, 1),
     ("label_smoothing", 0, 0.999),
+    ("logit_adjustment", 0, 100),
     ("l1_penalty", 0, 1e3),
     ("l2_penalty", 0, 1e3),
     ("max_norm", 1e-6, 1e6),
@@ -279,23 +298,6 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 _INTERVAL = re.compile(r"(\d+)|(\d+(?:\.\d+)?) ?(s|min|h)")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-# what only a loss on vectors listens to, and what none of them can do
-_OF_VECTORS = ("margin", "distance", "miner", "images_per_class", "classification_weight", "pooling")
-_OF_CLASSES = ("mixup", "cutmix", "auxiliary_weight", "accumulate", "freeze_epochs", "backbone_rate")
-
-
-def _check_objective(config: TrainConfig) -> None:
-    """Options that would be passed over in silence are refused."""
-    vectors = config.objective != "classification"
-    defaults = {field.name: field.default for field in fields(config)}
-    for name in _OF_CLASSES if vectors else _OF_VECTORS:
-        if getattr(config, name) != defaults[name]:
-            allowed = "none beside a loss on vectors" if vectors else "with objective triplet and its like"
-            raise ConfigError(
-                f"{name} is {getattr(config, name)} and objective {config.objective}; allowed: {allowed}"
-            )
 
 
 __getattr__ = former_attribute(__name__, globals())

@@ -14,6 +14,7 @@ from convnets.checkpoints.training_state import Scored, TrainingState
 from convnets.core.distributed.process_group import ProcessGroup
 from convnets.core.memory import release_freed_memory
 from convnets.core.storage.disk_space import disk_full_message, is_disk_full
+from convnets.data.balanced_batches import BalancedBatches
 from convnets.data.batches import Batches
 from convnets.data.shards.batches import Reading, ShardBatches
 from convnets.data.shards.images import ShardPictures
@@ -132,7 +133,8 @@ def _learner(task: Task, config: TrainConfig, world: ProcessGroup, say: Callable
     task.network.to(task.hardware.device)
     world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
     kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world)
-    return Learner(task.network, config, task.hardware, kernels, say, task.objective, world)
+    counts = torch.bincount(task.train.labels, minlength=len(task.train.classes))
+    return Learner(task.network, config, task.hardware, kernels, say, task.objective, world, counts)
 
 
 def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Listener:
@@ -197,7 +199,8 @@ def _fit(
 def _batches(task: Task, config: TrainConfig, world: ProcessGroup) -> Batches:
     if task.objective is not None:
         return class_batches(task, config)
-    if isinstance(task.train.images, ShardPictures):  # not in memory, and read best from end to end
+    if isinstance(task.train.images, ShardPictures):
+        # not in memory, and read best from end to end
         return ShardBatches(
             task.train,
             task.preprocess,
@@ -210,7 +213,7 @@ def _batches(task: Task, config: TrainConfig, world: ProcessGroup) -> Batches:
             workers=task.workers,
             skip_corrupt=config.skip_corrupt,
         )
-    return Batches(
+    return (BalancedBatches if config.balanced_sampling else Batches)(
         task.train,
         task.preprocess,
         config.batch_size,

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convnets.acceleration.obstacles import find_obstacle
@@ -30,6 +29,7 @@ from convnets.training.distributed.shared_gradients import (
     summed,
 )
 from convnets.training.kernels import Kernels
+from convnets.training.objectives.class_loss import ClassLoss
 from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.optimization.freezing import Freezing
 from convnets.training.optimization.memory_shortage import is_out_of_memory, shortage
@@ -70,6 +70,7 @@ class Learner:
         say: Callable[[str], None] | None = None,
         objective: EmbeddingObjective | None = None,
         world: ProcessGroup = ALONE,
+        class_counts: Tensor | None = None,
     ) -> None:
         check_auxiliary_heads(network, config)
         self._say = say or (lambda _: None)
@@ -83,6 +84,7 @@ class Learner:
         self.freezing = Freezing(self.network, config)
         self.weights = weights_of(self.network)
         self.optimizer = build_optimizer(self.network, config)
+        self.criterion = ClassLoss(config, class_counts).to(hardware.device)
         self.objective = objective
         if objective is not None:
             objective.to(hardware.device)
@@ -241,11 +243,8 @@ class Learner:
         with self.hardware.autocast():
             answer = self._forward(images)
         logits, *auxiliary = answer if config.auxiliary_weight else (logits_of(answer),)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
-        losses = [
-            F.cross_entropy(head.float(), targets, label_smoothing=config.label_smoothing)
-            for head in auxiliary
-        ]
+        loss = self.criterion(logits, targets)
+        losses = [self.criterion(head, targets) for head in auxiliary]
         extra = config.auxiliary_weight * torch.stack(losses).sum() if losses else None
         labels = targets if targets.ndim == 1 else targets.argmax(1)
         return loss, extra, (logits.detach().argmax(1) == labels).sum()

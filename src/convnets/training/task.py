@@ -24,6 +24,7 @@ from convnets.data.class_batches import BatchShape
 from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
+from convnets.data.shards.images import ShardPictures
 from convnets.data.shards.paths import lasting_pattern
 from convnets.data.sources import list_data, load_data
 from convnets.errors import ConfigError, DataError, UsageError
@@ -134,8 +135,7 @@ def prepare(
     splits = _decode(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = calibration_split(splits, config)
     train, validation = validation_split(splits, config, notices)
-    if objective is not None:
-        _check_company(train, validation, splits.test, config)
+    _check_parts(train, validation, splits.test, config)
     validation, test = (
         None if part is None else _readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
@@ -198,6 +198,19 @@ def _check_options(network: nn.Module, config: TrainConfig) -> None:
     """Refuse options that ask for modules which the network has not."""
     check_auxiliary_heads(network, config)
     check_freezing(network, config)
+
+
+def _check_parts(
+    train: ImageSet, validation: ImageSet | None, test: ImageSet | None, config: TrainConfig
+) -> None:
+    """Refuse images that the options cannot be followed on."""
+    if config.balanced_sampling and isinstance(train.images, ShardPictures):
+        raise ConfigError(
+            "balanced_sampling is true, and shards are read from end to end; allowed: class_weights or "
+            "logit_adjustment"
+        )
+    if config.objective != "classification":
+        _check_company(train, validation, test, config)
 
 
 def _check_company(

@@ -20,6 +20,8 @@ from convnets.data.shards.batches import Reading, ShardBatches
 from convnets.data.shards.dataset import load_shards
 from convnets.data.shards.images import ShardPictures
 from convnets.errors import ConfigError
+from convnets.training.config import TrainConfig
+from convnets.training.task import prepare
 
 PREPROCESS = Preprocess.plain(1, 2)
 Sharded = Callable[..., ImageSet]
@@ -192,3 +194,10 @@ def test_more_readers_than_images_are_refused(sharded: Sharded) -> None:
     )
     with pytest.raises(ConfigError, match="not in shards; use Batches"):
         ShardBatches(resident, PREPROCESS, 4)
+
+
+def test_equally_many_of_each_class_cannot_be_drawn_from_a_stream(sharded: Sharded, tmp_path: Path) -> None:
+    images = sharded(20, 20)
+    config = TrainConfig(epochs=1, balanced_sampling=True, validation=0, memory_limit=0, threads=1)
+    with pytest.raises(ConfigError, match="shards are read from end to end; allowed: class_weights"):
+        prepare("softmax", images, config)

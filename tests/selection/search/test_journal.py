@@ -14,7 +14,8 @@ import pytest
 
 from convnets.core.storage.file_lock import locked
 from convnets.core.storage.files import sha256_of_file
-from convnets.selection.search.journal import Journal, run_trials
+from convnets.selection.search.journal import Journal
+from convnets.selection.search.trials import run_trials
 
 WORKER = Path(__file__).with_name("worker.py")
 

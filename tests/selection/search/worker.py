@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from convnets.selection.search.journal import Journal, run_trials
+from convnets.selection.search.journal import Journal
+from convnets.selection.search.trials import run_trials
 
 
 def measure(trial: Any) -> float:

@@ -12,7 +12,7 @@ from convnets.cli.output import progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.training.config import TrainConfig
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["cross_validate"]
 
@@ -63,9 +63,8 @@ def cross_validate(
 
     Example: convnets cross-validate lenet_bn --data digits --folds 5
     """
-    settings = TrainConfig.from_dict(
-        (read_toml(config) if config else {}) | options, str(config or "options")
-    )
+    base, arguments = options_and_arguments(config)
+    settings = TrainConfig.from_dict(base | options, str(config or "options"))
     from convnets.selection.folds.cross_validate import cross_validate as train_folds
 
     with progress_bar(quiet=quiet or json) as progress:
@@ -75,6 +74,7 @@ def cross_validate(
             data,
             settings,
             folds=folds,
+            arguments=arguments,
             repeats=repeats,
             groups=group_by,
             output=output,

@@ -12,7 +12,7 @@ from convnets.cli.output import progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.training.config import TrainConfig
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["replicate"]
 
@@ -47,9 +47,8 @@ def replicate(
 
     Example: convnets replicate lenet_bn --data digits --seeds 5
     """
-    settings = TrainConfig.from_dict(
-        (read_toml(config) if config else {}) | options, str(config or "options")
-    )
+    base, arguments = options_and_arguments(config)
+    settings = TrainConfig.from_dict(base | options, str(config or "options"))
     from convnets.selection.comparing.groups import read_group
     from convnets.selection.comparing.replicate import replicate as train_all
     from convnets.selection.comparing.standings import stand
@@ -61,6 +60,7 @@ def replicate(
             data,
             settings,
             seeds=seeds,
+            arguments=arguments,
             output=output,
             name=name,
             go_on=resume,

@@ -12,7 +12,7 @@ from convnets.cli.output import check_file, progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.training.config import TrainConfig
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["tune"]
 
@@ -30,13 +30,36 @@ def tune(
     minutes: Annotated[
         float | None, typer.Option(help="Begin no trial after so long.", metavar="X", parser=real_number)
     ] = None,
-    sampler: Annotated[str, typer.Option(help="random, tpe or qmc.", metavar="NAME")] = "random",
+    sampler: Annotated[
+        str, typer.Option(help="random, tpe, qmc, or grid (all of them).", metavar="NAME")
+    ] = "random",
     pruner: Annotated[str, typer.Option(help="none, median or hyperband.", metavar="NAME")] = "none",
     space: Annotated[
         Path | None,
         typer.Option(
             help="TOML file with a table [space]: learning_rate = { low = 1e-3, high = 0.1, log = true }.",
             metavar="FILE",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Weigh accuracy against seconds (of training), macs or parameters; list what no other beats.",
+            metavar="COST",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="PostgreSQL database for workers on many machines. [default: a file in the folder]",
+            metavar="postgresql://USER@HOST:PORT/DATABASE",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw history, importance, slices, parallel coordinates (and the front) into this folder.",
+            metavar="FOLDER",
         ),
     ] = None,
     export: Annotated[
@@ -66,15 +89,17 @@ def tune(
     Example: convnets tune lenet_bn --data digits --trials 20 --epochs 3
     """
     check_file(export)
-    settings = TrainConfig.from_dict(
-        (read_toml(config) if config else {}) | options, str(config or "options")
-    )
+    check_file(None if pictures is None else pictures / "history.png")
+    base, arguments = options_and_arguments(config)
+    settings = TrainConfig.from_dict(base | options, str(config or "options"))
     from convnets.core.storage.files import write_text
     from convnets.selection.search.space import default_space, space_from_toml
     from convnets.selection.search.tune import tune as search
 
     tried = {
-        key: part for key, part in default_space(model, settings.optimizer).items() if key not in options
+        key: part
+        for key, part in default_space(model, settings.optimizer).items()
+        if key not in options and key not in arguments
     }
     if space is not None:
         tried = space_from_toml(space, model, tried)
@@ -85,10 +110,13 @@ def tune(
             data,
             settings,
             trials=trials,
+            arguments=arguments,
             minutes=minutes,
             sampler=sampler,
             pruner=pruner,
             space=tried,
+            against=against,
+            storage=storage,
             output=output,
             name=name,
             go_on=resume,
@@ -97,9 +125,17 @@ def tune(
         )
     if export is not None:
         write_text(export, found.toml())
+    if pictures is not None:
+        from convnets.explanation.pictures.figure_file import write_figure
+        from convnets.selection.search.pictures import search_figures
+
+        for picture, figure in search_figures(found).items():
+            write_figure(pictures / f"{picture}.png", figure, f"The search: {picture}")
     if json:
         write_json(found.to_dict())
     else:
         typer.echo(f"{found}\n\nbest options: {export or found.path / 'best.toml'}")
+        if pictures is not None:
+            typer.echo(f"pictures: {pictures}")
     if found.stopped is not None:
         raise typer.Exit(EXIT_CODES[found.stopped])

@@ -14,7 +14,7 @@ from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.core.distributed.process_group import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig
-from convnets.training.options.toml_file import read_toml
+from convnets.training.options.toml_file import options_and_arguments
 
 if TYPE_CHECKING:
     from convnets.training.runs.run import Run
@@ -128,8 +128,8 @@ def _start(
             raise UsageError(f"recipe {recipe} trains {chosen.network}, not {model}; leave the network out")
         model, data = chosen.network, chosen.data if data is None else data
         arguments, base = dict(chosen.arguments), chosen.config.to_dict()
-    if config is not None:
-        base |= read_toml(config)
+    own, further = options_and_arguments(config)
+    base, arguments = base | own, arguments | further
     start = (base | options).get("start")
     if start is not None and data is None:
         base = _options_of(str(start)) | base

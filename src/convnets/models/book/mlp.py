@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
+from convnets.models.widths import widened
 
 __all__ = ["MLP"]
 
@@ -21,21 +22,29 @@ class MLP(ImageClassifier):
     Paper: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
     Idea: a hidden layer with a non-linearity learns its own features of the whole picture.
     Input: 28×28; the linear layers fix the size.
+    Width: the hidden units are 256 times it. Dropout: of hidden units, none by default.
     Differs from the paper: ReLU instead of the sigmoid, 256 hidden units, as in chapter 5 of Zhang et al., "Dive
     into Deep Learning", 2021.
     """
 
-    def __init__(self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28) -> None:
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        input_size: int = 28,
+        width: float = 1.0,
+        dropout: float = 0.0,
+    ) -> None:
         sizes = InputSizes.for_head((), input_size)
-        super().__init__(
-            in_channels=in_channels, num_classes=num_classes, embedding_size=HIDDEN_UNITS, sizes=sizes
-        )
+        (hidden,) = widened(width, HIDDEN_UNITS)
+        super().__init__(in_channels=in_channels, num_classes=num_classes, embedding_size=hidden, sizes=sizes)
         self.hidden = nn.Sequential(
             nn.Flatten(),  # N×784
-            nn.Linear(in_channels * input_size**2, HIDDEN_UNITS),  # N×256
+            nn.Linear(in_channels * input_size**2, hidden),  # N×256
             nn.ReLU(),
+            *([nn.Dropout(dropout)] if dropout else []),
         )
-        self.classifier = nn.Linear(HIDDEN_UNITS, num_classes)
+        self.classifier = nn.Linear(hidden, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
         """The images themselves, N×C×H×W, as there is no convolution."""

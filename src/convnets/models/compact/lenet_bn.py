@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes, Window, side_after
+from convnets.models.widths import widened
 
 __all__ = ["LeNetBatchNorm"]
 
@@ -26,34 +27,38 @@ class LeNetBatchNorm(ImageClassifier):
     Idea: normalizing each channel over the batch keeps the sigmoids out of saturation, so that a large learning
     rate works.
     Input: 28×28; the fully connected head fixes the size. Training needs at least 2 images per batch.
+    Width: a factor on the channels and units of all layers but the last.
     Differs from the paper: applied to LeNet as in chapter 8 of Zhang et al., "Dive into Deep Learning", 2021: no
     padding in the first convolution, and the layers keep the biases that batch norm makes superfluous.
     """
 
-    def __init__(self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28) -> None:
+    def __init__(
+        self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28, width: float = 1.0
+    ) -> None:
         # after a linear layer batch norm sees one value per image, so a single image never suffices
         sizes = InputSizes.for_head(WINDOWS, input_size, lone_image=math.inf)
-        super().__init__(in_channels=in_channels, num_classes=num_classes, embedding_size=84, sizes=sizes)
+        first, second, third, last = widened(width, 6, 16, 120, 84)
+        super().__init__(in_channels=in_channels, num_classes=num_classes, embedding_size=last, sizes=sizes)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(in_channels, 6, kernel_size=5),  # N×6×24×24
-            nn.BatchNorm2d(6),
+            nn.Conv2d(in_channels, first, kernel_size=5),  # N×6×24×24
+            nn.BatchNorm2d(first),
             nn.Sigmoid(),
             nn.AvgPool2d(kernel_size=2, stride=2),  # N×6×12×12
-            nn.Conv2d(6, 16, kernel_size=5),  # N×16×8×8
-            nn.BatchNorm2d(16),
+            nn.Conv2d(first, second, kernel_size=5),  # N×16×8×8
+            nn.BatchNorm2d(second),
             nn.Sigmoid(),
             nn.AvgPool2d(kernel_size=2, stride=2),  # N×16×4×4
         )
         self.hidden = nn.Sequential(
             nn.Flatten(),  # N×256
-            nn.Linear(16 * side_after(input_size, WINDOWS) ** 2, 120),  # N×120
-            nn.BatchNorm1d(120),
+            nn.Linear(second * side_after(input_size, WINDOWS) ** 2, third),  # N×120
+            nn.BatchNorm1d(third),
             nn.Sigmoid(),
-            nn.Linear(120, 84),  # N×84
-            nn.BatchNorm1d(84),
+            nn.Linear(third, last),  # N×84
+            nn.BatchNorm1d(last),
             nn.Sigmoid(),
         )
-        self.classifier = nn.Linear(84, num_classes)
+        self.classifier = nn.Linear(last, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
         """The 16 maps after the second pooling layer: N×16×H×W."""

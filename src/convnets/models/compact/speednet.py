@@ -15,6 +15,7 @@ from convnets.errors import ConfigError
 from convnets.layers.initialization.whiten import whitening_filters
 from convnets.models.contract import ImageClassifier
 from convnets.models.input_sizes import InputSizes
+from convnets.models.widths import widened
 
 __all__ = ["SpeedNet"]
 
@@ -42,15 +43,21 @@ class SpeedNet(ImageClassifier):
     Idea: what a first layer would have to learn is known: filters that whiten the patches of the images.
     Input: 28×28; any size from 10.
     Widths: the channels after each block; of three, the answers of the filters are only pooled before the first.
+    Width: a factor on them.
     Differs from the paper: one convolution per block where the paper has two, ReLU for GELU, whitening patches of
     3×3 pixels for 2×2 and without a bias, no identity initialization, and the factor 1/9 on the weights of the
     classifier at the start instead of on its logits.
     """
 
     def __init__(
-        self, in_channels: int = 1, num_classes: int = 10, widths: Sequence[int] = (64, 128, 256)
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        widths: Sequence[int] = (64, 128, 256),
+        width: float = 1.0,
     ) -> None:
         _check_widths(widths)
+        widths = widened(width, *widths)
         *stem, first, second, third = widths
         sizes = InputSizes(
             smallest=10, lone_image=math.inf

@@ -15,10 +15,10 @@ from convnets.core.display.text_table import aligned
 from convnets.core.progress import Progress
 from convnets.core.seeds import derive_seed
 from convnets.data.image_set import ImageSet, Splits
-from convnets.data.sources import load_data
 from convnets.data.splits import split_off
 from convnets.errors import ConfigError, RunError
 from convnets.evaluation.plots.drawing import BLUE, INK, ORANGE, style_axes
+from convnets.selection.curves.parts import open_parts
 from convnets.selection.curves.power_law import PowerLaw, fit_power_law
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
@@ -120,15 +120,9 @@ def learning_curve(
     config = config or TrainConfig()
     if len(set(fractions)) < 3 or not all(0 < each <= 1 for each in fractions):
         raise ConfigError(f"fractions {list(fractions)}; allowed: three or more, above 0 and at most 1")
-    if config.validation == 0:
-        raise ConfigError("a learning curve is measured on validation images; allowed: validation above 0")
-    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
-    splits = Splits(splits) if isinstance(splits, ImageSet) else splits
-    whole, validation = splits.train, splits.validation
-    if validation is None:
-        seed = derive_seed(config.seed, "validation")
-        whole, validation = split_off(splits.train, config.validation, seed=seed)
-    path = Path(output) / (name or f"learning-curve-{network}-{Path(splits.source).stem}")
+    parts = open_parts(data, config, progress)
+    whole, validation = parts.train, parts.validation
+    path = Path(output) / (name or f"learning-curve-{network}-{parts.name}")
     part, points = whole, []
     for fraction in sorted(set(fractions), reverse=True):
         count = round(fraction * len(whole))

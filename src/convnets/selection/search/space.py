@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from convnets.core.former_names import current_names
 from convnets.errors import ConfigError, UnknownNameError
 from convnets.models.catalogue import model_entry
+from convnets.selection.search.choice import STRENGTH
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import read_toml
 
@@ -23,6 +24,8 @@ class Range:
     low: float
     high: float
     log: bool = False
+    points: int = field(default=3, repr=False)
+    """Values of a grid."""
 
     def suggest(self, trial: Any, name: str) -> Any:
         """One of them, by the search."""
@@ -58,17 +61,21 @@ def default_space(network: str, optimizer: str = "adamw") -> Space:
         "schedule": Choice(("one-cycle", "cosine", "linear")),
         "label_smoothing": Range(0.0, 0.15),
         "augment": Choice(("", "crop:1", "flip,crop:1")),
+        STRENGTH: Range(0.5, 4.0, log=True),
         "initializer": Choice(("xavier-uniform", "kaiming-normal")),
     }
     if "dropout" in model_entry(network).options:
         space["dropout"] = Range(0.0, 0.7)
+    if "width" in model_entry(network).options:
+        space["width"] = Choice((0.5, 1.0, 2.0))
     return space
 
 
 def space_from_toml(path: Path, network: str, base: Space) -> Space:
     """`base` with the table [space] of a TOML file put over it; false takes an option out.
 
-    Such as `learning_rate = { low = 1e-3, high = 0.1, log = true }` and `batch_size = [64, 128]`. Raises ConfigError
+    Such as `learning_rate = { low = 1e-3, high = 0.1, log = true }` (`points = 5` for a grid) and `batch_size =
+    [64, 128]`. Raises ConfigError
     for what is neither, UnknownNameError for what is no option.
     """
     given = read_toml(path).get("space")
@@ -76,7 +83,7 @@ def space_from_toml(path: Path, network: str, base: Space) -> Space:
         raise ConfigError(
             f"{path} has no table [space]; write one, with lines such as batch_size = [64, 128]"
         )
-    allowed = [*(field.name for field in fields(TrainConfig)), *model_entry(network).options]
+    allowed = [*(own.name for own in fields(TrainConfig)), *model_entry(network).options, STRENGTH]
     space = dict(base)
     for name, value in current_names(given, str(path)).items():
         if name not in allowed:
@@ -88,11 +95,16 @@ def space_from_toml(path: Path, network: str, base: Space) -> Space:
     return space
 
 
+_OF_RANGE = {"low", "high", "log", "points"}
+
+
 def _part(name: str, value: object, path: Path) -> Range | Choice:
-    if isinstance(value, Mapping) and {"low", "high"} <= value.keys() <= {"low", "high", "log"}:
+    if isinstance(value, Mapping) and {"low", "high"} <= value.keys() <= _OF_RANGE:
         low, high, log = value["low"], value["high"], value.get("log", False)
-        if all(isinstance(each, int | float) for each in (low, high)) and (0 if log else low) < high:
-            return Range(float(low), float(high), bool(log))
+        points = value.get("points", 3)
+        numbers = all(isinstance(each, int | float) for each in (low, high))
+        if numbers and low < high and (low > 0 or not log) and isinstance(points, int) and points > 0:
+            return Range(float(low), float(high), bool(log), points)
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
         return Choice(tuple(value))
     raise ConfigError(

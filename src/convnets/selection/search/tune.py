@@ -2,96 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.display.text_table import aligned
 from convnets.core.former_names import current_names
 from convnets.core.progress import Progress
-from convnets.core.storage.files import write_json, write_text
+from convnets.core.storage.files import write_text
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.sources import load_data
-from convnets.errors import ConfigError, RunError, TrainingError, UnknownNameError
+from convnets.errors import ConfigError, TrainingError, UnknownNameError
 from convnets.models.catalogue import model_entry
-from convnets.selection.search.journal import Journal, import_optuna, run_trials
+from convnets.selection.search.agreement import begin
+from convnets.selection.search.choice import STRENGTH, resolve
+from convnets.selection.search.costs import COSTS, cost_of
+from convnets.selection.search.database import Database, check_address
+from convnets.selection.search.found import Search, Tried
+from convnets.selection.search.grid import grid_of
+from convnets.selection.search.journal import Journal
+from convnets.selection.search.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler
 from convnets.selection.search.space import Range, Space, default_space
+from convnets.selection.search.trials import SharedTrials, import_optuna, run_trials
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
+from convnets.training.runs.run import Run
 from convnets.training.runs.run_folders import check_output
 from convnets.training.train import train
 
 __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]
-
-SAMPLERS = ("random", "tpe", "qmc")
-PRUNERS = ("none", "median", "hyperband")
-RECORD = "search.json"
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One trial."""
-
-    number: int
-    accuracy: float | None
-    """Of its best epoch on validation images; None where it was pruned."""
-    options: dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """The folder of a search."""
-
-    path: Path
-    settings: dict[str, Any]
-    tried: tuple[Tried, ...]
-    """In the order in which they were begun."""
-    stopped: str | None = None
-
-    @property
-    def best(self) -> Tried:
-        """The trial of the highest validation accuracy; RunError before one has ended."""
-        ended = [each for each in self.tried if each.accuracy is not None]
-        if not ended:
-            raise RunError(f"{self.path}: no trial has ended; go on with --resume")
-        return max(ended, key=lambda each: each.accuracy or 0.0)
-
-    def toml(self) -> str:
-        """The best options as TOML that `convnets train --config` takes; the network's arguments as comments."""
-        arguments = self.settings["argument_names"]
-        options = {**self.settings["options"], **self.best.options}
-        defaults = TrainConfig().to_dict()
-        lines = [
-            f"# trial {self.best.number} of {len(self.tried)}: {self.best.accuracy:.4f} on validation images"
-        ]
-        for name, value in options.items():
-            if name in arguments:
-                lines.append(f"# argument of {self.settings['network']}: {name} = {json.dumps(value)}")
-            elif value is not None and value != defaults.get(name):
-                lines.append(f"{name} = {json.dumps(value)}")
-        return "\n".join(lines) + "\n"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        rows = [each.__dict__ for each in self.tried]
-        return {**self.settings, "stopped": self.stopped, "trials": rows, "best": self.best.number}
-
-    def __str__(self) -> str:
-        ranked = sorted(self.tried, key=lambda each: -(each.accuracy or 0.0))[:10]
-        names = list(ranked[0].options) if ranked else []
-        rows = [
-            [
-                str(each.number),
-                "pruned" if each.accuracy is None else f"{each.accuracy:.4f}",
-                *(_shown(each.options.get(name)) for name in names),
-            ]
-            for each in ranked
-        ]
-        columns = range(len(names) + 2)
-        return f"{len(self.tried)} trials\n\n{aligned(('trial', 'validation', *names), rows, right=columns)}"
 
 
 def tune(
@@ -101,9 +42,12 @@ def tune(
     *,
     trials: int = 50,
     minutes: float | None = None,
+    arguments: dict[str, Any] | None = None,
     sampler: str = "random",
     pruner: str = "none",
     space: Space | None = None,
+    against: str | None = None,
+    storage: str | None = None,
     output: Path | str = "runs",
     name: str | None = None,
     go_on: bool = False,
@@ -118,10 +62,16 @@ def tune(
     Args:
         config: options that are not tried; its seed draws the validation images, the same in all trials.
         trials: how many in all; `minutes`: begin none after so long.
-        sampler: random (Bergstra & Bengio 2012), tpe, or qmc (a Sobol sequence).
+        arguments: further arguments of `create_model`, that are not tried.
+        sampler: random (Bergstra & Bengio 2012), tpe, qmc (a Sobol sequence), or grid (every combination once).
         pruner: end trials that lag behind: none, median, or hyperband.
+        against: weigh accuracy against seconds (of training), macs (for one image) or parameters: the result's
+            `front` has the trials that no other beats in both.
+        storage: `postgresql://USER@HOST:PORT/DATABASE` for workers on several machines, under the folder's name; by
+            default a journal in the folder.
 
-    Raises UsageError without Optuna, and for what is not allowed; RunError for a folder of another search.
+    Raises UsageError without Optuna, and for what is not allowed; RunError for a folder of another search, or where
+    the database does not answer.
 
     >>> space = {"learning_rate": Range(0.001, 0.1, log=True)}
     >>> found = tune("softmax", "digits", TrainConfig(epochs=1), trials=2, space=space, output=tmp_path)
@@ -131,35 +81,66 @@ def tune(
     config = config or TrainConfig()
     space = default_space(network, config.optimizer) if space is None else space
     _check(network, config, trials, sampler, pruner)
+    if against is not None:
+        _check_cost(against, pruner)
+    if storage is not None:
+        check_address(storage)
+    if "augment" not in space and not config.augment:
+        space = {key: part for key, part in space.items() if key != STRENGTH}  # of nothing
+    grid = grid_of(space, config.seed) if sampler == "grid" else None
     splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
     splits = Splits(splits) if isinstance(splits, ImageSet) else splits
     seen = replace(splits, test=None)  # no trial can look at it
     path = Path(output) / (name or f"search-{network}-{Path(splits.source).stem}")
-    arguments = [key for key in space if key in model_entry(network).options]
+    tried_arguments = [key for key in space if key in model_entry(network).options]
     settings = {
         "network": network,
         "content_hash": {part: images.content_hash() for part, images in seen.parts().items()},
         "options": config.to_dict(),
-        "argument_names": arguments,
+        "argument_names": tried_arguments,
+        "arguments": arguments or {},
         "space": {key: [type(part).__name__, str(part)] for key, part in space.items()},
+        "against": against,
     }
-    _begin(path, settings, go_on=go_on)
-    journal = Journal(path, _sampler(sampler, config.seed), _pruner(pruner, config.epochs))
+    directions = ("maximize",) if against is None else ("maximize", "minimize")
+    strategy = make_sampler(sampler, config.seed), make_pruner(pruner, config.epochs), directions
+    shared = _open(storage, path, settings, strategy, go_on=go_on)
+    shared.grid = grid
     stopped: list[str] = []
 
-    def measure(trial: Any) -> float:
+    def measure(trial: Any) -> Sequence[float]:
         chosen = {key: part.suggest(trial, key) for key, part in space.items()}
-        return _train(trial, chosen, network, seen, config, path, arguments, listeners, stopped)
+        run = _train(trial, chosen, network, seen, settings, path, listeners, stopped)
+        accuracy = _accuracy(run)
+        return (accuracy,) if against is None else (accuracy, cost_of(run, against))
 
-    try:
-        run_trials(journal, measure, trials, None if minutes is None else 60 * minutes)
-    except KeyboardInterrupt:
-        stopped.append(INTERRUPTED)
-    tried = tuple(Tried(each.number, each.value, current_names(each.params)) for each in journal.finished())
-    found = Search(path, settings, tried, stopped[0] if stopped else None)
+    with contextlib.closing(shared):
+        try:
+            run_trials(shared, measure, trials, None if minutes is None else 60 * minutes)
+        except KeyboardInterrupt:
+            stopped.append(INTERRUPTED)
+        tried = tuple(map(_tried, shared.finished()))
+    found = Search(path, settings, tried, stopped[0] if stopped else None, space)
     if any(each.accuracy is not None for each in tried):
         write_text(path / "best.toml", found.toml())
     return found
+
+
+def _open(
+    storage: str | None, path: Path, settings: dict[str, Any], strategy: Sequence[Any], *, go_on: bool
+) -> SharedTrials:
+    """The trials; a database that does not answer, or holds another search, leaves no folder behind."""
+    if storage is None:
+        begin(path, settings, go_on=go_on)
+        return Journal(path, *strategy)
+    check_output(path.parent, None if go_on else path.name)
+    shared = Database(storage, path.name, *strategy)
+    with contextlib.ExitStack() as failed:
+        failed.callback(shared.close)
+        shared.agree(settings, go_on=go_on)
+        begin(path, settings, go_on=go_on)
+        failed.pop_all()
+    return shared
 
 
 def _train(
@@ -167,29 +148,29 @@ def _train(
     chosen: dict[str, Any],
     network: str,
     splits: Splits,
-    config: TrainConfig,
+    settings: dict[str, Any],
     path: Path,
-    arguments: Sequence[str],
     listeners: Sequence[Listener],
     stopped: list[str],
-) -> float:
-    """The validation accuracy of the best epoch; ends early where the pruner says so."""
+) -> Run:
+    """The trial's run; ends early where the pruner says so."""
     pruned = False
 
     def watch(event: Event) -> None:
         nonlocal pruned
-        if isinstance(event, EpochEnded) and event.validation_accuracy is not None:
+        of_one = len(trial.study.directions) == 1  # pruners know no more
+        if of_one and isinstance(event, EpochEnded) and event.validation_accuracy is not None:
             trial.report(event.validation_accuracy, event.epoch)
-            if event.epoch < config.epochs and trial.should_prune():
+            if event.epoch < settings["options"]["epochs"] and trial.should_prune():
                 pruned = True
                 raise KeyboardInterrupt
 
-    options = {key: value for key, value in chosen.items() if key not in arguments}
+    resolved = resolve(chosen, settings)
     run = train(
         network,
         splits,
-        TrainConfig.from_dict({**config.to_dict(), **options}, "the search"),
-        arguments={key: value for key, value in chosen.items() if key in arguments},
+        TrainConfig.from_dict(resolved.options, "the search"),
+        arguments=resolved.arguments,
         output=path / "trials",
         name=f"trial{trial.number}",
         listeners=[*listeners, watch],
@@ -199,10 +180,27 @@ def _train(
     if run.status in (INTERRUPTED, TERMINATED):
         stopped.append(run.status)
         raise KeyboardInterrupt  # its lease ends, and the next one to go on tries it again
+    return run
+
+
+def _accuracy(run: Run) -> float:
+    """On the validation images, of the best epoch."""
     score = run.results.get("validation", {}).get("accuracy")
     if score is None:
         raise TrainingError(f"{run.path} has no validation accuracy; give a validation share above 0")
     return float(score)
+
+
+def _tried(trial: Any) -> Tried:
+    accuracy, *cost = trial.values or (None,)
+    return Tried(trial.number, accuracy, current_names(trial.params), cost[0] if cost else None)
+
+
+def _check_cost(against: str, pruner: str) -> None:
+    if against not in COSTS:
+        raise UnknownNameError("cost", against, COSTS)
+    if pruner != "none":
+        raise ConfigError(f"pruner is {pruner} and accuracy is weighed against {against}; allowed: none")
 
 
 def _check(network: str, config: TrainConfig, trials: int, sampler: str, pruner: str) -> None:
@@ -217,41 +215,3 @@ def _check(network: str, config: TrainConfig, trials: int, sampler: str, pruner:
         raise ConfigError(
             "a search chooses by validation accuracy; allowed: validation above 0, classification"
         )
-
-
-def _sampler(name: str, seed: int) -> Any:
-    samplers = import_optuna().samplers
-    if name == "tpe":
-        return samplers.TPESampler(seed=None)  # workers must not draw alike
-    if name == "qmc":
-        return samplers.QMCSampler(seed=seed, warn_independent_sampling=False)
-    return samplers.RandomSampler()
-
-
-def _pruner(name: str, epochs: int) -> Any:
-    pruners = import_optuna().pruners
-    if name == "median":
-        return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 4))
-    return pruners.HyperbandPruner(max_resource=epochs) if name == "hyperband" else pruners.NopPruner()
-
-
-def _begin(path: Path, settings: dict[str, Any], *, go_on: bool) -> None:
-    check_output(path.parent, None if go_on else path.name)
-    if not path.exists():
-        (path / "trials").mkdir(parents=True)
-        write_json(path / RECORD, settings)
-        return
-    try:
-        before = json.loads((path / RECORD).read_text("utf-8"))
-        before |= {key: current_names(before[key], str(path / RECORD)) for key in ("options", "space")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise RunError(f"{path} is no search; choose another name") from None
-    for key, value in settings.items():
-        if before.get(key) != json.loads(json.dumps(value)):
-            raise RunError(
-                f"{path} was begun with other {key.replace('_', ' ')}; give those, or another name"
-            )
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
