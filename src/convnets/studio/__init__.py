@@ -8,5 +8,7 @@ Order, highest first; each imports only from below:
 - server
 - app
 - views
+- findings · lab
+- workplace
 - library
 """

@@ -12,9 +12,9 @@ import torch
 from starlette.testclient import TestClient
 from torch import nn
 
-from convnets.studio.experiment import Experiment, Side
-from convnets.studio.lab_network import LabOptions, lab_network
-from convnets.studio.questions import QUESTIONS
+from convnets.studio.lab.experiment import Experiment, Side
+from convnets.studio.lab.lab_network import LabOptions, lab_network
+from convnets.studio.lab.questions import QUESTIONS
 
 QUICK = {"epochs": 2, "width": 4}
 

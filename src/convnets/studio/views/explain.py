@@ -13,7 +13,7 @@ from convnets.errors import InputError
 from convnets.explanation.attribution.attribution import Attribution
 from convnets.studio.answers import array_answer, json_answer, png_answer
 from convnets.studio.desk import Wanted
-from convnets.studio.explained_image import (
+from convnets.studio.findings.explained_image import (
     Inquiry,
     class_probabilities,
     curves_of,

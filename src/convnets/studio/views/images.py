@@ -16,7 +16,7 @@ from convnets.explanation.representations.embedding_map import map_embeddings
 from convnets.explanation.sample import pixels_of, spread_sample
 from convnets.studio.answers import json_answer, png_answer
 from convnets.studio.desk import Wanted
-from convnets.studio.sheets import MOST_LISTED, picture_of, sheet_of
+from convnets.studio.findings.sheets import MOST_LISTED, picture_of, sheet_of
 from convnets.studio.workplace import Workplace, code
 
 __all__ = ["make_image_routes"]

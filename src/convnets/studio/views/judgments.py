@@ -16,7 +16,7 @@ from convnets.selection.folds.out_of_fold import OutOfFold
 from convnets.selection.labels.label_errors import find_label_errors
 from convnets.studio.answers import json_answer
 from convnets.studio.desk import Wanted
-from convnets.studio.sheets import MOST_LISTED
+from convnets.studio.findings.sheets import MOST_LISTED
 from convnets.studio.workplace import Workplace, code
 
 __all__ = ["make_judgment_routes"]

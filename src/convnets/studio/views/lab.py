@@ -13,9 +13,9 @@ from convnets.errors import InputError, UnknownNameError
 from convnets.layers.initialization.initialize import INITIALIZERS
 from convnets.serving.http.refusal import Refusal
 from convnets.studio.answers import json_answer
-from convnets.studio.experiment import Experiment
-from convnets.studio.lab_network import ACTIVATIONS, LabOptions
-from convnets.studio.questions import QUESTIONS
+from convnets.studio.lab.experiment import Experiment
+from convnets.studio.lab.lab_network import ACTIVATIONS, LabOptions
+from convnets.studio.lab.questions import QUESTIONS
 from convnets.studio.workplace import Workplace, code
 
 __all__ = ["Lab", "make_lab_routes"]
@@ -134,7 +134,7 @@ def _python(left: LabOptions, right: LabOptions) -> str:
     ]
     return f"""
 from convnets import train
-from convnets.studio.lab_network import LabOptions, lab_network
+from convnets.studio.lab.lab_network import LabOptions, lab_network
 for options in (LabOptions({changed[0]}), LabOptions({changed[1]})):
     run = train(lab_network(options), "digits", options.config(), output="lab-runs", listeners=())
     for row in run.metrics:

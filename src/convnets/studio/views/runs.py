@@ -18,8 +18,8 @@ from convnets.errors import InputError
 from convnets.models.catalogue import list_models
 from convnets.studio.answers import json_answer, png_answer
 from convnets.studio.desk import Wanted
+from convnets.studio.findings.sheets import sheet_of
 from convnets.studio.run_facts import read_events
-from convnets.studio.sheets import sheet_of
 from convnets.studio.training import train_command
 from convnets.studio.workplace import Workplace, code
 from convnets.training.config import TrainConfig

@@ -13,14 +13,14 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import InputError
 from convnets.studio.answers import array_answer, json_answer
 from convnets.studio.desk import Wanted
-from convnets.studio.library import Opened
-from convnets.studio.similar import (
+from convnets.studio.findings.similar import (
     described_gallery,
     nearest,
     patch_similarities,
     query_maps,
     triplets_of,
 )
+from convnets.studio.library import Opened
 from convnets.studio.workplace import Workplace, code
 
 __all__ = ["make_search_routes"]

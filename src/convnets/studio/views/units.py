@@ -16,10 +16,10 @@ from convnets.explanation.inside.residual_lens import residual_lens
 from convnets.explanation.sample import spread_sample
 from convnets.studio.answers import json_answer
 from convnets.studio.desk import Wanted
+from convnets.studio.findings.unit_facts import effective_facts, unit_facts
+from convnets.studio.findings.what_if import what_if
 from convnets.studio.library import Opened
-from convnets.studio.unit_facts import effective_facts, unit_facts
 from convnets.studio.views.network import opening_lines
-from convnets.studio.what_if import what_if
 from convnets.studio.workplace import Asked, Where, Workplace, code
 
 __all__ = ["make_unit_routes"]

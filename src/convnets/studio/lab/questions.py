@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convnets.studio.experiment import Side
-from convnets.studio.lab_network import LabOptions
+from convnets.studio.lab.experiment import Side
+from convnets.studio.lab.lab_network import LabOptions
 
 __all__ = ["QUESTIONS", "Question", "Verdict"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from convnets.errors import ConvnetsError
-from convnets.studio.lab_network import LabOptions, lab_network
+from convnets.studio.lab.lab_network import LabOptions, lab_network
 from convnets.training.events import EpochEnded, Event, HealthMeasured, StopRun
 from convnets.training.train import train
 
