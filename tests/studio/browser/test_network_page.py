@@ -116,6 +116,7 @@ def _check_arithmetic(page: Page, folder: Path, run: str, settle: Settle) -> set
             [str(node["index"]), words],
         )
         page.wait_for_selector(f"section[aria-label='Unit'] h2:has-text('Unit {', '.join(map(str, unit))}')")
+        page.wait_for_selector(f"[data-unit-node='{node['index']}']")
         settle(page)
         shown_kind, shown = _results(page)[0]
         assert shown_kind == kind

@@ -163,3 +163,20 @@ def test_an_experiment_ends_with_the_studio(studio: Callable[..., TestClient], d
     experiment = Experiment(1, LabOptions(epochs=1), LabOptions(epochs=1))
     experiment.stop()  # before it began
     assert not experiment.done
+
+
+def test_the_code_of_an_experiment_gives_its_numbers(digits_studio: TestClient, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    begun = digits_studio.post("/api/lab/start", json={"left": {**QUICK, "seed": 3}, "right": QUICK}).json()
+    events = _events(digits_studio, begun["number"])
+    code = begun["code"]["python"]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    rows = [[float(each) for each in line.split()] for line in done.stdout.splitlines()]
+    kept = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
+    assert rows == [
+        [pytest.approx(each[name], rel=1e-6) for name in kept] for each in events if each["event"] == "epoch"
+    ]

@@ -121,7 +121,7 @@ function mount(root) {
     const size = graph.size, spatial = place.length === 3, pictureRoot = h("div", {}), patches = h("div", {});
     put(pictureRoot, picture({ where, size, box: found.field?.box, width: 200 }));
     const inputs = found.inputs.filter((each) => each >= 0).map((each) => h("button", { onclick: () => state.set({ node: each }) }, t("to {name}", { name: graph.nodes[each].name })));
-    put(unit, h("section", { class: "card", "aria-label": t("Unit") }, h("header", {}, h("h2", {}, t("Unit {place}", { place: place.join(", ") })), h("div", { class: "row" }, inputs)),
+    put(unit, h("section", { class: "card", "data-unit-node": maps.node, "aria-label": t("Unit") }, h("header", {}, h("h2", {}, t("Unit {place}", { place: place.join(", ") })), h("div", { class: "row" }, inputs)),
       spatial ? h("div", { class: "row", style: { "align-items": "start" } }, bigMap(place), h("div", { class: "stack tight" }, pictureRoot,
         found.field ? h("p", { class: "small quiet", "data-box": found.field.box.join(",") }, t("sees rows {top} to {bottom}, columns {left} to {right}", { top: found.field.box[0], bottom: found.field.box[1] - 1, left: found.field.box[2], right: found.field.box[3] - 1 }), found.field.exact ? "" : ` (${t("at most")})`) : null,
         h("div", { class: "row" }, h("button", { onclick: () => effective(pictureRoot, where, place, found) }, t("How strongly")), h("button", { onclick: () => best(patches, place[0]) }, t("Best patches"))))) : null,
