@@ -31,7 +31,7 @@ function weighted(step) {
   const all = step.parts.filter((each) => each.label !== "bias"), bias = step.parts.find((each) => each.label === "bias");
   const total = all.reduce((sum, each) => sum + each.value, 0);
   return [h("p", { class: "small quiet" }, t("Input × kernel = products, for the channels that count most first.")), box, more,
-    h("p", {}, t("Σ over {n} channels", { n: all.length }), " ", h("span", { class: "number" }, number(total, 7)), bias ? [` + ${t("bias")} `, h("span", { class: "number" }, number(bias.value, 7))] : ` · ${t("no bias")}`)];
+    h("p", {}, t("Σ over channels ({n})", { n: all.length }), " ", h("span", { class: "number" }, number(total, 7)), bias ? [` + ${t("bias")} `, h("span", { class: "number" }, number(bias.value, 7))] : ` · ${t("no bias")}`)];
 }
 
 function pooled(step) {

@@ -29,7 +29,7 @@ function mount(root) {
 
   async function drawData() {
     const { run, part } = where(), facts = await selection.loadParts(run), here = facts.parts.find((each) => each.name === part), images = h("div", { class: "stack tight" }), counts = card(t("Classes"),
-      h("p", { class: "small quiet" }, t("{source}: {channels} channels, {size} × {size} pixels for this network.", { source: facts.source, channels: facts.channels, size: facts.size })),
+      h("p", { class: "small quiet" }, t("{source}: {channels} × {size} × {size} for this network.", { source: facts.source, channels: facts.channels, size: facts.size })),
       sortableTable([{ key: "name", name: t("class"), left: true }, ...facts.parts.map((each, place) => ({ key: `part${place}`, name: t(each.name), show: (value) => number(value) }))],
         facts.classes.map((name, index) => ({ name, index, ...Object.fromEntries(facts.parts.map((each, place) => [`part${place}`, each.counts[index]])) })),
         { name: t("Images of each class"), pick: (row) => { label = String(row.index); start = 0; list(); } }), codePanel(facts.code));
