@@ -98,7 +98,13 @@ def _run_parts(
     device = str(next(model.network.parameters()).device)
     # the model has its weights, and knows its size, which weights that it once started from may have decided
     config = replace(
-        run.config, initializer=None, start=None, freeze=(), size=model.preprocess.size, device=device
+        run.config,
+        initializer=None,
+        start=None,
+        freeze=(),
+        size=model.preprocess.size,
+        normalize=False,  # the model has its mean and spread
+        device=device,
     )
     task = prepare(model.network, images_of(run), config, progress=progress)
     splits = Splits(task.train, task.validation, task.test)

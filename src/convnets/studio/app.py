@@ -80,6 +80,14 @@ def _add_page(app: FastAPI) -> None:
         for path in _FRONT.rglob("*")
         if path.suffix in _KINDS
     }
+    # all modules are fetched at once, not one after the other as they name each other
+    modules = "".join(
+        f'<link rel="modulepreload" href="/front/{name}">\n'
+        for name in files
+        if name.endswith(".js") and name != "theme.js"
+    )
+    index = files["index.html"]
+    files["index.html"] = _File(index.content.replace(b"<!-- modules -->\n", modules.encode()), index.kind)
 
     def answer(name: str) -> Response:
         if name not in files:

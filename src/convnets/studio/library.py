@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,9 +19,10 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, RunError, UnknownNameError
 from convnets.evaluation.evaluate import evaluate
 from convnets.evaluation.evaluation import Evaluation
+from convnets.explanation.inside.node_values import node_values
 from convnets.explanation.sample import pixels_of
 from convnets.inspection.cost.summary import NetworkSummary, inspect
-from convnets.inspection.graph.network_graph import NetworkGraph
+from convnets.inspection.graph.network_graph import NetworkGraph, TensorSource
 from convnets.inspection.graph.trace import trace_graph
 from convnets.inspection.receptive_field.fields import ReceptiveField, fields_of_graph
 from convnets.serving.model_and_images import open_parts
@@ -30,7 +32,7 @@ from convnets.training.runs.run import Run
 __all__ = ["Library", "Opened"]
 
 Fact = TypeVar("Fact")
-_MODELS, _IMAGES, _RESULTS = 1 << 30, 4 << 30, 512 << 20
+_MODELS, _IMAGES, _RESULTS, _VALUES = 1 << 30, 4 << 30, 512 << 20, 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,27 @@ class Library:
     def graph(self, name: str) -> NetworkGraph:
         """The run's network as a graph, for images of its size."""
         return self._about("graph", name, lambda model: trace_graph(model.network, _shape(model)))
+
+    def values(self, opened: Opened, node: int | None = None) -> Mapping[TensorSource, Tensor]:
+        """What the operations of the graph give for the image, 1×C×H×W each, kept where all take at most 64 MB.
+
+        Of a larger network only those of operation `node` and of what it takes; without `node` all, which are not kept.
+        """
+        graph = self.graph(opened.run.name)
+        if node is not None and not 0 <= node < len(graph.nodes):
+            raise InputError(f"operation {node}; the graph has 0 to {len(graph.nodes) - 1}")
+        sources = [TensorSource(each.index, k) for each in graph.nodes for k in range(len(each.shapes))]
+        numbers = sum(math.prod(shape) for each in graph.nodes for shape in each.shapes)
+        if 4 * numbers > _VALUES:
+            if node is None:
+                return node_values(opened.model.network, opened.input, sources)
+            return node_values(
+                opened.model.network, opened.input, [*graph.nodes[node].inputs, TensorSource(node)]
+            )
+        key = ("values", *self.version(opened.run.name, opened.epoch), opened.part, opened.index)
+        return self.results.get(
+            key, lambda: node_values(opened.model.network, opened.input, sources), size=lambda _: 4 * numbers
+        )
 
     def fields(self, name: str) -> tuple[ReceptiveField, ...]:
         """What the units of each operation can see."""

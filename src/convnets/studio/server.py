@@ -97,7 +97,8 @@ def _configured(settings: StudioSettings, frames: tuple[str, ...]) -> tuple[str,
         "server_header": False,
         "timeout_graceful_shutdown": 3,
     }
-    return token, uvicorn.Config(create_studio(library, access, read_only=settings.read_only), **options)
+    app = create_studio(library, access, read_only=settings.read_only)
+    return token, uvicorn.Config(app, **options)
 
 
 def _address(settings: StudioSettings, port: int, token: str) -> str:

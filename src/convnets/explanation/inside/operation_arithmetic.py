@@ -5,6 +5,7 @@ In float64 and from the definition, so that it can be held against what the netw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,7 @@ def operation_arithmetic(
     unit: tuple[int, ...],
     *,
     graph: NetworkGraph | None = None,
+    values: Mapping[TensorSource, Tensor] | None = None,
 ) -> OperationArithmetic:
     """How `operation` makes the number at `unit` of what it gives for one image.
 
@@ -120,6 +122,7 @@ def operation_arithmetic(
         operation: index in the network's graph, or name, such as `features.3` or `stage1.0.add`.
         unit: channel, row, column; a feature alone for vectors.
         graph: of the network for images of this size, where it is at hand.
+        values: what the operations give for this image, as `node_values` has them, where they are at hand.
 
     Raises UnknownNameError for another operation, InputError for a unit that is not there and for an operation whose
     arithmetic is not known here.
@@ -136,7 +139,9 @@ def operation_arithmetic(
     node = node_named(graph, operation) if isinstance(operation, str) else _node_at(graph, operation)
     _check_unit(node, unit)
     own = TensorSource(node.index)
-    values = node_values(plain, batch, [*node.inputs, own])
+    wanted = [*node.inputs, own]
+    if values is None or not all(source in values for source in wanted):
+        values = node_values(plain, batch, wanted)
     path = graph.calls[node.call].path
     module = dict(plain.named_modules()).get(path)
     asked = AskedUnit(

@@ -6,7 +6,6 @@ import shlex
 from typing import Any
 
 from convnets.errors import InputError
-from convnets.explanation.inside.node_values import node_values
 from convnets.explanation.inside.operation_arithmetic import (
     followers,
     operation_arithmetic,
@@ -33,7 +32,8 @@ def unit_facts(place: Workplace, opened: Opened, node: int, unit: tuple[int, ...
     chain = [graph.nodes[node], *followers(graph, graph.nodes[node])]
     for each in chain:
         try:
-            worked = operation_arithmetic(network, image, each.index, unit, graph=graph)
+            values = place.library.values(opened, each.index)
+            worked = operation_arithmetic(network, image, each.index, unit, graph=graph, values=values)
         except InputError as error:
             if each.index == node and graph.nodes[node].function != "input":
                 found["problem"] = str(error)
@@ -41,7 +41,7 @@ def unit_facts(place: Workplace, opened: Opened, node: int, unit: tuple[int, ...
         found["steps"].append(_short(worked.to_dict()))
     if chain[-1].index == graph.outputs[0].node and len(graph.nodes[node].shapes[0]) == 2:
         source = TensorSource(graph.outputs[0].node)
-        logits = node_values(network, image, [source])[source][0]
+        logits = place.library.values(opened, source.node)[source][0]
         found["steps"].append(softmax_arithmetic(logits, unit[0], opened.model.classes).to_dict())
     field = next((each for each in place.library.fields(opened.run.name) if each.node == node), None)
     if field is not None and len(unit) == 3 and len(field.axes) == 2:

@@ -10,10 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from torch import Tensor
 
-from convnets.errors import InputError
-from convnets.explanation.inside.node_values import node_values
 from convnets.inspection.drawing.placed_graph import placed_graph
-from convnets.inspection.graph.network_graph import NetworkGraph, TensorSource
+from convnets.inspection.graph.network_graph import TensorSource
 from convnets.studio.answers import array_answer, json_answer
 from convnets.studio.desk import Wanted
 from convnets.studio.library import Opened
@@ -41,14 +39,14 @@ def make_network_routes(place: Workplace) -> APIRouter:
     @router.get("/network/thumbnails")
     async def thumbnails(request: Request, where: Asked) -> Response:
         def made(_: Wanted) -> Response:
-            return array_answer(_thumbnails(place.library.graph(where.run), place.open(where)))
+            return array_answer(_thumbnails(place, place.open(where)))
 
         return await place.desk.quick(request, made)
 
     @router.get("/network/maps")
     async def maps(request: Request, where: Asked, node: int) -> Response:
         def made(_: Wanted) -> Response:
-            values = _values(place.library.graph(where.run), place.open(where), node)
+            values = _values(place, place.open(where), node)
             return array_answer(values[:_CHANNELS], channels=len(values))
 
         return await place.desk.quick(request, made)
@@ -110,21 +108,16 @@ for field in convnets.receptive_fields(model.network, size):
     }
 
 
-def _values(graph: NetworkGraph, opened: Opened, node: int) -> Tensor:
+def _values(place: Workplace, opened: Opened, node: int) -> Tensor:
     """C×H×W, or D, of what an operation gives for the image."""
-    if not 0 <= node < len(graph.nodes):
-        raise InputError(f"operation {node}; the graph has 0 to {len(graph.nodes) - 1}")
-    source = TensorSource(node)
-    return node_values(opened.model.network, opened.input, [source])[source][0].detach().float().cpu()
+    return place.library.values(opened, node)[TensorSource(node)][0].detach().float().cpu()
 
 
-def _thumbnails(graph: NetworkGraph, opened: Opened) -> Tensor:
+def _thumbnails(place: Workplace, opened: Opened) -> Tensor:
     """uint8 nodes×T×T: of each operation the mean |value| over its channels, each from its least to its largest."""
-    sources = [TensorSource(node.index) for node in graph.nodes]
-    values = node_values(opened.model.network, opened.input, sources)
-    tiles = []
-    for source in sources:
-        mean = values[source][0].detach().float().abs()
+    tiles, values = [], place.library.values(opened)
+    for node in place.library.graph(opened.run.name).nodes:
+        mean = values[TensorSource(node.index)][0].detach().float().cpu().abs()
         if mean.ndim == 3:
             mean = mean.mean(0)
         else:  # a vector as a square of its numbers
@@ -138,7 +131,7 @@ def _thumbnails(graph: NetworkGraph, opened: Opened) -> Tensor:
 
 def _channels(place: Workplace, opened: Opened, node: int) -> dict[str, Any]:
     graph = place.library.graph(opened.run.name)
-    values = _values(graph, opened, node).double()
+    values = _values(place, opened, node).double()
     flat = values.flatten(1) if values.ndim > 1 else values[:, None]
     path = str(opened.run.path)
     python = f"""
