@@ -32,7 +32,7 @@ function mount(root) {
       h("p", { class: "small quiet" }, method()?.summary ?? ""));
   }
 
-  const overlay = (values, height, width, scale) => paintMap(h("canvas", { class: "over", "aria-hidden": "true", style: { opacity: String(opacity) } }), values, height, width, scale, (value) => Math.round(255 * Math.min(1, 0.15 + Math.abs(value) / (Math.max(Math.abs(scale.low), Math.abs(scale.high)) || 1))));
+  const overlay = (values, height, width, scale) => paintMap(h("canvas", { class: "over", "aria-hidden": "true", style: { opacity: String(opacity) } }), values, height, width, scale, (value) => Math.round(255 * Math.min(1, Math.abs(value) / (Math.max(Math.abs(scale.low), Math.abs(scale.high)) || 1))));
   const withMap = (values, height, width, scale, side = SIDE) => {
     const at = where();
     return h("div", { class: "picture", style: { width: `${side}px` } }, h("img", { width: side, height: side, alt: t("image {n} of {part}", { n: at.image, part: at.part }), src: imageUrl(at.run, at.part, at.image, null) }), overlay(values, height, width, scale));
