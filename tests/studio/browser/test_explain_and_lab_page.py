@@ -53,6 +53,19 @@ def test_why_this_and_not_that(open_page: Open, fashion_runs: Path, settle: Sett
 
 
 @pytest.mark.fashion_mnist
+def test_a_second_run_is_asked_the_same(open_page: Open, fashion_runs: Path, settle: Settle) -> None:
+    page = open_page(fashion_runs, "view=explain&run=lenet_bn&part=test&image=4&target=6")
+    page.locator("label:has-text('Beside it') select").select_option("lenet")
+    page.wait_for_selector("[data-other]")
+    assert "other=lenet" in page.url
+    model, _, image = _image(fashion_runs / "lenet", 4)
+    wanted = convnets.explain(model.network, image, target=6)[0]
+    assert float(page.get_attribute("[data-other]", "data-other") or "nan") == pytest.approx(
+        float(wanted.map.max()), rel=1e-4
+    )
+
+
+@pytest.mark.fashion_mnist
 def test_painting_by_keyboard_moves_the_classes(open_page: Open, fashion_runs: Path, settle: Settle) -> None:
     page = open_page(fashion_runs, "view=explain&run=lenet_bn&part=test&image=4")
     page.wait_for_function("() => document.querySelector('[data-paint]').dataset.paint.startsWith('[')")

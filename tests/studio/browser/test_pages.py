@@ -45,6 +45,20 @@ def test_runs_are_listed_searched_and_compared(open_page: Open, digits_runs: Pat
     assert first.locator("polygon").count() == 1
 
 
+def test_runs_are_chosen_by_keyboard_alone(open_page: Open, digits_runs: Path, settle: Settle) -> None:
+    page = open_page(digits_runs, "view=runs&run=digits-0&runs=digits-0")
+    page.get_by_role("button", name="digits-1", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("section[aria-label='digits-1']")
+    page.get_by_label("curves of digits-0").focus()
+    page.keyboard.press("Space")
+    page.wait_for_selector("section[aria-label='What differs']")
+    head = page.locator("th[aria-sort] button", has_text="Validation").first
+    head.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("th[aria-sort=descending]").inner_text() == "Validation"
+
+
 def test_a_run_is_begun_watched_and_stopped_in_the_page(
     open_page: Open, tmp_path: Path, settle: Settle
 ) -> None:

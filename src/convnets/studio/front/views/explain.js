@@ -12,8 +12,8 @@ import { t } from "../words.js";
 const SIDE = 280;
 
 function mount(root) {
-  const controls = h("div", { class: "row" }), main = h("div", { class: "stack" }), said = h("div", { class: "stack" }), strip = h("div", {}), epochs = h("div", {}), trust = h("div", {}), curves = h("div", {}), paint = h("div", {});
-  put(root, h("div", { class: "stack" }, h("section", { class: "card", "aria-label": t("Question") }, controls), h("div", { class: "split even" }, main, said), strip, epochs, h("div", { class: "split even" }, trust, curves), paint));
+  const controls = h("div", { class: "row" }), main = h("div", { class: "stack" }), said = h("div", { class: "stack" }), beside = h("div", {}), strip = h("div", {}), epochs = h("div", {}), trust = h("div", {}), curves = h("div", {}), paint = h("div", {});
+  put(root, h("div", { class: "stack" }, h("section", { class: "card", "aria-label": t("Question") }, controls), h("div", { class: "split even" }, main, h("div", { class: "stack" }, said, beside)), strip, epochs, h("div", { class: "split even" }, trust, curves), paint));
   let choices = null, opacity = 0.65, drawnFor = "";
 
   const inquiry = () => ({ target: state.get("target"), contrast: state.get("contrast"), method: state.get("method") ?? "grad-cam", layer: method()?.needs_layer ? state.get("layer") : null });
@@ -52,6 +52,18 @@ function mount(root) {
       const order = facts.probabilities.map((value, index) => [value, index]).sort((a, b) => b[0] - a[0]).slice(0, 6);
       put(said, card(t("What the network says"), h("p", { "data-low": facts.low, "data-high": facts.high }, facts.words), h("p", {}, t("label"), ": ", h("strong", {}, choices.classes[facts.label])), bars(order.map(([value, index]) => [choices.classes[index], value, percent(value, 2)])),
         h("p", { class: "small quiet" }, t("The map goes from {low} to {high} and adds up to {sum}.", { low: number(facts.low, 4), high: number(facts.high, 4), sum: number(facts.sums[0], 4) }))));
+    });
+  }
+
+  // The same question to the run beside it, where it knows the same classes.
+  async function drawOther() {
+    const name = state.get("other");
+    if (!name) { put(beside); return; }
+    await guarded(beside, async () => {
+      const at = { ...where(), run: name, epoch: null }, asked = { ...inquiry(), layer: null };
+      const [facts, map] = await Promise.all([ask("/explain", { ...at, ...asked }, { slot: "other" }), askArray("/explain/map", { ...at, ...asked }, { slot: "other map" })]);
+      const [, height, width] = map.shape, values = map.values.subarray(0, height * width), order = facts.probabilities.map((value, index) => [value, index]).sort((a, b) => b[0] - a[0]).slice(0, 4);
+      put(beside, card(t("The same of {name}", { name }), h("div", { class: "row", style: { "align-items": "start" } }, withMap(values, height, width, wide(scaleOf(values)), 200), h("div", { class: "grow" }, h("p", { class: "small", "data-other": facts.high }, facts.words), bars(order.map(([value, index]) => [choices.classes[index] ?? index, value, percent(value, 2)]))))));
     });
   }
 
@@ -120,7 +132,7 @@ function mount(root) {
       const { run, epoch } = where(), whole = changed === null || drawnFor !== `${run} ${epoch}`;
       drawnFor = `${run} ${epoch}`;
       await guarded(main, drawControls);
-      await Promise.all([drawMap(), drawStrip()]);
+      await Promise.all([drawMap(), drawOther(), drawStrip()]);
       drawTrust();
       drawCurves();
       await drawEpochs();
@@ -129,4 +141,4 @@ function mount(root) {
   };
 }
 
-export const explainView = { name: "explain", title: "Explain", bar: {}, mount };
+export const explainView = { name: "explain", title: "Explain", bar: { second: true }, mount };
