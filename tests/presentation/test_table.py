@@ -13,7 +13,7 @@ from convnets.presentation.table import RENDERERS
 @pytest.mark.parametrize(("record", "form"), RENDERERS)
 def test_an_entry_leads_to_a_function_that_knows_the_record(record: str, form: str) -> None:
     module, name = RENDERERS[record, form].split(":")
-    shows = import_module(f"convnets.presentation.{module}")
+    shows = import_module(module if "." in module else f"convnets.presentation.{module}")
     assert callable(getattr(shows, name))
     kinds = {"Splits": "ImageSet"}  # a Splits is given as its parts
     assert isinstance(getattr(shows, kinds.get(record, record)), type)

@@ -126,8 +126,8 @@ def test_an_optimized_image_excites_its_unit_more_than_any_real_one_does(planted
     state, modes = torch.get_rng_state(), [module.training for module in model.network.modules()]
     before = [weight.grad for weight in model.network.parameters()]
     units = [0, 5]
-    made = optimize_images(model.network, model.preprocess, "4", units, steps=60)
-    again = optimize_images(model.network, model.preprocess, "4", units, steps=60)
+    made = optimize_images(model.network, model.preprocess, "4", units)
+    again = optimize_images(model.network, model.preprocess, "4", units)
     assert all(np.array_equal(made[unit], again[unit]) for unit in units)
     assert made[0].shape == (
         1,

@@ -66,7 +66,7 @@ def small_forward(
     """
     suffix = _suffix(x, "x")
     sizes = geometry(x.shape, weight.shape, _pair(stride), _pair(padding))
-    x, weight = as_rows(x), as_rows(weight.detach()).float()
+    x, weight = as_rows(x), _rounded(weight, x)
     if bias is not None:
         bias = bias.detach().float().contiguous()
     y = x.new_empty(x.shape[0], sizes[4], sizes[5], weight.shape[0])
@@ -91,7 +91,7 @@ def small_input_gradient(
     suffix = _suffix(gy, "gy")
     sizes = geometry(input_shape, weight.shape, _pair(stride), _pair(padding))
     _check_output(gy, sizes)
-    gy, weight = as_rows(gy), as_rows(weight.detach()).float()
+    gy, weight = as_rows(gy), _rounded(weight, gy)
     images, channels, height, width = input_shape
     gx = gy.new_empty(images, height, width, channels)
     if gx.numel():
@@ -99,6 +99,11 @@ def small_input_gradient(
             sizes, address(gy), address(weight), address(gx)
         )
     return gx.permute(0, 3, 1, 2)
+
+
+def _rounded(weight: Tensor, like: Tensor) -> Tensor:
+    """float32 rows of the weight's values in the type of `like`: not every processor rounds them by itself."""
+    return as_rows(weight.detach().to(like.dtype)).float()
 
 
 def small_weight_gradient(
