@@ -133,7 +133,7 @@ NETWORKS = [
     "name", [*NETWORKS, "densenet_d2l", "alexnet", "resnet20", "resnet18_small", "densenet_bc100"]
 )
 def test_sizes_are_those_of_summary_sizes(digits_studio: TestClient, name: str) -> None:
-    sizes = [8, 20, 28, 33, 64, 96, 224, 256]
+    sizes = [8, 28, 33] if name == "densenet_bc100" else [8, 28, 33, 96, 224, 256]
     words = ",".join(map(str, sizes))
     said = CliRunner().invoke(app, ["summary", name, "--sizes", words, "--json"])
     assert said.exit_code == 0, said.output

@@ -127,6 +127,7 @@ def operation_arithmetic(
     Raises UnknownNameError for another operation, InputError for a unit that is not there and for an operation whose
     arithmetic is not known here.
 
+    >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(1, 1, 2, bias=False), nn.MaxPool2d(2))
     >>> _ = nn.init.ones_(network[0].weight)
     >>> found = operation_arithmetic(network, torch.arange(9.0).reshape(1, 3, 3), "1", (0, 0, 0))
@@ -167,6 +168,7 @@ def operation_arithmetic(
 def softmax_arithmetic(logits: Tensor, target: int, classes: tuple[str, ...] = ()) -> OperationArithmetic:
     """The probability of class `target` from logits K: exp(z − max z), over the sum of all.
 
+    >>> import torch
     >>> round(softmax_arithmetic(torch.tensor([0.0, 0.0]), 1).result, 6)
     0.5
     """
