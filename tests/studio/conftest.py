@@ -101,9 +101,13 @@ def cifar_runs(tmp_path_factory: pytest.TempPathFactory, cifar10_zip: Path) -> P
 def studio() -> Callable[..., TestClient]:
     """`studio(folder)`: a client that has the token; to be used in a `with` block."""
 
-    def open_(folder: Path, *, read_only: bool = False, data: str | None = None) -> TestClient:
+    def open_(
+        folder: Path, *, read_only: bool = False, data: str | None = None, any_data: bool = True
+    ) -> TestClient:
         library = Library(folder, data, choose_hardware("cpu", "fp32", 1))
-        app = create_studio(library, Access(token=TOKEN, open_paths=()), read_only=read_only)
+        app = create_studio(
+            library, Access(token=TOKEN, open_paths=()), read_only=read_only, any_data=any_data
+        )
         headers = {"Authorization": f"Bearer {TOKEN}"}
         return TestClient(app, base_url="http://localhost:8080", headers=headers)
 

@@ -167,3 +167,14 @@ def test_a_body_beyond_all_measure(studio: Callable[..., TestClient], digits_run
     with studio(digits_runs) as client:
         answer = client.post("/api/search/drawing", params={"run": "digits-0"}, content=b"x" * 33_000_000)
         assert answer.status_code == 413
+
+
+def test_a_studio_that_others_reach_trains_on_no_folder_of_the_machine(
+    studio: Callable[..., TestClient], digits_runs: Path, tmp_path: Path
+) -> None:
+    with studio(digits_runs, any_data=False, data="digits") as client:
+        for data in (str(tmp_path), "/etc", "../x"):
+            answer = client.post("/api/train", json={"name": "x", "network": "softmax", "data": data})
+            assert answer.status_code == 403
+            assert "neither a data set nor that of a run" in answer.json()["error"]
+    assert not (digits_runs / "x").exists()

@@ -40,14 +40,24 @@ class _File:
     kind: str
 
 
-def create_studio(library: Library, access: Access, *, read_only: bool = False) -> Guard:
+def create_studio(
+    library: Library, access: Access, *, read_only: bool = False, any_data: bool = True
+) -> Guard:
     """The ASGI application of a library of runs.
 
-    With `read_only` nothing is trained and no run is stopped.
+    With `read_only` nothing is trained and no run is stopped; without `any_data` runs are begun only on data sets, on
+    the data of other runs, and on those of the library.
     """
     limits = Limits()
     place = Workplace(
-        library, RunList(library), Desk(), Trainers(library.folder), Lab(), limits, read_only=read_only
+        library,
+        RunList(library),
+        Desk(),
+        Trainers(library.folder),
+        Lab(),
+        limits,
+        read_only=read_only,
+        any_data=any_data,
     )
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from convnets.studio.library import Library
 
 __all__ = ["StudioSettings", "open_studio", "serve_beside"]
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*")
 
 
@@ -97,7 +98,8 @@ def _configured(settings: StudioSettings, frames: tuple[str, ...]) -> tuple[str,
         "server_header": False,
         "timeout_graceful_shutdown": 3,
     }
-    app = create_studio(library, access, read_only=settings.read_only)
+    alone = settings.host in _LOOPBACK
+    app = create_studio(library, access, read_only=settings.read_only, any_data=alone)
     return token, uvicorn.Config(app, **options)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends
 
+from convnets.data.sources import list_data
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.refusal import Refusal
 from convnets.studio.desk import Desk
@@ -51,6 +52,18 @@ class Workplace:
     """The lab's experiments under way."""
     limits: Limits
     read_only: bool
+    any_data: bool = True
+    """Whether runs may be begun on any folder of this machine: only where nobody else can ask."""
+
+    def check_data(self, data: str | None) -> None:
+        """Raise Refusal 403 for a folder that is neither a data set, nor that of a run, nor the studio's own."""
+        known = {entry.name for entry in list_data()} | {row.get("source") for row in self.runs.rows()}
+        if not self.any_data and data is not None and data not in known | {self.library.data}:
+            raise Refusal(
+                403,
+                f"{data[:80]} is neither a data set nor that of a run; a studio that others reach trains on nothing "
+                "else: begin the run with convnets train, or start the studio with --data",
+            )
 
     def check_writable(self) -> None:
         """Raise Refusal 403 in a studio that only shows."""

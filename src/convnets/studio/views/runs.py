@@ -108,6 +108,7 @@ def _add_training(router: APIRouter, place: Workplace) -> None:
     @router.post("/train")
     async def train(given: dict[str, Any] = Body()) -> Response:  # noqa: B008  FastAPI's way
         place.check_writable()
+        place.check_data(given.get("data") or None)
         name = str(given.get("name") or "")
         start = None
         if given.get("start"):
