@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from convnets.serving.http.refusal import Refusal
 from convnets.studio.cache import Cache
 from convnets.studio.desk import Desk, Wanted
+
+Made = TypeVar("Made")
 
 
 class _Asking:
@@ -25,6 +29,12 @@ class _Asking:
         return self.gone
 
 
+def apart(run: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
+    """What `run` gives, on a loop in a thread of its own: a browser of other tests may have one in this thread."""
+    with ThreadPoolExecutor(1) as alone:
+        return alone.submit(lambda: asyncio.run(run())).result()
+
+
 def test_a_quick_thing_is_done_beside_a_long_one() -> None:
     async def run() -> str:
         desk, end = Desk(), threading.Event()
@@ -36,7 +46,7 @@ def test_a_quick_thing_is_done_beside_a_long_one() -> None:
         desk.close()
         return quick
 
-    assert asyncio.run(run()) == "done"
+    assert apart(run) == "done"
 
 
 def test_a_client_that_vanishes_ends_its_work() -> None:
@@ -59,7 +69,7 @@ def test_a_client_that_vanishes_ends_its_work() -> None:
         desk.close()
         return turns
 
-    assert asyncio.run(run()) < 200
+    assert apart(run) < 200
 
 
 def test_an_older_question_of_the_slot_is_not_begun() -> None:
@@ -80,7 +90,7 @@ def test_an_older_question_of_the_slot_is_not_begun() -> None:
         assert [getattr(each, "status", None) for each in found] == [499, 499, None]
         return begun
 
-    assert asyncio.run(run()) == [2]
+    assert apart(run) == [2]
 
 
 def test_what_waits_is_bounded() -> None:
@@ -94,7 +104,7 @@ def test_what_waits_is_bounded() -> None:
         await asyncio.gather(*tasks)
         desk.close()
 
-    asyncio.run(run())
+    apart(run)
 
 
 def test_a_mistake_in_the_work_is_told() -> None:
@@ -105,7 +115,7 @@ def test_a_mistake_in_the_work_is_told() -> None:
         assert await desk.quick(_Asking(), lambda _: 1) == 1  # type: ignore[arg-type]
         desk.close()
 
-    asyncio.run(run())
+    apart(run)
 
 
 def test_two_that_ask_for_one_thing_have_it_made_once() -> None:
