@@ -89,7 +89,11 @@ def open_table(data: str | Path | Any, options: TableOptions) -> TableSet:
         raise InputError(
             f"table is {type(data).__name__}; allowed: a path, a pandas DataFrame or a NumPy array N×C"
         )
-    return _arranged(columns, options, source, notes)
+    table = _arranged(columns, options, source, notes)
+    if isinstance(data, str | Path):
+        where = str(Path(data).expanduser().absolute())
+        table = replace(table, read_from={"path": where, "options": options.to_dict()})
+    return table
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ A table's counterpart of an ImageSet: it knows its length, its subsets, and the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,6 +83,8 @@ class TableSet:
     """Where the table came from, for people."""
     notes: tuple[str, ...] = ()
     """What was decided when it was read, for people."""
+    read_from: Mapping[str, Any] | None = None
+    """Path and options that read the very same table again; None for what was in memory, and for subsets."""
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in (*self.columns, *self.targets)}
@@ -117,6 +119,7 @@ class TableSet:
             self,
             columns=tuple(column.subset(chosen) for column in self.columns),
             targets=tuple(column.subset(chosen) for column in self.targets),
+            read_from=None,
         )
 
     def content_hash(self) -> str:

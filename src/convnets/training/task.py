@@ -195,7 +195,10 @@ def _unwrapped(network: nn.Module, notices: list[str]) -> nn.Module:
 
 
 def _check_options(network: nn.Module, config: TrainConfig) -> None:
-    """Refuse options that ask for modules which the network has not."""
+    """Refuse options that ask for modules which the network has not, and those for tables."""
+    if config.loss != "squared" or config.bins:
+        name = "bins" if config.bins else "loss"
+        raise ConfigError(f"{name} is {getattr(config, name)!r} on images; allowed for tables alone")
     check_auxiliary_heads(network, config)
     check_freezing(network, config)
 
