@@ -16,7 +16,11 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Regularization": ("weight_decay", "label_smoothing"),
     "Hardware": ("device", "precision", "amp"),
     "Run": ("name", "output", "resume", "config", "seed", "json", "quiet", "help"),
-    "Rare: network": ("initializer", "auxiliary_weight", "channels"),
+    "Tables in place of images": (
+        *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
+        *("encoding", "delimiter", "decimal", "thousands", "date_format"),
+    ),
+    "Rare: network": ("set_", "initializer", "auxiliary_weight", "channels"),
     "Rare: vectors in place of classes": (
         "objective",
         "margin",

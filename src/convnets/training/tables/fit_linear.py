@@ -22,9 +22,10 @@ def fit_linear(
     """The weights of smallest mean squared error on `table`, without a step of gradient descent.
 
     With rows X (N×D, a column of ones for the bias) and standardized targets Y (N×K) they solve
-    (XᵀX + N K λ/2 · I′) w = XᵀY, where I′ leaves the bias out: the minimum of the mean squared error + λ/2 · Σw², which `l2_penalty` adds to the
-    loss of a run too. Without a penalty it is least squares of smallest norm, by singular values in float64, so that
-    columns that depend on each other do no harm. `logarithm` learns the logarithm of positive numbers.
+    (XᵀX + N K λ/2 · I′) w = XᵀY, where I′ leaves the bias out: the minimum of the mean squared error + λ/2 · Σw²,
+    which `l2_penalty` adds to the loss of a run too. Without a penalty it is least squares of smallest norm, by
+    singular values in float64, so that columns that depend on each other do no harm. `logarithm` learns the logarithm
+    of positive numbers.
 
     Raises DataError for a table that has no target, or one of classes, and ConfigError for a negative penalty.
 
