@@ -61,12 +61,12 @@ def _models(target: Target, seed: int) -> dict[str, Any]:
     if target.classes:
         return {
             "most frequent class": DummyClassifier(strategy="prior"),
-            "linear": LogisticRegression(max_iter=500),
+            "linear model": LogisticRegression(max_iter=500),
             "gradient boosting": HistGradientBoostingClassifier(random_state=seed),
         }
     return {
         "mean": DummyRegressor(),
-        "linear": LinearRegression(),
+        "linear model": LinearRegression(),
         "gradient boosting": HistGradientBoostingRegressor(random_state=seed),
     }
 
