@@ -16,10 +16,6 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Regularization": ("weight_decay", "label_smoothing"),
     "Hardware": ("device", "precision", "amp"),
     "Run": ("name", "output", "resume", "config", "seed", "json", "quiet", "help"),
-    "Tables in place of images": (
-        *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
-        *("encoding", "delimiter", "decimal", "thousands", "date_format"),
-    ),
     "Rare: network": ("set_", "initializer", "auxiliary_weight", "channels"),
     "Rare: vectors in place of classes": (
         "objective",
@@ -29,6 +25,10 @@ PANELS: dict[str, tuple[str, ...]] = {
         "images_per_class",
         "classification_weight",
         "pooling",
+    ),
+    "Rare: tables in place of images": (
+        *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
+        *("encoding", "delimiter", "decimal", "thousands", "date_format"),
     ),
     "Rare: data": (
         "mixup",

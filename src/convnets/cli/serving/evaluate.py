@@ -53,9 +53,10 @@ def evaluate(
     precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Measure a trained network on labeled images, or on rows of a table.
+    """Measure a trained network on labeled examples.
 
-    Accuracy, loss, precision and recall by class, calibration, and the most confident mistakes.
+    Of images accuracy, loss, precision and recall by class, calibration, and the most confident mistakes; of rows of
+    a table the same or RMSE, MAE, R² and log-RMSE, beside simple models.
 
     Example: convnets evaluate runs/lenet_bn-digits-1
     """
