@@ -43,9 +43,15 @@ def load_table(
         data: path of a CSV file (its first row names the columns), of a Parquet file, a pandas DataFrame, or a NumPy
             array N×C, whose columns are x1, x2 …
         target: the column to predict, or several; none for rows that are to be predicted.
-        numeric, categorical, dates: columns that hold numbers, names, dates, whatever they look like.
+        numeric: columns that hold numbers; another cell is an error.
+        categorical: columns whose cells are names, numbers too.
+        dates: columns that hold dates.
         drop: columns to leave out.
-        encoding, delimiter, decimal, thousands, date_format: how a file is written, where that is not found out.
+        encoding: of a CSV file, where it is not found out; delimiter, decimal and thousands likewise.
+        delimiter: between cells.
+        decimal: . or , in numbers.
+        thousands: what stands between thousands.
+        date_format: such as %d.%m.%Y; by default dates are as ISO 8601 has them.
 
     A column that counts the rows, or of names that never repeat, is left out, and a note says so. Parquet and
     DataFrames need pandas. Raises DataError for a file that is no table or lacks a column, ConfigError for options
