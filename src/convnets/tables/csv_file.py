@@ -16,7 +16,7 @@ __all__ = ["CsvFile"]
 
 _SAMPLE_BYTES = 64 << 10
 _DELIMITERS = (",", ";", "\t", "|")
-_PIECE = 8192  # rows that are text at one time
+_PIECE = 1024  # rows that are text at one time: few enough for the cache
 _LARGEST_CELL = 16 << 20
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
