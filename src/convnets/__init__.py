@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convnets.checkpoints.model_folder import TrainedModel as TrainedModel
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
+    from convnets.checkpoints.table_model import load_table_model as load_table_model
     from convnets.data.batches import Batches as Batches
     from convnets.data.image_set import ImageSet as ImageSet
     from convnets.data.image_set import Splits as Splits
@@ -57,9 +58,13 @@ if TYPE_CHECKING:
     from convnets.selection.labels.label_errors import find_label_errors as find_label_errors
     from convnets.selection.search.tune import tune as tune
     from convnets.serving.predictor import Predictor as Predictor
+    from convnets.serving.table_predictor import TablePredictor as TablePredictor
+    from convnets.tables.load_table import load_table as load_table
+    from convnets.tables.table_set import TableSet as TableSet
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.objectives.triplet_loss import TripletLoss as TripletLoss
     from convnets.training.runs.run import Run as Run
+    from convnets.training.tables.fit_linear import fit_linear as fit_linear
     from convnets.training.train import resume as resume
     from convnets.training.train import train as train
 
@@ -76,6 +81,8 @@ _HOME = {
     "Preprocess": "convnets.data.preprocess",
     "Run": "convnets.training.runs.run",
     "Splits": "convnets.data.image_set",
+    "TablePredictor": "convnets.serving.table_predictor",
+    "TableSet": "convnets.tables.table_set",
     "TrainConfig": "convnets.training.config",
     "TrainedModel": "convnets.checkpoints.model_folder",
     "TripletLoss": "convnets.training.objectives.triplet_loss",
@@ -92,6 +99,7 @@ _HOME = {
     "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
     "explain": "convnets.explanation.explain",
     "find_label_errors": "convnets.selection.labels.label_errors",
+    "fit_linear": "convnets.training.tables.fit_linear",
     "freeze": "convnets.inspection.parameters.changes",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.cost.summary",
@@ -102,6 +110,8 @@ _HOME = {
     "list_recipes": "convnets.recipes.catalogue",
     "load_data": "convnets.data.sources",
     "load_model": "convnets.checkpoints.model_folder",
+    "load_table": "convnets.tables.load_table",
+    "load_table_model": "convnets.checkpoints.table_model",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
     "measure_health": "convnets.inspection.health.measure",
     "receptive_fields": "convnets.inspection.receptive_field.fields",

@@ -23,7 +23,7 @@ Command = Callable[..., Any]
 def test_models(convnets: Command) -> None:
     lines = convnets("models").out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list_models()
-    assert convnets("models", "lenet*").out.count("\n") == 3
+    assert convnets("models", "lenet*").out.count("\n") == 4
     (entry,) = convnets("models", "lenet", "--json").json
     assert (entry["name"], entry["year"], entry["input_size"], entry["min_size"]) == ("lenet", 1998, 28, 12)
 

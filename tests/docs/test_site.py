@@ -161,7 +161,7 @@ def test_every_command_and_every_option_is_documented(site: Path) -> None:
 
 def test_examples_in_docstrings_are_blocks_of_code(site: Path) -> None:
     page = (site / "reference" / "python" / "training" / "index.html").read_text("utf-8")
-    assert page.count("language-pycon") == 3
+    assert page.count("language-pycon") == 4
 
 
 def test_notebooks_show_their_text_code_and_outputs(site: Path) -> None:

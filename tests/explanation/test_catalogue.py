@@ -18,7 +18,7 @@ from convnets.explanation.representations.cka_matrix import compare_layers
 from convnets.models.catalogue import create_model, list_models, model_entry
 
 NAMES = [name for name in list_models() if model_entry(name).input_size <= 96]
-FLAT = ("softmax", "mlp")
+FLAT = ("linear", "softmax", "mlp")
 """They have no feature maps."""
 
 

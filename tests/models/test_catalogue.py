@@ -39,7 +39,7 @@ def on_meta(name: str, **arguments: Any) -> ImageClassifier:
 def test_patterns() -> None:
     assert list_models("vgg*_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
     assert list_models("nothing*") == []
-    assert len(list_models()) == len(set(list_models())) == 37
+    assert len(list_models()) == len(set(list_models())) == 40
 
 
 def test_listing_needs_no_torch() -> None:
@@ -55,8 +55,8 @@ def test_entries_tell_the_truth(name: str) -> None:
     assert network.architecture is not None
     assert network.architecture.name == name
     expected = (
-        (1, 10)
-        if name in [*BOOK, "densenet_d2l", "speednet"]
+        (1, 1 if name == "linear" else 10)
+        if name in [*BOOK, "densenet_d2l", "speednet", "linear", "lenet1d", "resnet1d"]
         else (3, 10 if entry.input_size == 32 else 1000)
     )
     assert (entry.in_channels, entry.num_classes) == expected
@@ -74,6 +74,8 @@ def test_a_network_is_rebuilt_from_what_it_remembers(name: str) -> None:
         "widths": [8, 16, 24],
         "width": 0.5,
         "last_relu": False,
+        "activation": "tanh",
+        "batch_norm": True,
     }
     given = {key: options[key] for key in model_entry(name).options}
     network = on_meta(name, in_channels=2, num_classes=4, input_size=224, seed=3, **given)
@@ -111,7 +113,7 @@ def test_what_was_changed_is_not_rebuilt_as_it_was() -> None:
 def test_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown network 'resnet81'; nearest: .*resnet18"):
         create_model("resnet81")
-    with pytest.raises(UnknownNameError, match=r"allowed: softmax, mlp.*convnets models"):
+    with pytest.raises(UnknownNameError, match=r"allowed: linear, softmax, mlp.*convnets models"):
         model_entry("?")
 
 
@@ -144,6 +146,9 @@ BAD_ARGUMENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "seed": ("lenet", {"seed": 1.5}, "seed is 1.5"),
     "widths": ("speednet", {"widths": [8, 16]}, r"widths is \[8, 16\]; allowed: three or four whole numbers"),
     "width": ("speednet", {"widths": [8, 16, 0]}, "allowed: three or four whole numbers from 1"),
+    "hidden": ("mlp", {"widths": [8, 0]}, r"widths is \[8, 0\]; allowed: one or more whole numbers"),
+    "no hidden": ("mlp", {"widths": []}, r"widths is \[\]"),
+    "batch norm": ("mlp", {"batch_norm": 1}, "batch_norm is 1; allowed: True or False"),
     "auxiliary size": ("googlenet", {"auxiliary": True, "input_size": 64}, "needs at least 65 pixels"),
 }
 

@@ -81,9 +81,9 @@ def test_logits_in_every_mode_and_gradients_everywhere(name: str) -> None:
 def test_any_channels_and_classes(name: str) -> None:
     with torch.device("meta"):
         network = create_model(name, in_channels=5, num_classes=17).eval()
-        side = model_entry(name).input_size
-        assert network(torch.empty(3, 5, side, side)).shape == (3, 17)
-        assert network.embed(torch.empty(3, 5, side, side)).shape == (3, network.embedding_size)
+        x = torch.empty(3, *model_entry(name).input_shape(5))
+        assert network(x).shape == (3, 17)
+        assert network.embed(x).shape == (3, network.embedding_size)
     assert (network.in_channels, network.num_classes) == (5, 17)
 
 
@@ -110,11 +110,12 @@ def test_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
     entry = model_entry(name)
     with torch.device("meta"):
         network = create_model(name, input_size=entry.min_size).eval()
-        network(torch.empty(1, entry.in_channels, entry.min_size, entry.min_size))
+        smallest = entry.input_shape(size=entry.min_size)
+        network(torch.empty(1, *smallest))
         assert network.min_size == entry.min_size
         assert network.input_size == (entry.min_size if entry.fixed_size else None)
         with pytest.raises(InputError, match=rf"\b{entry.min_size}\b"):
-            network(torch.empty(1, entry.in_channels, entry.min_size, entry.min_size - 1))
+            network(torch.empty(1, *smallest[:-1], entry.min_size - 1))
 
 
 @pytest.mark.parametrize("name", ["softmax", "mlp", "lenet", "lenet_bn", "alexnet_d2l", "vgg11_quarter"])
@@ -159,6 +160,10 @@ BAD_INPUTS: dict[str, tuple[str, Any, str]] = {
     "fixed head": ("lenet", torch.rand(2, 1, 32, 32), "28 to 31 pixels.*input_size=32"),
     "fixed head, hopeless": ("lenet", torch.rand(2, 1, 5, 5), "28 to 31 pixels; resize the images$"),
     "list": ("lenet", [[0.0]], "got list.*torch.as_tensor"),
+    "image into a series' network": ("lenet1d", torch.rand(2, 1, 28, 28), "allowed: N×1×L; reshape it"),
+    "channels of a series": ("resnet1d", torch.rand(2, 3, 28), "N×1×L; build the network with in_channels=3"),
+    "length": ("lenet1d", torch.rand(2, 1, 140), "128 to 131.*input_size=140"),
+    "vector of side 28": ("mlp", torch.rand(2, 784), "allowed: N×1×H×W"),
 }
 
 
@@ -193,6 +198,23 @@ def test_the_size_from_which_a_single_image_can_be_trained_on(name: str) -> None
         for side in {entry.min_size, max(entry.min_size, threshold - 1), max(entry.min_size, threshold)}:
             for shape in ((side, side), (side, 2 * side)):
                 assert refuses(network, shape) == torch_refuses(network, shape)
+
+
+@pytest.mark.parametrize("name", ["linear", "softmax", "mlp"])
+def test_a_vector_is_an_image_of_one_pixel(name: str) -> None:
+    network = create_model(name, in_channels=5, num_classes=3, input_size=1, seed=0).eval()
+    x = torch.rand(4, 5)
+    assert torch.equal(network(x), network(x[:, :, None, None]))
+    assert torch.equal(network.classify(network.features(x)), network(x))
+    with pytest.raises(InputError, match="N×5×H×W or N×5; build the network with in_channels=4"):
+        network(x[:, :4])
+
+
+def test_a_lone_vector_meets_no_batch_norm_in_training() -> None:
+    network = create_model("mlp", in_channels=5, input_size=1, batch_norm=True, seed=0).train()
+    with pytest.raises(InputError, match="a batch of 2 or more"):
+        network(torch.rand(1, 5))
+    assert network.eval()(torch.rand(1, 5)).shape == (1, 10)
 
 
 def refuses(network: ImageClassifier, shape: tuple[int, int]) -> bool:

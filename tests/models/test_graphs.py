@@ -93,7 +93,5 @@ def test_meta_device_and_half_precision(name: str) -> None:
     entry = model_entry(name)
     with torch.device("meta"):
         network = create_model(name).half()
-        logits = network(
-            torch.empty(2, entry.in_channels, entry.input_size, entry.input_size, dtype=torch.half)
-        )
+        logits = network(torch.empty(2, *entry.input_shape(), dtype=torch.half))
     assert (logits.shape, logits.dtype) == ((2, entry.num_classes), torch.half)

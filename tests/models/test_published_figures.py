@@ -63,6 +63,20 @@ SMALL = {
 }
 
 
+# parameters and MACs, layer by layer: kernel·in·out + out for each convolution and linear layer, 2·channels for a norm
+_BLOCKS = ((1, 64), (64, 128), (128, 128))
+SERIES = {
+    "lenet1d": (
+        (5 * 6 + 6) + (5 * 6 * 16 + 16) + (464 * 120 + 120) + (120 * 84 + 84) + (84 * 10 + 10),
+        124 * 5 * 6 + 58 * 5 * 6 * 16 + 464 * 120 + 120 * 84 + 84 * 10,
+    ),
+    "resnet1d": (
+        sum(8 * i * o + 5 * o * o + 3 * o * o + 8 * o + (i * o if i != o else 0) for i, o in _BLOCKS) + 1290,
+        128 * sum(8 * i * o + 8 * o * o + (i * o if i != o else 0) for i, o in _BLOCKS) + 1280,
+    ),
+}
+
+
 def on_meta(name: str, **arguments: Any) -> ImageClassifier:
     """The network without memory for its weights: shapes are all that is asked here."""
     with torch.device("meta"):
@@ -75,8 +89,7 @@ def parameters(network: nn.Module) -> int:
 
 def image(name: str, in_channels: int | None = None, size: int | None = None) -> Tensor:
     entry = model_entry(name)
-    side = size or entry.input_size
-    return torch.empty(1, in_channels or entry.in_channels, side, side, device="meta")
+    return torch.empty(1, *entry.input_shape(in_channels, size), device="meta")
 
 
 def counted_macs(network: ImageClassifier, x: Tensor) -> int:
@@ -119,7 +132,19 @@ def test_networks_for_small_images(name: str, millions: str) -> None:
 
 def test_no_network_is_left_out() -> None:
     own = {"speednet"}  # ours: its figures are in its own test
-    assert set(list_models()) == {*BOOK, *STANDARD, *SMALL, *own}
+    assert set(list_models()) == {*BOOK, *STANDARD, *SMALL, *SERIES, "linear", *own}
+
+
+@pytest.mark.parametrize(("name", "figures"), SERIES.items(), ids=SERIES)
+def test_the_networks_for_series(name: str, figures: tuple[int, int]) -> None:
+    network = on_meta(name)
+    assert (parameters(network), counted_macs(network, image(name))) == figures
+
+
+def test_an_mlp_as_wide_and_deep_as_asked() -> None:
+    network = on_meta("mlp", in_channels=20, input_size=1, num_classes=3, widths=[16, 8], batch_norm=True)
+    assert parameters(network) == 20 * 16 + 16 + 2 * 16 + 16 * 8 + 8 + 2 * 8 + 8 * 3 + 3
+    assert parameters(on_meta("linear", in_channels=20, input_size=1)) == 21
 
 
 def by_hand(network: ImageClassifier, x: Tensor) -> Iterator[int]:

@@ -17,7 +17,8 @@ VALUES: dict[str, Any] = {
     "str": "a",
     "float": 0.5,
     "bool": True,
-    "tuple[int, int, int]": (1, 28, 28),
+    "tuple[int, ...]": (1, 28, 28),
+    "dict[str, dict[str, float | None]]": {"mlp": {"rmse": 0.5, "log_rmse": None}},
     "list[dict[str, Any]]": [{"kernel": "im2col"}],
     "list[str]": ["b"],
 }

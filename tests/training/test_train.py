@@ -419,6 +419,7 @@ def test_balanced_validation_has_equal_classes(tmp_path: Path) -> None:
         ("resnet81", "digits", {}, UsageError, "unknown network 'resnet81'; nearest"),
         ("lenet", "fashion-mnits", {}, UsageError, "nearest: fashion-mnist"),
         ("lenet", "digits", {"size": 4}, ConfigError, "size is 4; lenet needs at least"),
+        ("lenet1d", "digits", {}, ConfigError, "lenet1d takes series N×C×L and these are images"),
         ("lenet", "digits", {"augment": ("flp",)}, UsageError, "unknown augmentation 'flp'; nearest: flip"),
         ("lenet", "digits", {"device": "cuda:77"}, ConvnetsError, "not on this machine"),
         ("lenet", "digits", {"initializer": "xavir"}, UsageError, "nearest: xavier"),

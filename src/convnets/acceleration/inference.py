@@ -66,7 +66,8 @@ class _InferenceTwin(nn.Module):
             answer: Tensor = self._network[0](x)
             return answer
         with torch.autocast(x.device.type, enabled=False):  # the weights have their type already
-            logits: Tensor = self.twin(x.to(self.dtype, memory_format=torch.channels_last))
+            layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+        logits: Tensor = self.twin(x.to(self.dtype, memory_format=layout))
         return logits.float()
 
     def _prove(self, images: Tensor) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
+from convnets.checkpoints.savable import Savable
 from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.display.renderers import renderer
 from convnets.core.environment import versions
@@ -34,6 +35,9 @@ __all__ = [
     "FORMAT_VERSION",
     "WEIGHTS_FILE",
     "TrainedModel",
+    "build_network",
+    "check_shapes",
+    "is_of_tables",
     "load_model",
     "read_model",
     "save_model",
@@ -74,7 +78,7 @@ class TrainedModel:
         return renderer(self, "html")(self)
 
 
-def save_model(folder: Path, model: TrainedModel) -> Path:
+def save_model(folder: Path, model: Savable) -> Path:
     """Write the model folder; whatever interrupts that, the folder holds the model from before or the new one.
 
     Returns the folder. An existing model there is replaced. Raises ModelFolderError when the disk is full.
@@ -94,7 +98,7 @@ def save_model(folder: Path, model: TrainedModel) -> Path:
     return folder
 
 
-def _write(folder: Path, model: TrainedModel, tensors: dict[str, Tensor]) -> None:
+def _write(folder: Path, model: Savable, tensors: dict[str, Tensor]) -> None:
     before = _replaced_config(folder)
     with atomic_path(folder / WEIGHTS_FILE) as weights:
         safetensors.torch.save_file(_without_sharing(tensors), str(weights), metadata={"format": "pt"})
@@ -150,12 +154,17 @@ def load_model(
     """
     folder = Path(folder)
     config, tensors = read_model(folder)
+    if is_of_tables(config):
+        raise ModelFolderError(
+            f"{folder} holds a model of tables; allowed here: models of images; use it with convnets evaluate and "
+            "predict, or load_table_model"
+        )
     try:
         classes = _class_names(config["classes"])
         preprocess = Preprocess.from_dict(config["preprocess"])
         metrics = {**(config.get("metrics") or {})}
         if network is None:
-            network = _build(config["architecture"], tensors, folder)
+            network = build_network(config["architecture"], tensors, folder)
         _check_fit(network, tensors, classes, folder)
     except ModelFolderError:
         raise
@@ -167,6 +176,12 @@ def load_model(
         raise ModelFolderError(f"{folder / CONFIG_FILE}: {str(error)[:300]}") from None
     network.load_state_dict(tensors)
     return TrainedModel(network.to(device).eval(), classes, preprocess, metrics)
+
+
+def is_of_tables(config: Mapping[str, Any]) -> bool:
+    """Whether a model folder's configuration is that of a network for rows of tables."""
+    preprocess = config.get("preprocess")
+    return isinstance(preprocess, dict) and preprocess.get("examples") == "table"
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -230,7 +245,7 @@ def _class_names(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
+def build_network(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
     """The network that the configuration names, built only when the weights are its own.
 
     The shapes are compared on PyTorch's meta device first, where a network takes no memory whatever its size.
@@ -252,11 +267,11 @@ def _build(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn
         raise ModelFolderError(
             f"{folder / CONFIG_FILE}: {name!r:.60} cannot be built from its arguments ({str(error)[:80]})"
         ) from None
-    _check_shapes(plan, tensors, folder)
+    check_shapes(plan, tensors, folder)
     return build(**arguments)
 
 
-def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+def check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Raise ModelFolderError, listing the first mismatches, unless names, shapes and kinds of number are equal."""
     own = network.state_dict()
     wrong = [f"{name} is missing" for name in own if name not in tensors]
@@ -276,7 +291,7 @@ def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Pat
 def _check_fit(
     network: nn.Module, tensors: Mapping[str, Tensor], classes: tuple[str, ...], folder: Path
 ) -> None:
-    _check_shapes(network, tensors, folder)
+    check_shapes(network, tensors, folder)
     told_apart = getattr(network, "num_classes", len(classes))
     if told_apart != len(classes):
         raise ModelFolderError(

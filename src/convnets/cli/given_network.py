@@ -34,8 +34,8 @@ class GivenNetwork:
     network: nn.Module
     name: str
     """The catalogue's, or the folder's."""
-    image: tuple[int, int, int]
-    """C×H×W."""
+    image: tuple[int, ...]
+    """C×H×W, or C×L of a network for series."""
 
 
 def given_network(
@@ -72,8 +72,9 @@ def given_network(
             input_size=size,
             seed=0 if weights else None,  # what is measured on random weights can be measured again
         )
-    side = entry.input_size if size is None else size
-    return GivenNetwork(network, model, _image(wanted, network.in_channels, side))
+    if wanted is None:
+        return GivenNetwork(network, model, entry.input_shape(network.in_channels, size))
+    return GivenNetwork(network, model, _image(wanted, network.in_channels, entry.input_size))
 
 
 def _trained(model: str, image: str | None, rebuilt: bool) -> GivenNetwork:

@@ -16,7 +16,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Regularization": ("weight_decay", "label_smoothing"),
     "Hardware": ("device", "precision", "amp"),
     "Run": ("name", "output", "resume", "config", "seed", "json", "quiet", "help"),
-    "Rare: network": ("initializer", "auxiliary_weight", "channels"),
+    "Rare: network": ("set_", "initializer", "auxiliary_weight", "channels"),
     "Rare: vectors in place of classes": (
         "objective",
         "margin",
@@ -27,6 +27,10 @@ PANELS: dict[str, tuple[str, ...]] = {
         "pooling",
     ),
     "Rare: unequal classes": ("class_weights", "balanced_sampling", "logit_adjustment"),
+    "Rare: tables in place of images": (
+        *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
+        *("encoding", "delimiter", "decimal", "thousands", "date_format"),
+    ),
     "Rare: data": (
         "mixup",
         "cutmix",

@@ -5,7 +5,7 @@ Begin with `evaluate.py`.
 Order, highest first; each imports only from below:
 
 - precision · report
-- evaluate · mistakes · plots · vectors
-- evaluation · ranking · scores
-- distances · intervals · metrics · views
+- baselines · evaluate · evaluate_rows · mistakes · plots · vectors
+- evaluation · numbers · ranking · scores
+- comparison_table · distances · intervals · metrics · views
 """

@@ -65,6 +65,8 @@ class Evaluation:
     """Wall-clock time of the evaluation."""
     protocol: str
     """Crops, size and precision: what a reader needs to compare figures."""
+    examples: str = "images"
+    """What was evaluated, for people; of a table `rows`."""
 
     @property
     def images(self) -> int:
@@ -139,7 +141,7 @@ class Evaluation:
             figures["top-5"] = f"{self.top5:.4f}"
         figures["loss"] = f"{self.loss:.4f}"
         figures["calibration error"] = f"{self.calibration_error:.4f}"
-        figures["images"] = f"{self.images:,}"
+        figures[self.examples] = f"{self.images:,}"
         return figures
 
     def shown_classes(self) -> tuple[ClassMetrics, ...]:
@@ -152,7 +154,7 @@ class Evaluation:
         rows = self.shown_classes()
         width = max(len("class"), *(columns(each.name) for each in rows))
         lines = [" · ".join(f"{name} {value}" for name, value in self.headline().items()), self.protocol, ""]
-        lines.append(f"{'class':<{width}}  precision  recall     f1  images")
+        lines.append(f"{'class':<{width}}  precision  recall     f1  {self.examples:>6}")
         for each in rows:
             name = each.name + " " * (width - columns(each.name))
             lines.append(
@@ -166,7 +168,7 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         title = " · ".join(f"{name} {value}" for name, value in self.headline().items())
-        head = ("class", "precision", "recall", "f1", "images")
+        head = ("class", "precision", "recall", "f1", self.examples)
         rows = [
             [
                 each.name,

@@ -60,7 +60,8 @@ def create_model(
     - `seed`: the weights then depend on it alone, and no other random number moves.
     - `options`: those that the entry declares: `dropout` (probability; `drop_rate` means the same), `auxiliary` (True
       adds auxiliary heads), `last_relu` (False: nin's logits may be negative), `widths` (channels after each block of
-      speednet), `width` (a factor on the channels).
+      speednet, units of each hidden layer of mlp), `width` (a factor on the channels), `activation` and `batch_norm` of
+      mlp.
 
     The result remembers what it was made from: `create_model(a.name, **a.arguments)` of its `architecture` builds
     the same network again. Raises UnknownNameError for a name, and ConfigError for an argument, that is not known
@@ -111,7 +112,7 @@ def _check_options(entry: ModelEntry, options: dict[str, Any]) -> None:
         if key not in entry.options:
             allowed = ("in_channels", "num_classes", "input_size", "seed", *entry.options)
             raise ConfigError(f"{entry.name} has no option {key!r}; allowed: {', '.join(allowed)}")
-        if key in ("auxiliary", "last_relu") and not isinstance(value, bool):
+        if key in ("auxiliary", "last_relu", "batch_norm") and not isinstance(value, bool):
             raise ConfigError(f"{key} is {value!r}; allowed: True or False")
         if key == "dropout" and (
             isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1

@@ -31,7 +31,8 @@ class ImageClassifier(nn.Module, ABC):
     - `classify(maps)`: logits, N×K, of the maps that `features` gives
     - `forward(x)`: logits, N×K, in training and in evaluation alike; `classify(features(x))`
 
-    `x` is a float tensor N×`in_channels`×H×W. Any other input raises InputError, whose message gives the remedy.
+    `x` is a float tensor N×`in_channels`×H×W; series are N×`in_channels`×L and vectors N×`in_channels` to the networks
+    whose `sizes.axes` say so. Any other input raises InputError, whose message gives the remedy.
     The last linear layer is called `classifier` wherever there is one.
     """
 
@@ -128,13 +129,13 @@ class ImageClassifier(nn.Module, ABC):
         return describe_fault(x, name, self.in_channels, self.sizes, batch_statistics=own_statistics)
 
     def _fits(self, x: object) -> bool:
-        if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point():
+        if not isinstance(x, Tensor) or x.ndim - 2 not in self.sizes.axes or not x.is_floating_point():
             return False
-        count, channels, height, width = x.shape
-        smallest, largest = self.sizes.smallest, self.sizes.largest
-        if channels != self.in_channels or min(height, width) < smallest or max(height, width) > largest:
+        count, channels, *sides = x.shape
+        low, high = (min(sides), max(sides)) if sides else (1, 1)
+        if channels != self.in_channels or low < self.sizes.smallest or high > self.sizes.largest:
             return False
-        if self.training and count == 1 and max(height, width) < self.sizes.lone_image:
+        if self.training and count == 1 and high < self.sizes.lone_image:
             return not self._has_training_batch_norm()
         return x.dtype is not torch.float64 or self._computes_in_double()
 

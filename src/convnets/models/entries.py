@@ -33,6 +33,12 @@ class ModelEntry:
     """Whether a fully connected head fixes the size; `input_size` then builds it for another."""
     options: tuple[str, ...] = ()
     """Further arguments that `create_model` takes for it."""
+    axes: int = 2
+    """Sides of an input: 2 of an image, 1 of a series."""
+
+    def input_shape(self, channels: int | None = None, size: int | None = None) -> tuple[int, ...]:
+        """C×H×W of one image, or C×L of one series; as it is published where nothing is given."""
+        return (channels or self.in_channels, *(size or self.input_size,) * self.axes)
 
 
 _SOFTMAX = ModelEntry(
@@ -54,7 +60,16 @@ _MLP = replace(
     year=1986,
     paper="Rumelhart, Hinton & Williams, Learning representations by back-propagating errors",
     idea="a hidden layer learns its own features of the whole picture",
-    options=("width", "dropout"),
+    options=("widths", "width", "activation", "dropout", "batch_norm"),
+)
+_LINEAR = replace(
+    _SOFTMAX,
+    name="linear",
+    builder="book.linear:LinearRegression",
+    num_classes=1,
+    year=1805,
+    paper="Legendre, Nouvelles méthodes pour la détermination des orbites des comètes",
+    idea="a weighted sum, fitted by least squares",
 )
 _LENET = replace(
     _SOFTMAX,
@@ -178,6 +193,27 @@ _SPEEDNET = replace(
     idea="the first filters are computed from the images, so that a few epochs are enough",
     options=("widths", "width"),
 )
+_LENET_1D = replace(
+    _LENET,
+    name="lenet1d",
+    builder="compact.lenet1d:LeNet1D",
+    input_size=128,
+    min_size=16,
+    year=2016,
+    paper="Le Guennec, Malinowski & Tavenard, Data augmentation for time series classification",
+    idea="LeNet's convolutions and pooling along one axis, for series",
+    axes=1,
+)
+_RESNET_1D = replace(
+    _LENET_1D,
+    name="resnet1d",
+    builder="papers.resnet1d:ResNet1D",
+    min_size=1,
+    year=2017,
+    paper="Wang, Yan & Oates, Time series classification from scratch with deep neural networks",
+    idea="three residual blocks along one axis, and an average in the end",
+    fixed_size=False,
+)
 _RESNET = replace(_RESNET_D2L, in_channels=3, num_classes=1000, input_size=224)
 _RESNET_SMALL = replace(_RESNET, num_classes=10, input_size=32)
 _DENSENET = replace(_DENSENET_D2L, in_channels=3, num_classes=1000, input_size=224)
@@ -188,7 +224,8 @@ def _vgg(name: str) -> ModelEntry:
 
 
 _IN_ORDER: tuple[ModelEntry, ...] = (
-    # the networks of the book, as it builds them: 1 channel, 10 classes
+    # the networks of the book, as it builds them: 1 channel, 10 classes (linear: 1 number)
+    _LINEAR,
     _SOFTMAX,
     _MLP,
     _LENET,
@@ -245,6 +282,9 @@ _IN_ORDER: tuple[ModelEntry, ...] = (
         idea="bottlenecks and compression make dense connections cheap",
     ),
     _SPEEDNET,
+    # for series: 1 channel, 10 classes
+    _LENET_1D,
+    _RESNET_1D,
 )
 
 ENTRIES: dict[str, ModelEntry] = {entry.name: entry for entry in _IN_ORDER}

@@ -11,6 +11,8 @@ from convnets.models.input_sizes import InputSizes
 
 __all__ = ["describe_fault"]
 
+_SHAPES = {2: "N×{}×H×W", 1: "N×{}×L", 0: "N×{}"}
+
 
 def describe_fault(
     x: object, name: str, in_channels: int, sizes: InputSizes, *, batch_statistics: bool
@@ -25,23 +27,26 @@ def describe_fault(
     >>> describe_fault(torch.zeros(28, 28), "lenet", 1, sizes, batch_statistics=False)
     'lenet got 28×28 float32; allowed: N×1×H×W; one H×W image needs x[None, None]'
     """
+    wanted = " or ".join(_SHAPES[axes].format(in_channels) for axes in sizes.axes)
     if not isinstance(x, Tensor):
-        allowed = f"a float tensor N×{in_channels}×H×W"
-        return f"{name} got {type(x).__name__}; allowed: {allowed}; use torch.as_tensor"
+        return f"{name} got {type(x).__name__}; allowed: a float tensor {wanted}; use torch.as_tensor"
     got = (
         f"{name} got {'×'.join(map(str, x.shape)) or 'a single number'} {str(x.dtype).removeprefix('torch.')}"
     )
-    if x.ndim != 4:
-        return f"{got}; allowed: N×{in_channels}×H×W; {_dimension_remedy(in_channels, x)}"
+    if x.ndim - 2 not in sizes.axes:
+        remedy = _dimension_remedy(in_channels, x) if 2 in sizes.axes else "reshape it"
+        return f"{got}; allowed: {wanted}; {remedy}"
     if x.shape[1] != in_channels:
-        return f"{got}; allowed: N×{in_channels}×H×W; {_channel_remedy(in_channels, x)}"
+        images = x.ndim == 4
+        build = f"build the network with in_channels={x.shape[1]}"
+        return f"{got}; allowed: {wanted}; {_channel_remedy(in_channels, x) if images else build}"
     if not x.is_floating_point():
         scale = "use Preprocess or x.float() / 255" if x.dtype is torch.uint8 else "use x.float()"
         return f"{got}; allowed: floating point; {scale}"
-    height, width = x.shape[2:]
-    if min(height, width) < sizes.smallest or max(height, width) > sizes.largest:
+    low, high = min(x.shape[2:], default=1), max(x.shape[2:], default=1)
+    if low < sizes.smallest or high > sizes.largest:
         return f"{got}; {_size_remedy(sizes, name, x)}"
-    if batch_statistics and len(x) == 1 and max(height, width) < sizes.lone_image:
+    if batch_statistics and len(x) == 1 and high < sizes.lone_image:
         return f"{got} in training; {_lone_image_remedy(sizes)}"
     return f"{got}; the weights are of another type; use x.float()"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convnets.core.shapes import window_output_size
 from convnets.errors import ConfigError
@@ -57,6 +57,8 @@ class InputSizes:
     """Smallest side that a fully connected head can be built for."""
     lone_image: float = 0
     """With both sides below this, batch norm would see a single value per channel of a single image."""
+    axes: tuple[int, ...] = (2,)
+    """Sides that an input may have: 2 of an image N×C×H×W, 1 of a series N×C×L, 0 of a vector N×C."""
 
     @classmethod
     def for_head(
@@ -72,3 +74,14 @@ class InputSizes:
         side = side_after(input_size, windows)
         smallest, largest = smallest_side(windows, side), smallest_side(windows, side + 1) - 1
         return cls(smallest, largest, input_size, minimum, lone_image)
+
+    @classmethod
+    def for_vectors(cls, input_size: int, *, lone_image: float = 0) -> InputSizes:
+        """Sides of a network without convolutions: `input_size` alone, and vectors N×C where it is 1.
+
+        >>> InputSizes.for_vectors(1).axes
+        (2, 0)
+        """
+        return replace(
+            cls.for_head((), input_size, lone_image=lone_image), axes=(2, 0) if input_size == 1 else (2,)
+        )

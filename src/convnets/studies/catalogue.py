@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["STUDIES", "run_study"]
 
 STUDIES = {
+    "discretization": "bins of equal width, of equal frequency, and by clusters",
     "double_descent": "test error over the number of features: it rises, then falls again",
     "dropout": "dropout's expectation: the mean stays, the variance grows",
     "initializers": "what starting weights do to a signal through twenty layers",
     "perceptron": "the perceptron's own rule, and how many mistakes it can make at most",
+    "polynomials": "capacity by polynomial degree: too plain, right, too free",
+    "taylor": "activations by their Taylor series, and a signal through twenty layers",
+    "xor": "what the perceptron cannot learn and an MLP can, with the boundary over the steps",
 }
 """Name of each study, which is its module and function, and what it shows."""
 

@@ -9,7 +9,7 @@ Order, highest first; each imports only from below:
 - loop
 - step_reports
 - recording · resuming
-- task
+- tables · task
 - learner
 - distributed · preparation
 - objectives · optimization · runs

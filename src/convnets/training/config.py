@@ -24,6 +24,7 @@ __all__ = ["OBJECTIVES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
 OPTIMIZERS = ("sgd", "adamw", "muon")
 OBJECTIVES = ("classification", "triplet", "contrastive", "multi-similarity")
+LOSSES = ("squared", "absolute", "huber", "log-rmse")
 EMBEDDINGS = ("own", "average", "maximum", "both", "gem")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular", "linear")
 # (learning rate, weight decay) where none is given; what works for most networks of the catalogue
@@ -91,6 +92,10 @@ class TrainConfig:
     """Weight of the losses of auxiliary heads (GoogLeNet: 0.3 in the paper); 0 trains without."""
     objective: str = "classification"
     """What is minimized: classification, or a loss on vectors: triplet, contrastive or multi-similarity."""
+    loss: str = "squared"
+    """Of numbers in a table: squared, absolute, huber or log-rmse (squared, of logarithms, as for prices)."""
+    bins: tuple[str, ...] = ()
+    """Columns of a table to cut into bins: COLUMN=width:8, =frequency:8 or =clusters:8."""
     margin: float | None = None
     """Margin of triplet and contrastive, in units of the distance; by default 0.2 for triplet, 1 for contrastive."""
     distance: str = "euclidean"
@@ -165,13 +170,19 @@ class TrainConfig:
     """Seed of everything random: weights, validation split, order, augmentation, dropout."""
 
     def __post_init__(self) -> None:
-        for name in ("augment", "step_epochs", "freeze"):  # a list from TOML or Python is as good as a tuple
+        for name in (
+            "augment",
+            "step_epochs",
+            "freeze",
+            "bins",
+        ):  # a list from TOML or Python is as good as a tuple
             object.__setattr__(self, name, as_tuple(name, getattr(self, name)))
         for field in fields(self):
             check_type(field.name, str(field.type), getattr(self, field.name))
         for name, low, high in _RANGES:
             check_range(name, getattr(self, name), low, high)
         check_name("objective", self.objective, OBJECTIVES)
+        check_name("loss", self.loss, LOSSES)
         check_name("pooling", self.pooling, EMBEDDINGS)
         check_objective(self)
         if self.freeze_epochs > self.epochs:

@@ -24,6 +24,7 @@ __all__ = [
     "RunStarted",
     "StepEnded",
     "StopRun",
+    "TableEvaluated",
 ]
 
 
@@ -83,8 +84,8 @@ class RunStarted(Event):
     network: str
     data: str
     parameters: int
-    input_shape: tuple[int, int, int]
-    """C×H×W of one image."""
+    input_shape: tuple[int, ...]
+    """C×H×W of one image; of a row of a table the numbers that the network sees."""
     train_images: int
     validation_images: int
     resident_bytes: int
@@ -96,7 +97,9 @@ class RunStarted(Event):
     first_step: int = 0
     """Steps that a resumed run had done in the epoch after those."""
     objective: str = "classification"
-    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1."""
+    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1, of numbers R²."""
+    examples: str = "images"
+    """What is learned from, for people; of a table `rows`."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,18 @@ class Evaluated(Event):
     accuracy: float
     loss: float
     images: int
+
+
+@dataclass(frozen=True)
+class TableEvaluated(Event):
+    """The best weights of a run on a table, and simple models on the same rows."""
+
+    part: str
+    """Which rows."""
+    rows: int
+    network: str
+    figures: dict[str, dict[str, float | None]]
+    """By the model's name, the network's first: accuracy and loss, or rmse, mae, r2 and log_rmse."""
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,17 @@ from convnets.training.recording.embedding import class_batches, evaluate_embedd
 from convnets.training.recording.finalize import evaluate_on, finalize
 from convnets.training.recording.health import HealthProbe
 from convnets.training.recording.saver import Saver
+from convnets.training.recording.table import finalize_table, row_batches
 from convnets.training.runs.run import Run
+from convnets.training.tables.row_batches import RowBatches
+from convnets.training.tables.table_task import TableTask
 from convnets.training.task import Task
 
 __all__ = ["execute"]
 
 
 def execute(
-    task: Task,
+    task: Task | TableTask,
     config: TrainConfig,
     beginning: Beginning,
     world: ProcessGroup,
@@ -90,7 +93,10 @@ def execute(
             if world.first:
                 hurried = hurried or reason == TERMINATED
                 with _failing(run, reason.startswith("failed")):
-                    finalize(run, task, state, learner, reason, emit, hurried=hurried)
+                    if isinstance(task, TableTask):
+                        finalize_table(run, task, state, learner, reason, emit, hurried=hurried)
+                    else:
+                        finalize(run, task, state, learner, reason, emit, hurried=hurried)
             release_freed_memory()
     if isinstance(run, RunElsewhere):
         run.told = reason
@@ -122,7 +128,9 @@ def _claimed(run: Run, world: ProcessGroup) -> contextlib.AbstractContextManager
     return run.claimed() if world.first else contextlib.nullcontext()
 
 
-def _learner(task: Task, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]) -> Learner:
+def _learner(
+    task: Task | TableTask, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]
+) -> Learner:
     """The learner; of several processes, all from the weights of process 0."""
     if world.size > 1 and config.sync_bn:
         network = task.network
@@ -133,8 +141,9 @@ def _learner(task: Task, config: TrainConfig, world: ProcessGroup, say: Callable
     task.network.to(task.hardware.device)
     world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
     kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world)
-    counts = torch.bincount(task.train.labels, minlength=len(task.train.classes))
-    return Learner(task.network, config, task.hardware, kernels, say, task.objective, world, counts)
+    return Learner(
+        task.network, config, task.hardware, kernels, say, task.objective, world, task.class_counts
+    )
 
 
 def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Listener:
@@ -156,7 +165,7 @@ def _telling(listeners: Sequence[Listener], interruption: Interruption) -> Liste
 
 def _fit(
     run: Run,
-    task: Task,
+    task: Task | TableTask,
     config: TrainConfig,
     state: TrainingState,
     learner: Learner,
@@ -164,6 +173,8 @@ def _fit(
     emit: Listener,
 ) -> str:
     def validate(network: nn.Module) -> Scored | None:
+        if isinstance(task, TableTask):
+            return _validated_rows(task, world, network)
         if probe is not None:
             emit(probe.measure(learner, state.epochs + 1))
         if task.objective is None:
@@ -178,7 +189,7 @@ def _fit(
         return found
 
     world = learner.world
-    probe = HealthProbe(task, config) if config.health else None
+    probe = HealthProbe(task, config) if config.health and isinstance(task, Task) else None
     if probe is not None and not (state.epochs or state.step):
         emit(probe.measure(learner, 0))
     batches = _batches(task, config, world)
@@ -196,7 +207,16 @@ def _fit(
     return reason
 
 
-def _batches(task: Task, config: TrainConfig, world: ProcessGroup) -> Batches:
+def _validated_rows(task: TableTask, world: ProcessGroup, network: nn.Module) -> Scored | None:
+    """All validation rows in every process: they are quick to compute, and R² is no mean of shares."""
+    if world.size > 1:
+        world.copy_from_first(network.buffers())  # moving statistics are each process's own between steps
+    return None if task.validation is None else task.evaluate(network, task.validation)
+
+
+def _batches(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -> Batches | RowBatches:
+    if isinstance(task, TableTask):
+        return row_batches(task, config, world)
     if task.objective is not None:
         return class_batches(task, config)
     if isinstance(task.train.images, ShardPictures):
@@ -229,15 +249,20 @@ def _batches(task: Task, config: TrainConfig, world: ProcessGroup) -> Batches:
 
 
 def _started(
-    run: Run, task: Task, config: TrainConfig, state: TrainingState, world: ProcessGroup
+    run: Run, task: Task | TableTask, config: TrainConfig, state: TrainingState, world: ProcessGroup
 ) -> RunStarted:
+    if isinstance(task, TableTask):
+        shape: tuple[int, ...] = (len(task.encoder.features),)
+    else:
+        shape = (task.preprocess.channels, task.preprocess.size, task.preprocess.size)
+    numbers = isinstance(task, TableTask) and task.objective is not None
     shared = f" in each of {world.size} processes" if world.size > 1 else ""
     return RunStarted(
         run=str(run.path),
         network=task.network_name,
         data=task.train.source,
         parameters=sum(p.numel() for p in task.network.parameters()),
-        input_shape=(task.preprocess.channels, task.preprocess.size, task.preprocess.size),
+        input_shape=shape,
         train_images=len(task.train),
         validation_images=0 if task.validation is None else len(task.validation),
         resident_bytes=task.train.nbytes,
@@ -245,7 +270,8 @@ def _started(
         epochs=config.epochs,
         first_epoch=state.epochs,
         first_step=state.step,
-        objective=config.objective,
+        objective="numbers" if numbers else config.objective,
+        examples="rows" if isinstance(task, TableTask) else "images",
     )
 
 

@@ -30,7 +30,7 @@ from convnets.training.distributed.shared_gradients import (
 )
 from convnets.training.kernels import Kernels
 from convnets.training.objectives.class_loss import ClassLoss
-from convnets.training.objectives.embedding import EmbeddingObjective
+from convnets.training.objectives.objective import Objective
 from convnets.training.optimization.freezing import Freezing
 from convnets.training.optimization.memory_shortage import is_out_of_memory, shortage
 from convnets.training.optimization.optimizers import (
@@ -68,7 +68,7 @@ class Learner:
         hardware: Hardware,
         kernels: Kernels | None = None,
         say: Callable[[str], None] | None = None,
-        objective: EmbeddingObjective | None = None,
+        objective: Objective | None = None,
         world: ProcessGroup = ALONE,
         class_counts: Tensor | None = None,
     ) -> None:
@@ -138,7 +138,7 @@ class Learner:
     def accuracy(self) -> float:
         """Share of the epoch's images so far that were classified right while training; waits for the device.
 
-        Of vectors it is the share whose nearest neighbor in the batch is of their class.
+        Of vectors it is the share whose nearest neighbor in the batch is of their class, of numbers R².
         """
         return float(self._correct) / max(1, self.seen)
 
@@ -161,7 +161,7 @@ class Learner:
         if not self.guard.allows_step(sums[0], f"epoch {epoch + 1}, step {step + 1}", self.learning_rate):
             return
         self._loss_sum += sums[0]
-        self._correct += sums[1]
+        self._correct = self._correct + sums[1]  # of numbers R² is summed, which is no whole number
         self.seen += sums[2]
         self.optimizer.step()
         if self.config.max_norm is not None:

@@ -14,6 +14,7 @@ from convnets.training.interruption import Interruption
 from convnets.training.learner import Learner
 from convnets.training.recording.saver import Saver
 from convnets.training.step_reports import StepReports
+from convnets.training.tables.row_batches import RowBatches
 from convnets.training.timing import RunClock, Stopwatch
 
 __all__ = ["fit"]
@@ -21,7 +22,7 @@ __all__ = ["fit"]
 
 def fit(
     learner: Learner,
-    batches: Batches,
+    batches: Batches | RowBatches,
     validate: Callable[[nn.Module], Scored | None],
     validation_images: int,
     config: TrainConfig,

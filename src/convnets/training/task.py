@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import psutil
+import torch
 from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
@@ -76,6 +77,11 @@ class Task:
         """The catalogue's name of the network, or the name of its class."""
         known = getattr(self.network, "architecture", None)
         return type(self.network).__name__ if known is None else str(known.name)
+
+    @property
+    def class_counts(self) -> Tensor:
+        """int64 K: training images of each class."""
+        return torch.bincount(self.train.labels, minlength=len(self.train.classes))
 
     def trained(self, network: nn.Module) -> TrainedModel:
         """`network` with the task's class names and preprocess, and how it makes vectors where it learned to."""
@@ -195,7 +201,10 @@ def _unwrapped(network: nn.Module, notices: list[str]) -> nn.Module:
 
 
 def _check_options(network: nn.Module, config: TrainConfig) -> None:
-    """Refuse options that ask for modules which the network has not."""
+    """Refuse options that ask for modules which the network has not, and those for tables."""
+    if config.loss != "squared" or config.bins:
+        name = "bins" if config.bins else "loss"
+        raise ConfigError(f"{name} is {getattr(config, name)!r} on images; allowed for tables alone")
     check_auxiliary_heads(network, config)
     check_freezing(network, config)
 

@@ -1,4 +1,4 @@
-"""train() and resume(): from a network and images to a run."""
+"""train() and resume(): from a network and images, or a table, to a run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from convnets.core.environment import describe_environment
 from convnets.core.progress import Progress
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
-from convnets.errors import RunError
+from convnets.errors import ConfigError, RunError
+from convnets.tables.table_set import TableSet
 from convnets.training.config import TrainConfig
 from convnets.training.distributed.ranks import Beginning, begin_together, config_for_rank, trains_on_cuda
 from convnets.training.events import Listener
 from convnets.training.execution import execute
 from convnets.training.preparation.determinism import deterministic_algorithms
-from convnets.training.preparation.starting_weights import Start
+from convnets.training.preparation.starting_weights import Start, StartRecord
 from convnets.training.resuming.further import complete
 from convnets.training.resuming.going_on import (
     begun_from_what_is_gone,
@@ -37,6 +38,7 @@ from convnets.training.resuming.going_on import (
 from convnets.training.resuming.going_on import go_on as go_on_with
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import check_output, create_run, find_run
+from convnets.training.tables.table_task import TableTask, prepare_table, table_again
 from convnets.training.task import BatchFunction, Task, prepare
 
 __all__ = ["resume", "train"]
@@ -46,7 +48,7 @@ RUN_VERSION = 1
 
 def train(
     network: nn.Module | str | None = None,
-    data: Splits | ImageSet | str | Path | None = None,
+    data: Splits | ImageSet | TableSet | str | Path | None = None,
     config: TrainConfig | None = None,
     *,
     start: Run | Start | None = None,
@@ -63,7 +65,8 @@ def train(
     Args:
         network: a network, or its name in the catalogue; a name is built for the data's channels and classes. Without
             it the network of `start`.
-        data: Splits, an ImageSet (a validation part is split off), a data set's name, or a folder or zip. Without it
+        data: Splits, an ImageSet (a validation part is split off), a data set's name, a folder or zip, or a TableSet
+            (see `load_table`), of whose rows a share is split off to choose the best epoch by. Without it
             the run of `start` is trained further: on its images, and by its options where `config` is left out too.
         config: the options; `TrainConfig()` without.
         start: trained weights to start from: a run, a model folder, a .safetensors or .pth file, a TrainedModel, a
@@ -103,7 +106,7 @@ def train(
         with world.raise_on_all_ranks("prepared"):
             if world.first:
                 check_output(output, None if go_on else name)
-            task = prepare(
+            task = _prepared(
                 network,
                 asked.data,
                 config_for_rank(config, world),
@@ -134,7 +137,7 @@ def resume(
     run: Run | Path | str,
     *,
     network: nn.Module | None = None,
-    data: Splits | ImageSet | str | Path | None = None,
+    data: Splits | ImageSet | TableSet | str | Path | None = None,
     augment: Sequence[BatchFunction] = (),
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
@@ -157,10 +160,12 @@ def resume(
     if network is None and known["arguments"] is None:
         raise RunError(f"{run.path} was trained on a network from memory; pass it: resume(run, network=…)")
     source = images_of(run) if data is None else data
+    if isinstance(source, str | Path):
+        source = table_again(settings["data"], source) or source
     chosen = known["name"] if network is None else network
     with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
         with world.raise_on_all_ranks("prepared"):
-            task = prepare(
+            task = _prepared(
                 chosen,
                 source,
                 config_for_rank(config, world),
@@ -181,7 +186,27 @@ def _as_asked(config: TrainConfig) -> Iterator[None]:
         yield
 
 
-def _default_name(task: Task) -> str:
+def _prepared(
+    network: nn.Module | str | None,
+    data: Splits | ImageSet | TableSet | str | Path,
+    config: TrainConfig,
+    *,
+    arguments: dict[str, Any] | None,
+    augment: Sequence[BatchFunction],
+    progress: Progress | None,
+    start: Start | StartRecord | None,
+) -> Task | TableTask:
+    """The task of images or of a table: the one place where their ways to a run part."""
+    if isinstance(data, TableSet):
+        if augment or start is not None:
+            raise ConfigError("augment and start are for images alone; leave them out for a table")
+        return prepare_table(network, data, config, arguments=arguments)
+    return prepare(
+        network, data, config, arguments=arguments, augment=augment, progress=progress, start=start
+    )
+
+
+def _default_name(task: Task | TableTask) -> str:
     data = Path(task.data["name"] or task.data["source"]).stem
     plain = "".join(
         c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in f"{task.network_name}-{data}"
@@ -189,7 +214,7 @@ def _default_name(task: Task) -> str:
     return plain[:100].strip("-.") or "run"
 
 
-def _settings(task: Task, config: TrainConfig, world: ProcessGroup) -> dict[str, Any]:
+def _settings(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -> dict[str, Any]:
     known = getattr(task.network, "architecture", None)
     return {
         "format_version": RUN_VERSION,

@@ -10,6 +10,7 @@ import typer
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
 from convnets.cli.placement import Device, Precision
+from convnets.cli.serving.tables import evaluate_table, is_for_tables, refuse_image_options
 from convnets.errors import UsageError
 
 __all__ = ["evaluate"]
@@ -19,7 +20,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
     data: Annotated[
         str | None,
-        typer.Option(help="Data set's name, or a folder or zip. [default: the run's]", metavar="DATA"),
+        typer.Option(
+            help="Data set's name, a folder or zip, or a table. [default: the run's]", metavar="DATA"
+        ),
     ] = None,
     part: Annotated[
         str | None,
@@ -50,9 +53,10 @@ def evaluate(
     precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Measure a trained network on labeled images.
+    """Measure a trained network on labeled examples.
 
-    Accuracy, loss, precision and recall by class, calibration, and the most confident mistakes.
+    Of images accuracy, loss, precision and recall by class, calibration, and the most confident mistakes; of rows of
+    a table the same or RMSE, MAE, R² and log-RMSE, beside simple models.
 
     Example: convnets evaluate runs/lenet_bn-digits-1
     """
@@ -62,6 +66,11 @@ def evaluate(
         raise UsageError("--picture without --corruptions; it draws their accuracies")
     check_file(report)
     check_file(picture)
+    if is_for_tables(run):
+        given = {"views": views != 1, "corruptions": corruptions, "report": report is not None}
+        refuse_image_options(run, {**given, "mistakes": mistakes != 5})
+        evaluate_table(run, data, part, (device, precision), json=json)
+        return
     if corruptions:
         _evaluate_corrupted(run, data, part, picture, device, precision, json=json)
         return

@@ -12,6 +12,7 @@ import typer
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import progress_bar, write_json
 from convnets.cli.placement import Device, Precision
+from convnets.cli.serving.tables import is_for_tables, predict_table, refuse_image_options
 from convnets.errors import UsageError
 from convnets.serving.predictions import Prediction, to_csv_rows
 
@@ -21,7 +22,8 @@ __all__ = ["predict"]
 def predict(
     run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
     images: Annotated[
-        list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE")
+        list[Path],
+        typer.Argument(help="Pictures of any size, folders of them, or tables.", metavar="IMAGE"),
     ],
     views: Annotated[
         int,
@@ -54,12 +56,17 @@ def predict(
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Name what is on pictures.
+    """Name what is on pictures, or predict the rows of a table.
 
     Example: convnets predict runs/lenet_bn-digits-1 picture.png
     """
     if csv and json:
         raise UsageError("--csv and --json exclude each other; give one")
+    if is_for_tables(run):
+        asked = {"abstain": abstain is not None, "coverage": coverage is not None}
+        refuse_image_options(run, {"views": views != 1, "top": top != 1, **asked, "skip-errors": skip_errors})
+        predict_table(run, images, (device, precision), csv=csv, json=json)
+        return
     from convnets.core.hardware import choose_hardware
     from convnets.serving.predictor import Predictor
 

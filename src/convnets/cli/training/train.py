@@ -11,6 +11,7 @@ import typer
 from convnets.cli.output import progress_bar
 from convnets.cli.training.options import as_given, takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
+from convnets.cli.training.table_options import network_arguments, opened_table, takes_table_options
 from convnets.core.distributed.process_group import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
+@takes_table_options
 @takes_train_options
 def train(
     *,
@@ -34,7 +36,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set's name, or a folder or zip of images. [default: digits, or those of --from RUN]",
+            help="Data set's name, a folder or zip of images, or with --target a table. [default: digits, or those of "
+            "--from RUN]",
             metavar="DATA",
         ),
     ] = None,
@@ -61,6 +64,14 @@ def train(
         str | None,
         typer.Option(help="Name of the run. [default: network, data, number]", metavar="NAME"),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Argument of the network, such as widths=64,32 of mlp; again for another.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
     amp: Annotated[
         bool | None,
         typer.Option("--amp/--no-amp", help="Short for --precision bf16, and fp32.", show_default=False),
@@ -68,8 +79,9 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors.")] = False,
     options: dict[str, Any],
+    table: dict[str, str],
 ) -> None:
-    """Train a network on images.
+    """Train a network on images, or on a table.
 
     Leaves a run: a folder with the best weights, the metrics of each epoch and a report to look at.
 
@@ -82,7 +94,7 @@ def train(
             raise UsageError("--amp and --precision say the same; give one")
         options["precision"] = "bf16" if amp else "fp32"
     go_on = resume == "auto"
-    if resume is not None and not go_on and (model or recipe or config or name or options):
+    if resume is not None and not go_on and (model or recipe or config or name or options or table or set_):
         raise UsageError(
             "--resume goes on with a run as it was started; leave network and options out, or give --resume auto. "
             f"To train it further: convnets train --from {' '.join([resume, *as_given(options)])}"
@@ -95,7 +107,7 @@ def train(
             run = resume_run(resume, data=data, listeners=[listener], progress=progress)
         else:
             start = functools.partial(_start, output=output, name=name, go_on=go_on, listener=listener)
-            run = start(model, data, recipe, config, options)
+            run = start(model, data, recipe, config, options, table=table, arguments=network_arguments(set_))
     if listener.gone:
         raise RunError(
             f"standard output was closed and training ended with it; {run.path} can be used as it is"
@@ -111,6 +123,8 @@ def _start(
     config: Path | None,
     options: dict[str, Any],
     *,
+    table: dict[str, str],
+    arguments: dict[str, Any],
     output: Path,
     name: str | None,
     go_on: bool,
@@ -118,7 +132,6 @@ def _start(
 ) -> Run:
     from convnets.models.catalogue import model_entry
 
-    arguments: dict[str, Any] = {}
     base: dict[str, Any] = {}
     if recipe is not None:
         from convnets.recipes.catalogue import get_recipe
@@ -127,9 +140,9 @@ def _start(
         if model not in (None, chosen.network):
             raise UsageError(f"recipe {recipe} trains {chosen.network}, not {model}; leave the network out")
         model, data = chosen.network, chosen.data if data is None else data
-        arguments, base = dict(chosen.arguments), chosen.config.to_dict()
+        arguments, base = {**chosen.arguments, **arguments}, chosen.config.to_dict()
     own, further = options_and_arguments(config)
-    base, arguments = base | own, arguments | further
+    base, arguments = base | own, further | arguments
     start = (base | options).get("start")
     if start is not None and data is None:
         base = _options_of(str(start)) | base
@@ -142,13 +155,14 @@ def _start(
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
     from convnets.training.runs.run_folders import check_output
 
+    rows = opened_table(data, table)
     if rank_in_environment() == 0:  # the process that writes, and that will say it once for all
         check_output(output, None if go_on else name)
     from convnets.training.train import train as train_network
 
     return train_network(
         model,
-        "digits" if data is None and start is None else data,
+        rows or ("digits" if data is None and start is None else data),
         settings,
         output=output,
         name=name,

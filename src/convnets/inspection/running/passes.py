@@ -73,7 +73,7 @@ def image_shape(network: nn.Module, input_size: int | Sequence[int] | None) -> t
     """C×H×W of the image that `input_size` asks for. Raises InputError for what is no size of an image."""
     if isinstance(network, ImageClassifier) and (input_size is None or isinstance(input_size, int)):
         side = _published_size(network) if input_size is None else input_size
-        input_size = (network.in_channels, side, side)
+        input_size = (network.in_channels, *(side,) * max(network.sizes.axes))
     if input_size is None or isinstance(input_size, int):
         raise InputError(f"input size is {input_size}; allowed: C×H×W, such as (3, 224, 224)")
     shape = tuple(_whole(each) for each in input_size)
@@ -82,8 +82,13 @@ def image_shape(network: nn.Module, input_size: int | Sequence[int] | None) -> t
         raise InputError(
             f"input size is {sides or 'empty'}; allowed: C×H×W of whole numbers from 1, such as (1, 28, 28)"
         )
-    needed = "CHW" if isinstance(network, ImageClassifier) else _axes(network)
-    if needed and len(shape) != len(needed):
+    if isinstance(network, ImageClassifier):
+        needed = {2: "CHW", 1: "CL"}[max(network.sizes.axes)]
+        fits = len(shape) - 1 in network.sizes.axes  # mlp takes vectors too
+    else:
+        needed = _axes(network)
+        fits = not needed or len(shape) == len(needed)
+    if not fits:
         raise InputError(
             f"input size is {sides}; this network needs {'×'.join(needed)} of one image, without N"
         )

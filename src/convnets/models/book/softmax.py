@@ -19,7 +19,7 @@ class SoftmaxRegression(ImageClassifier):
     Paper: D. R. Cox, "The regression analysis of binary sequences", 1958, for two classes; with K classes as in
     chapter 4 of Zhang et al., "Dive into Deep Learning", 2021.
     Idea: each class has one weight per pixel; the class whose template fits best wins.
-    Input: 28×28; the linear layer fixes the size.
+    Input: 28×28; the linear layer fixes the size. Of side 1 it takes vectors N×C.
     Differs from the paper: K classes instead of two, and a loss that is minimized by gradient descent.
 
     It is the baseline that a convolutional network has to beat: to it a picture shifted by one pixel is another
@@ -27,7 +27,7 @@ class SoftmaxRegression(ImageClassifier):
     """
 
     def __init__(self, in_channels: int = 1, num_classes: int = 10, input_size: int = 28) -> None:
-        sizes = InputSizes.for_head((), input_size)
+        sizes = InputSizes.for_vectors(input_size)
         pixels = in_channels * input_size**2
         super().__init__(in_channels=in_channels, num_classes=num_classes, embedding_size=pixels, sizes=sizes)
         self.flatten = nn.Flatten()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from convnets.evaluation.comparison_table import compare_baselines
 from convnets.training.events import (
     EmbeddingEvaluated,
     EmbeddingMeasured,
@@ -21,6 +22,7 @@ from convnets.training.events import (
     RunEnded,
     RunStarted,
     StepEnded,
+    TableEvaluated,
 )
 
 __all__ = ["Terminal", "duration", "ending", "kernels_measured", "without_twin"]
@@ -42,7 +44,7 @@ class Terminal:
         self._task: TaskID | None = None
         self._epochs = 0
         self._headed = False
-        self._measure = "acc"
+        self._measure, self._examples = "acc", "images"
         self._troubles: set[str] = set()
 
     def __call__(self, event: Event) -> None:
@@ -57,7 +59,7 @@ class Terminal:
                 self._show_header()
                 self._show_bar(event)
             case StepEnded() if self._bar is not None and self._task is not None:
-                speed = f"{event.images_per_second:,.0f} images/s"
+                speed = f"{event.images_per_second:,.0f} {self._examples}/s"
                 text = f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}  {speed}"
                 self._bar.update(self._task, completed=event.step, description=text)
             case EmbeddingMeasured():
@@ -79,25 +81,31 @@ class Terminal:
                     f"MAP@R {event.map_at_r:.4f} on {event.images:,} images, each searching among the others",
                     "bold",
                 )
+            case TableEvaluated():
+                self._line(
+                    f"{event.part}, {event.rows:,} rows, beside simple models on the same rows:", "bold"
+                )
+                self._line(compare_baselines(event.network, event.figures))
             case RunEnded():
                 self._hide_bar()
                 self._end(event)
 
     def _start(self, event: RunStarted) -> None:
         self._epochs = event.epochs
-        self._measure = "acc" if event.objective == "classification" else "R@1"
-        channels, height, width = event.input_shape
+        self._measure = {"classification": "acc", "numbers": "R²"}.get(event.objective, "R@1")
+        self._examples = event.examples
         memory = (
             f"{event.resident_bytes / 1e6:,.1f} MB in memory"
             if event.resident_bytes
             else "streamed from files"
         )
         self._line(
-            f"{event.network}: {event.parameters:,} parameters, input {channels}×{height}×{width}", "bold"
+            f"{event.network}: {event.parameters:,} parameters, input {'×'.join(map(str, event.input_shape))}",
+            "bold",
         )
-        self._line(f"{event.data}: {event.train_images:,} training images ({memory})")
+        self._line(f"{event.data}: {event.train_images:,} training {event.examples} ({memory})")
         if event.validation_images:
-            self._line(f"{event.validation_images:,} validation images choose the best epoch")
+            self._line(f"{event.validation_images:,} validation {event.examples} choose the best epoch")
         self._line(f"{event.hardware} → {event.run}")
         if event.first_epoch or event.first_step:
             steps = f", step {event.first_step} of the next" if event.first_step else ""
@@ -129,7 +137,9 @@ class Terminal:
 
     def _show_header(self) -> None:
         if not self._headed:  # once, below the notes
-            self._line(_HEADER.replace("acc", self._measure), "dim")
+            header = _HEADER.replace("train acc", f"train {self._measure}".rjust(9))
+            header = header.replace("val acc", f"val {self._measure}".rjust(7))
+            self._line(header.replace("images/s", f"{self._examples}/s".rjust(8)), "dim")
         self._headed = True
 
     def _show_bar(self, event: EpochStarted) -> None:

@@ -18,6 +18,10 @@ def input_side(
     network: nn.Module | None, entry: ModelEntry | None, config: TrainConfig, uniform: tuple[int, int] | None
 ) -> int:
     """The side that was asked for or that the network fixes; the images' own where it is near; else the network's."""
+    if entry is not None and entry.axes != 2:
+        raise ConfigError(
+            f"{entry.name} takes series N×C×L and these are images; choose a network for images, such as lenet"
+        )
     fixed = getattr(network, "input_size", None)
     if fixed is not None:
         if config.size not in (None, fixed):

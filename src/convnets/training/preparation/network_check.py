@@ -45,7 +45,7 @@ def bare_network(network: nn.Module) -> nn.Module:
     return bare_network(inside)
 
 
-def materialize(network: nn.Module, shape: tuple[int, int, int]) -> None:
+def materialize(network: nn.Module, shape: tuple[int, ...]) -> None:
     """Give lazy layers their sizes by running images C×S×S through the network once; its modes stay."""
     if not any(is_lazy(tensor) for tensor in (*network.parameters(), *network.buffers())):
         return
@@ -63,7 +63,7 @@ def materialize(network: nn.Module, shape: tuple[int, int, int]) -> None:
 
 def check_network(
     network: nn.Module,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     classes: int | None,
     hardware: Hardware,
     through: Callable[[Tensor], Any] | None = None,
@@ -110,7 +110,7 @@ def _in_float32(
     error: Exception,
 ) -> CheckedNetwork:
     """The same in float32, where precision was left to us and that helps."""
-    shape = (images.shape[1], images.shape[2], images.shape[3])
+    shape = tuple(images.shape[1:])
     try:
         _check_pass(network, run, images, classes, replace(hardware, dtype=torch.float32))
     except ConvnetsError:
@@ -187,11 +187,12 @@ def _checked_answer(answer: Any, classes: int) -> Tensor:
     return logits
 
 
-def _unable(shape: tuple[int, int, int], error: Exception) -> ConvnetsError:
+def _unable(shape: tuple[int, ...], error: Exception) -> ConvnetsError:
     if (refused := without_deterministic_way(error)) is not None:
         return refused
+    axes = "C×H×W" if len(shape) == 3 else "numbers of a row"
     return ConfigError(
-        f"the network fails on images {'×'.join(map(str, shape))} (C×H×W): {_first_line(error)}; "
+        f"the network fails on images {'×'.join(map(str, shape))} ({axes}): {_first_line(error)}; "
         "allowed: a network that takes them; change it, or the images by size= and channels="
     )
 

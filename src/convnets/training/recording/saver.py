@@ -19,6 +19,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import CheckpointSaved, EpochEnded, Listener
 from convnets.training.learner import Learner
 from convnets.training.runs.run import Run
+from convnets.training.tables.table_task import TableTask
 from convnets.training.task import Task
 
 __all__ = ["Saver"]
@@ -30,7 +31,7 @@ class Saver:
     def __init__(
         self,
         run: Run,
-        task: Task,
+        task: Task | TableTask,
         learner: Learner,
         state: TrainingState,
         config: TrainConfig,

@@ -20,6 +20,7 @@ from convnets.training.listeners.choose import default_listeners
 from convnets.training.preparation.starting_weights import Start, StartRecord
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import find_begun
+from convnets.training.tables.table_task import TableTask
 from convnets.training.task import Task
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 
-def go_on(run: Run, task: Task, world: ProcessGroup) -> Beginning:
+def go_on(run: Run, task: Task | TableTask, world: ProcessGroup) -> Beginning:
     """Where `run` goes on: at its last save, with its files set back to it; nowhere where it has ended.
 
     Raises RunError where it cannot go on exactly, or another process trains it.
@@ -59,7 +60,7 @@ def go_on(run: Run, task: Task, world: ProcessGroup) -> Beginning:
     return Beginning(run, state, learner, notices)
 
 
-def told_of_start(task: Task) -> list[str]:
+def told_of_start(task: Task | TableTask) -> list[str]:
     """What is said of starting weights where a run begins; one that goes on has weights of its own."""
     return [] if task.start is None else list(task.start.notices)
 
@@ -125,7 +126,7 @@ def images_of(run: Run) -> str:
     return str(source)
 
 
-def check_images(run: Run, task: Task, *, moved: bool) -> None:
+def check_images(run: Run, task: Task | TableTask, *, moved: bool) -> None:
     """Raise RunError unless the task's images are those that the run was started on, to the bit."""
     if task.data["content_hash"] == run.settings["data"]["content_hash"]:
         return

@@ -1,0 +1,105 @@
+"""TableModel: a network with all that is needed to use it on rows of tables; it lies in the same model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convnets.checkpoints.model_config import CONFIG_FILE, read_config
+from convnets.checkpoints.model_folder import build_network, check_shapes, is_of_tables, read_model
+from convnets.errors import ModelFolderError, UsageError
+from convnets.tables.table_encoder import TableEncoder
+from convnets.tables.target import Target
+
+__all__ = ["RowTransform", "TableModel", "holds_table_model", "load_table_model"]
+
+
+@dataclass(frozen=True)
+class RowTransform:
+    """How rows become the network's input, and how its answers are read."""
+
+    encoder: TableEncoder
+    target: Target
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"examples": "table", "encoder": self.encoder.to_dict(), "target": self.target.to_dict()}
+
+
+@dataclass
+class TableModel:
+    """A network, what makes its input of rows, and what reads its answers."""
+
+    network: nn.Module
+    encoder: TableEncoder
+    target: Target
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """What was measured, with its protocol; JSON-able."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty for numbers."""
+        return self.target.classes
+
+    @property
+    def preprocess(self) -> RowTransform:
+        """What the model folder keeps of both ends."""
+        return RowTransform(self.encoder, self.target)
+
+    @property
+    def architecture(self) -> dict[str, Any] | None:
+        """`{"name": …, "arguments": {…}}` for `create_model`; None for a network from outside the catalogue."""
+        known = getattr(self.network, "architecture", None)
+        return None if known is None else {"name": known.name, "arguments": dict(known.arguments)}
+
+    def __repr__(self) -> str:
+        known = self.architecture
+        name = type(self.network).__name__ if known is None else known["name"]
+        answer = f"{len(self.classes)} classes" if self.classes else "numbers"
+        return f"TableModel({name}: {len(self.encoder.columns)} columns → {', '.join(self.target.names)}, {answer})"
+
+
+def holds_table_model(folder: Path) -> bool:
+    """Whether a model folder, which may be missing or damaged, says that it holds a network for tables."""
+    try:
+        return is_of_tables(read_config(folder))
+    except ModelFolderError:
+        return False
+
+
+def load_table_model(
+    folder: Path | str, device: torch.device | str = "cpu", network: nn.Module | None = None
+) -> TableModel:
+    """Read and verify a model folder of a network for tables; it comes back in evaluation mode on `device`.
+
+    A network from outside the catalogue is passed as `network` and filled with the weights.
+    Raises ModelFolderError when a file is missing, damaged, of a newer format, or does not fit the network.
+    """
+    folder = Path(folder)
+    config, tensors = read_model(folder)
+    if not is_of_tables(config):
+        raise ModelFolderError(f"{folder} holds a model of images; allowed here: models of tables")
+    try:
+        encoder = TableEncoder.from_dict(config["preprocess"]["encoder"])
+        target = Target.from_dict(config["preprocess"]["target"])
+        metrics = {**(config.get("metrics") or {})}
+        if network is None:
+            network = build_network(config["architecture"], tensors, folder)
+        check_shapes(network, tensors, folder)
+    except (KeyError, TypeError) as error:
+        raise ModelFolderError(
+            f"{folder / CONFIG_FILE}: lacks or mistypes {str(error)[:80]}; save the model again"
+        ) from None
+    except UsageError as error:
+        raise ModelFolderError(f"{folder / CONFIG_FILE}: {str(error)[:300]}") from None
+    answers = getattr(network, "num_classes", target.outputs)
+    if answers != target.outputs:
+        raise ModelFolderError(
+            f"{folder}: the network answers {answers} numbers, {CONFIG_FILE} needs {target.outputs}; save it again"
+        )
+    network.load_state_dict(tensors)
+    return TableModel(network.to(device).eval(), encoder, target, metrics)

@@ -1,0 +1,81 @@
+"""Evaluate on rows of a table: a network that tells classes apart, or says numbers. N rows, D numbers of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from convnets.acceleration.inference import for_inference
+from convnets.core.hardware import Hardware
+from convnets.core.thread_pace import ThreadPace
+from convnets.evaluation.evaluation import Evaluation
+from convnets.evaluation.metrics import cross_entropy
+from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
+from convnets.models.answers import logits_of
+from convnets.tables.table_set import TableSet
+from convnets.tables.target import Target
+
+__all__ = ["answer_rows", "evaluate_rows"]
+
+_AT_ONCE = 8192
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def answer_rows(network: nn.Module, features: Tensor, hardware: Hardware | None, source: str) -> Tensor:
+    """What `network` answers to rows float N×D: float32 N×K on the processor; its mode is left as found.
+
+    Raises TrainingError where an answer is not finite.
+    """
+    hardware = hardware_for(network, hardware)
+    answers: list[Tensor] = []
+    with evaluation_mode(network), ThreadPace(hardware) as pace:
+        twin = for_inference(network, hardware.dtype)
+        for piece in torch.split(features, _AT_ONCE):
+            with pace.working(), hardware.autocast():
+                answers.append(logits_of(twin(piece.to(hardware.device))).float().cpu())
+    found = torch.cat(answers).clone()  # an inference tensor could not be used in later training
+    check_finite(found, source)
+    return found
+
+
+def evaluate_rows(
+    network: nn.Module,
+    features: Tensor,
+    table: TableSet,
+    target: Target,
+    hardware: Hardware | None = None,
+    *,
+    loss: Loss = F.mse_loss,
+) -> Evaluation | NumbersEvaluation:
+    """Ask for every row of `table`, whose encoded rows are `features`, and measure the answers.
+
+    `loss` is that of numbers, on answers and standardized targets N×K.
+    """
+    started = time.perf_counter()
+    answers = answer_rows(network, features, hardware, table.source)
+    expected = torch.from_numpy(target.encode(table))
+    if target.classes:
+        log_p = answers.log_softmax(1)
+        return Evaluation(
+            probabilities=log_p.exp(),
+            labels=expected,
+            classes=target.classes,
+            loss=cross_entropy(log_p, expected),
+            seconds=time.perf_counter() - started,
+            protocol="every row once",
+            examples="rows",
+        )
+    learned = "the logarithm" if target.logarithm else "standardized numbers"
+    return NumbersEvaluation(
+        predicted=target.decode(answers.numpy()),
+        true=target.values(table),
+        names=target.names,
+        loss=float(loss(answers, expected)),
+        seconds=time.perf_counter() - started,
+        protocol=f"every row once, {learned} learned",
+    )

@@ -1,0 +1,234 @@
+"""TableTask: network, table and options brought together and checked, before anything is written or trained.
+
+A table's counterpart of `Task`, and a pure function of its inputs and the seed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from convnets.checkpoints.table_model import TableModel
+from convnets.core.hardware import Hardware, choose_hardware
+from convnets.core.seeds import derive_seed, generator_for
+from convnets.data.stratified import stratified_part
+from convnets.errors import ConfigError, DataError, UsageError
+from convnets.evaluation.evaluate_rows import evaluate_rows
+from convnets.evaluation.evaluation import Evaluation
+from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.layers.initialization.initialize import initialize
+from convnets.models.catalogue import create_model, model_entry
+from convnets.tables.load_table import open_table
+from convnets.tables.table_encoder import TableEncoder
+from convnets.tables.table_options import TableOptions
+from convnets.tables.table_set import TableSet
+from convnets.tables.target import Target
+from convnets.training.config import TrainConfig
+from convnets.training.learner import check_auxiliary_heads
+from convnets.training.objectives.numbers import LOSS_FUNCTIONS, NumbersObjective
+from convnets.training.optimization.freezing import check_freezing
+from convnets.training.preparation.network_check import bare_network, check_network, materialize
+from convnets.training.tables.row_batches import Rows
+
+__all__ = ["TableTask", "prepare_table", "split_rows", "table_again"]
+
+_NOTATION = ("encoding", "delimiter", "decimal", "thousands", "date_format")
+# what only images listen to: passed over in silence it would seem to have worked
+_OF_IMAGES = (
+    *("augment", "mixup", "cutmix", "size", "channels", "auxiliary_weight", "objective", "start", "health"),
+    *("balanced_validation", "balanced_sampling", "calibration", "normalize", "skip_corrupt"),
+)
+
+
+@dataclass(frozen=True)
+class TableTask:
+    """Everything that a run on a table trains with."""
+
+    network: nn.Module
+    encoder: TableEncoder
+    target: Target
+    train: Rows
+    validation: Rows | None
+    hardware: Hardware
+    data: dict[str, Any]
+    """What the table was, for the run's configuration: path, how it was read, content hash, classes."""
+    notices: tuple[str, ...]
+    objective: NumbersObjective | None
+    """The loss on numbers; None for classes."""
+    start: None = None
+    """Trained weights to start from, which there are none of here."""
+
+    @property
+    def network_name(self) -> str:
+        """The catalogue's name of the network, or the name of its class."""
+        known = getattr(self.network, "architecture", None)
+        return type(self.network).__name__ if known is None else str(known.name)
+
+    @property
+    def class_counts(self) -> Tensor | None:
+        """int64 K: training rows of each class; None for numbers."""
+        return (
+            torch.bincount(self.train.targets, minlength=len(self.target.classes))
+            if self.target.classes
+            else None
+        )
+
+    def trained(self, network: nn.Module) -> TableModel:
+        """`network` with what makes its input and reads its answers."""
+        return TableModel(network, self.encoder, self.target)
+
+    def evaluate(self, network: nn.Module, rows: Rows) -> Evaluation | NumbersEvaluation:
+        """Evaluate on the task's hardware, by the loss that is trained with."""
+        loss = LOSS_FUNCTIONS["squared" if self.objective is None else self.objective.loss]
+        return evaluate_rows(network, rows.features, rows.table, self.target, self.hardware, loss=loss)
+
+
+def prepare_table(
+    network: nn.Module | str | None,
+    table: TableSet,
+    config: TrainConfig,
+    *,
+    arguments: dict[str, Any] | None = None,
+) -> TableTask:
+    """Split and encode the table, and build (where it is a name) and initialize the network.
+
+    Means, medians, categories and bins are those of the training rows. Raises UsageError for what the caller got
+    wrong and DataError for a table that cannot be used.
+    """
+    _check_options(config)
+    if network is None:
+        raise UsageError("no network; give one, such as mlp")
+    train, validation = split_rows(table, config)
+    target = Target.fit(table, logarithm=config.loss == "log-rmse")
+    if not target.classes:  # the spread of the training rows; of the whole table only faults are looked for
+        target = Target.fit(train, logarithm=config.loss == "log-rmse")
+    elif config.loss != "squared":
+        raise ConfigError(
+            f"loss is {config.loss} and {target.names[0]} holds classes; allowed for numbers alone"
+        )
+    options = TableOptions.from_dict(dict((table.read_from or {}).get("options", {})))
+    encoder = TableEncoder.fit(
+        train,
+        bins=_bins(config),
+        notation={name: getattr(options, name) for name in _NOTATION},
+        seed=derive_seed(config.seed, "bins") % 2**32,
+    )
+    # float32 unless bf16 is asked for: three digits are few for numbers that are to be predicted
+    hardware = choose_hardware(
+        config.device, "fp32" if config.precision == "auto" else config.precision, config.threads
+    )
+    notices = list(table.notes)
+    width = len(encoder.features)
+    if isinstance(network, str):
+        built: nn.Module = _build(network, width, target, config, arguments or {})
+    else:
+        built = bare_network(network)
+        materialize(built, (width,))
+        checked = check_network(built, (width,), target.outputs, hardware)
+        hardware, notices = checked.hardware, [*notices, *checked.notices]
+    check_auxiliary_heads(built, config)
+    check_freezing(built, config)
+    if config.initializer is not None:
+        initialize(built, config.initializer, seed=derive_seed(config.seed, "weights"))
+    return TableTask(
+        built,
+        encoder,
+        target,
+        _rows(train, encoder, target),
+        None if validation is None else _rows(validation, encoder, target),
+        hardware,
+        _data_record(table, target),
+        tuple(notices),
+        None if target.classes else NumbersObjective(config.loss),
+    )
+
+
+def table_again(record: dict[str, Any], path: str | Path | None = None) -> TableSet | None:
+    """The table of a run's data record, read from where it lay or from `path`; None for other data."""
+    if not isinstance(record.get("table"), dict):
+        return None
+    return open_table(record["name"] if path is None else path, TableOptions.from_dict(record["table"]))
+
+
+def split_rows(table: TableSet, config: TrainConfig) -> tuple[TableSet, TableSet | None]:
+    """Training and validation rows by the options' share and seed; of classes each side has its share."""
+    if not config.validation:
+        return table, None
+    count, seed = round(config.validation * len(table)), derive_seed(config.seed, "validation")
+    if count < 1 or count >= len(table) - 1:
+        raise DataError(
+            f"{table.source}: {len(table)} rows leave {count} to choose the best epoch by; give more rows, or train "
+            "without: validation=0 (--validation 0)"
+        )
+    target = table.targets[0] if table.targets else None
+    if target is not None and target.kind == "category" and _splits_by_class(target.values, count):
+        chosen = np.array(stratified_part(target.values, count, seed % 2**32))
+    else:
+        chosen = (
+            torch.randperm(len(table), generator=generator_for(seed, "rows"))[:count].sort().values.numpy()
+        )
+    taken = np.zeros(len(table), dtype=bool)
+    taken[chosen] = True
+    return table.subset(~taken), table.subset(taken)
+
+
+def _splits_by_class(codes: np.ndarray[Any, Any], count: int) -> bool:
+    if (codes < 0).any():  # a missing target is told of later
+        return False
+    sizes = np.bincount(codes)
+    return int(sizes[sizes > 0].min()) >= 2 and min(count, len(codes) - count) >= int((sizes > 0).sum())
+
+
+def _check_options(config: TrainConfig) -> None:
+    defaults = {field.name: field.default for field in fields(config)}
+    for name in _OF_IMAGES:
+        if getattr(config, name) != defaults[name]:
+            raise ConfigError(f"{name} is {getattr(config, name)!r} on a table; allowed for images alone")
+
+
+def _bins(config: TrainConfig) -> dict[str, str]:
+    found = {}
+    for each in config.bins:
+        name, mark, rule = each.partition("=")
+        if not mark:
+            raise ConfigError(f"bins are {each!r}; allowed: COLUMN=width:8, =frequency:8 or =clusters:8")
+        found[name] = rule
+    return found
+
+
+def _build(
+    name: str, width: int, target: Target, config: TrainConfig, arguments: dict[str, Any]
+) -> nn.Module:
+    entry = model_entry(name)
+    own = {"in_channels": width, "num_classes": target.outputs, "input_size": 1}
+    refused = ConfigError(
+        f"{name} takes no rows of a table; allowed: linear, softmax, mlp, or a network of your own"
+    )
+    if entry.axes != 2 or entry.min_size > 1:
+        raise refused
+    build: Callable[..., Any] = create_model
+    network = build(name, seed=derive_seed(config.seed, "network"), **{**own, **arguments})
+    if 0 not in network.sizes.axes:
+        raise refused
+    return network  # type: ignore[no-any-return]
+
+
+def _rows(table: TableSet, encoder: TableEncoder, target: Target) -> Rows:
+    return Rows(torch.from_numpy(encoder(table)), torch.from_numpy(target.encode(table)), table)
+
+
+def _data_record(table: TableSet, target: Target) -> dict[str, Any]:
+    place = table.read_from
+    return {
+        "name": None if place is None else place["path"],
+        "source": table.source,
+        "classes": list(target.classes),
+        "content_hash": {"table": table.content_hash()},
+        **({} if place is None else {"table": place["options"]}),
+    }
