@@ -124,7 +124,7 @@ def test_several_numbers_and_a_network_of_ones_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3))
     frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(u=x @ [1.0, 2, 3], v=x @ [0.0, -1, 1])
-    config = TrainConfig(epochs=20, batch_size=16, learning_rate=0.02, weight_decay=0.0)
+    config = TrainConfig(epochs=60, batch_size=16, learning_rate=0.02, weight_decay=0.0)
     run = train(nn.Linear(3, 2), load_table(frame, ["u", "v"]), config, output=tmp_path, listeners=())
     assert run.results["validation"]["r2"] > 0.999
     model = load_table_model(run.model_folder, network=nn.Linear(3, 2))
