@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 import convnets
 from convnets.explanation.attribution.methods import METHODS
+from convnets.explanation.belief.curves import pixel_ranks
 
 WHERE = {"run": "digits-0", "part": "test", "image": 6}
 
@@ -101,6 +102,29 @@ def test_curves_are_those_of_a_loop(digits_studio: TestClient, digits_runs: Path
     picture = digits_studio.get("/api/explain/curve.png", params={**WHERE, "method": "gradient", "share": 1})
     pixels = np.asarray(Image.open(io.BytesIO(picture.content)))
     assert len(np.unique(pixels)) == 1  # all pixels are the mean color
+
+
+@pytest.mark.parametrize("method", ["occlusion", "grad-cam"])  # whose maps have many equal values
+def test_the_picture_beside_a_curve_is_the_one_that_was_judged(
+    digits_studio: TestClient, digits_runs: Path, method: str
+) -> None:
+    found = digits_studio.get("/api/explain/curves", params={**WHERE, "method": method}).json()
+    model, image = _image(digits_runs / "digits-0")
+    importance = torch.as_tensor(convnets.explain(model.network, image, method=method)[0].importance)
+    assert len(importance.unique()) < importance.numel()
+    ranks = pixel_ranks(importance[None])[0]
+    plain = digits_studio.get("/api/explain/curve.png", params={**WHERE, "method": method, "share": 0})
+    whole = np.asarray(Image.open(io.BytesIO(plain.content)))[..., 0]
+    for place in (5, 20, 40):
+        first = ranks < round(found["shares"][place] * ranks.numel())
+        with torch.no_grad():
+            probability = model.network(image.masked_fill(first, 0))[0].softmax(0)[found["target"]]
+        assert found["deletion"][place] == pytest.approx(float(probability), abs=1e-6)
+        asked = {"method": method, "share": found["shares"][place]}
+        picture = digits_studio.get("/api/explain/curve.png", params={**WHERE, **asked})
+        shown = np.asarray(Image.open(io.BytesIO(picture.content)))[..., 0]
+        mean = round(255 * model.preprocess.mean[0])
+        assert np.array_equal(shown, np.where(first.numpy(), mean, whole))
 
 
 def test_painting_is_answered_by_the_network(digits_studio: TestClient, digits_runs: Path) -> None:

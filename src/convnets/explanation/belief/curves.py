@@ -15,7 +15,7 @@ from torch import Tensor
 from convnets.errors import ConfigError, InputError
 from convnets.explanation.attribution.question import Question, scores_of_variants
 
-__all__ = ["Curves", "blurred", "deletion_and_insertion"]
+__all__ = ["Curves", "blurred", "deletion_and_insertion", "pixel_ranks"]
 
 _SPREAD, _RADIUS = 5.0, 5  # pixels, as in RISE
 
@@ -58,7 +58,7 @@ def deletion_and_insertion(
         raise ConfigError(f"step is {step}; allowed: a share of the pixels, above 0 and at most 1")
     if importance.shape != (len(images), *images.shape[2:]):
         raise InputError(f"maps are {tuple(importance.shape)}; allowed: {(len(images), *images.shape[2:])}")
-    ranks = _ranks(importance.flatten(1), seed).view(importance.shape)
+    ranks = pixel_ranks(importance, seed)
     pixels = ranks[0].numel() if len(ranks) else 1
     each = math.ceil(step * pixels)
     counts = torch.arange(0, pixels + each, each, device=images.device).clamp(max=pixels)
@@ -100,10 +100,16 @@ def blurred(images: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, across, groups=channels), across.transpose(2, 3), groups=channels)
 
 
-def _ranks(values: Tensor, seed: int) -> Tensor:
-    """N×P → the place of each pixel, 0 for the largest; equal ones are in a random order."""
+def pixel_ranks(importance: Tensor, seed: int = 0) -> Tensor:
+    """N×H×W → int64 of the same shape: the place of each pixel, 0 for the largest; equal ones are in random order.
+
+    >>> pixel_ranks(torch.tensor([[[0.1, 0.7], [0.2, 0.5]]]))
+    tensor([[[3, 0],
+             [2, 1]]])
+    """
+    values = importance.flatten(1)
     draws = torch.Generator().manual_seed(seed)
     shuffle = torch.randperm(values.shape[1], generator=draws, device="cpu").to(values.device)
     order = shuffle[values[:, shuffle].argsort(dim=1, descending=True, stable=True)]
     places = torch.arange(values.shape[1], device=values.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, places)
+    return torch.empty_like(order).scatter_(1, order, places).view(importance.shape)

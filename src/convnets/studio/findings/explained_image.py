@@ -14,7 +14,7 @@ from convnets.errors import InputError
 from convnets.explanation.attribution.attribution import Attribution
 from convnets.explanation.attribution.methods import METHODS, method_named
 from convnets.explanation.attribution.question import Question
-from convnets.explanation.belief.curves import blurred, deletion_and_insertion
+from convnets.explanation.belief.curves import blurred, deletion_and_insertion, pixel_ranks
 from convnets.explanation.belief.importance import pixel_maps
 from convnets.explanation.belief.rank_correlation import rank_correlation
 from convnets.explanation.belief.shuffling import layers_with_weights, shuffled_networks
@@ -193,11 +193,8 @@ def picture_at_share(opened: Opened, inquiry: Inquiry, share: float, *, inserted
     if not 0 <= share <= 1:
         raise InputError(f"share is {share}; allowed: 0 to 1")
     image, method = _open(opened, inquiry), method_named(inquiry.method)
-    importance = pixel_maps(_question(image), method).importance[0].flatten()
-    count = round(share * importance.numel())
-    first = torch.zeros(importance.numel(), dtype=torch.bool)
-    first[importance.argsort(descending=True, stable=True)[:count]] = True
-    mask = first.view(1, 1, *image.given.images.shape[2:])
+    ranks = pixel_ranks(pixel_maps(_question(image), method).importance)
+    mask = (ranks < round(share * ranks.numel()))[:, None]
     x = image.given.images
     shown = torch.where(mask, x, blurred(x)) if inserted else x.masked_fill(mask, 0.0)
     preprocess = opened.model.preprocess
