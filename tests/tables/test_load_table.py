@@ -22,6 +22,14 @@ HOUSES = """Id,Area,Street,Built,SalePrice
 """
 
 
+@pytest.fixture(params=["by Arrow", "row by row"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test of files holds with pyarrow and without."""
+    if request.param == "row by row":
+        monkeypatch.setattr("convnets.tables.load_table.read_by_arrow", lambda *_: None)
+    return str(request.param)
+
+
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     path = folder / "table.csv"
     path.write_text(text, encoding=encoding, newline="")
@@ -174,7 +182,7 @@ def test_csv_and_arrays_need_no_pandas(tmp_path: Path) -> None:
     path = written(tmp_path, HOUSES)
     code = f"""
 import sys
-sys.modules["pandas"] = None
+sys.modules["pandas"] = sys.modules["pyarrow"] = None
 from convnets.errors import UsageError
 from convnets.tables.load_table import load_table
 assert len(load_table({str(path)!r}, "SalePrice")) == 4

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -164,3 +166,25 @@ def test_few_different_numbers_make_fewer_bins_without_a_warning() -> None:
         for method in BINNINGS:
             found = TableEncoder.fit(table, bins={"x1": f"{method}:4"})(table)
             assert found.sum(1).tolist() == [1.0] * 5
+
+
+def test_large_tables_are_encoded_in_pieces_and_lie_in_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    mixed().to_csv(path, index=False)
+    table = load_table(path)
+    encoder = TableEncoder.fit(table)
+    whole = encoder(table)
+    for module in ("table_encoder", "arrow_csv"):
+        monkeypatch.setattr(f"convnets.tables.{module}.fits_in_memory", lambda size: False)
+    monkeypatch.setattr("convnets.tables.table_encoder._AT_ONCE", 7)
+    again = load_table(path)
+    assert isinstance(again.columns[0].whole, np.memmap)
+    assert again.content_hash() == table.content_hash()
+    rows = encoder.encode(again)
+    assert rows.shape == whole.shape
+    assert np.array_equal(rows[:].numpy(), whole)
+    places = torch.tensor([5, 199, 5, 0])
+    assert np.array_equal(rows[places].numpy(), whole[places.numpy()])
+    assert rows.nbytes < whole.nbytes

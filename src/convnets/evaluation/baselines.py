@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,37 +18,41 @@ from numpy.typing import NDArray
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.metrics import cross_entropy
 from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.tables.encoded_rows import Inputs
 from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 
 __all__ = ["evaluate_baselines", "figures_of"]
 
 _MOST_ROWS = 50_000  # that a baseline is fitted on: it takes seconds, and is to be beaten, not tuned
+_AT_ONCE = 1 << 16  # rows that a baseline is asked about together
 _Floats = NDArray[Any]
 
 
 def evaluate_baselines(
-    target: Target, rows: tuple[_Floats, TableSet], judged: tuple[_Floats, TableSet], *, seed: int = 0
+    target: Target, rows: tuple[Inputs, TableSet], judged: tuple[Inputs, TableSet], *, seed: int = 0
 ) -> dict[str, Evaluation | NumbersEvaluation]:
-    """Evaluations by name: of `judged`, by models fitted on `rows`; both are features N×D and the table they are of.
+    """Evaluations by name: of `judged`, by models fitted on `rows`; both are rows N×D and the table they are of.
 
     Of more than 50,000 rows a random sample is taken. Numbers are learned as the network learns them: standardized,
     and by their logarithm where that was asked for.
     """
-    features, learned = rows[0], target.encode(rows[1])
-    if len(features) > _MOST_ROWS:
-        chosen = np.random.default_rng(seed).choice(len(features), _MOST_ROWS, replace=False)
-        features, learned = features[chosen], learned[chosen]
+    inputs, learned = rows[0], target.encode(rows[1])
+    chosen = np.arange(len(inputs))
+    if len(inputs) > _MOST_ROWS:
+        chosen = np.random.default_rng(seed).choice(len(inputs), _MOST_ROWS, replace=False)
+    features, learned = inputs[torch.from_numpy(chosen)].flatten(1).numpy(), learned[chosen]
+    asked = [judged[0][at : at + _AT_ONCE].flatten(1).numpy() for at in range(0, len(judged[0]), _AT_ONCE)]
     found = {}
     for name, model in _models(target, seed).items():
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that steps did not suffice: it is a baseline as it is
             if target.classes:
-                answer = _probabilities(model.fit(features, learned), judged[0], len(target.classes))
+                answer = _probabilities(model.fit(features, learned), asked, len(target.classes))
             else:
                 answer = np.column_stack(
-                    [_models(target, seed)[name].fit(features, y).predict(judged[0]) for y in learned.T]
+                    [_predicted(_models(target, seed)[name].fit(features, y), asked) for y in learned.T]
                 )
         found[name] = _judged(target, answer, judged[1], time.perf_counter() - started)
     return found
@@ -71,10 +76,15 @@ def _models(target: Target, seed: int) -> dict[str, Any]:
     }
 
 
-def _probabilities(model: Any, features: _Floats, classes: int) -> _Floats:
+def _predicted(model: Any, pieces: Iterable[_Floats]) -> _Floats:
+    return np.concatenate([model.predict(piece) for piece in pieces])
+
+
+def _probabilities(model: Any, pieces: Iterable[_Floats], classes: int) -> _Floats:
     """N×K, zero for a class that the model never saw."""
-    found = np.zeros((len(features), classes))
-    found[:, model.classes_] = model.predict_proba(features)
+    answers = np.concatenate([model.predict_proba(piece) for piece in pieces])
+    found = np.zeros((len(answers), classes))
+    found[:, model.classes_] = answers
     return found
 
 

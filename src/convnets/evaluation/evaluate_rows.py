@@ -17,6 +17,7 @@ from convnets.evaluation.metrics import cross_entropy
 from convnets.evaluation.numbers import NumbersEvaluation
 from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
 from convnets.models.answers import logits_of
+from convnets.tables.encoded_rows import Inputs
 from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 
@@ -26,8 +27,8 @@ _AT_ONCE = 8192
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def answer_rows(network: nn.Module, features: Tensor, hardware: Hardware | None, source: str) -> Tensor:
-    """What `network` answers to rows float N×D: float32 N×K on the processor; its mode is left as found.
+def answer_rows(network: nn.Module, inputs: Inputs, hardware: Hardware | None, source: str) -> Tensor:
+    """What `network` answers to rows N×D: float32 N×K on the processor; its mode is left as found.
 
     Raises TrainingError where an answer is not finite.
     """
@@ -35,9 +36,10 @@ def answer_rows(network: nn.Module, features: Tensor, hardware: Hardware | None,
     answers: list[Tensor] = []
     with evaluation_mode(network), ThreadPace(hardware) as pace:
         twin = for_inference(network, hardware.dtype)
-        for piece in torch.split(features, _AT_ONCE):
+        for start in range(0, len(inputs), _AT_ONCE):
+            piece = inputs[start : start + _AT_ONCE].to(hardware.device)
             with pace.working(), hardware.autocast():
-                answers.append(logits_of(twin(piece.to(hardware.device))).float().cpu())
+                answers.append(logits_of(twin(piece)).float().cpu())
     found = torch.cat(answers).clone()  # an inference tensor could not be used in later training
     check_finite(found, source)
     return found
@@ -45,19 +47,19 @@ def answer_rows(network: nn.Module, features: Tensor, hardware: Hardware | None,
 
 def evaluate_rows(
     network: nn.Module,
-    features: Tensor,
+    inputs: Inputs,
     table: TableSet,
     target: Target,
     hardware: Hardware | None = None,
     *,
     loss: Loss = F.mse_loss,
 ) -> Evaluation | NumbersEvaluation:
-    """Ask for every row of `table`, whose encoded rows are `features`, and measure the answers.
+    """Ask for every row of `table`, whose encoded rows are `inputs`, and measure the answers.
 
     `loss` is that of numbers, on answers and standardized targets N×K.
     """
     started = time.perf_counter()
-    answers = answer_rows(network, features, hardware, table.source)
+    answers = answer_rows(network, inputs, hardware, table.source)
     expected = torch.from_numpy(target.encode(table))
     if target.classes:
         log_p = answers.log_softmax(1)

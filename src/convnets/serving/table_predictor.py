@@ -136,21 +136,18 @@ class TablePredictor:
             if part is not None:
                 raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
             chosen, table = "given rows", self._read_with_target(data)
-        model, features = self.model, self.model.encoder(table)
+        model, inputs = self.model, self.model.encoder.encode(table)
         loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
-        evaluation = evaluate_rows(
-            model.network, torch.from_numpy(features), table, model.target, self.hardware, loss=loss
-        )
+        evaluation = evaluate_rows(model.network, inputs, table, model.target, self.hardware, loss=loss)
         figures = {self.name: figures_of(evaluation)}
         if baselines and "train" in parts:
             train = parts["train"]
-            found = evaluate_baselines(model.target, (model.encoder(train), train), (features, table))
+            found = evaluate_baselines(model.target, (model.encoder.encode(train), train), (inputs, table))
             figures |= {name: figures_of(each) for name, each in found.items()}
         return JudgedTable(model, table, chosen, evaluation, figures, note)
 
     def _answers(self, table: TableSet) -> torch.Tensor:
-        features = torch.from_numpy(self.model.encoder(table))
-        return answer_rows(self.model.network, features, self.hardware, table.source)
+        return answer_rows(self.model.network, self.model.encoder.encode(table), self.hardware, table.source)
 
     def _read_with_target(self, data: Any) -> TableSet:
         if isinstance(data, TableSet):

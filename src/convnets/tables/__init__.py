@@ -6,7 +6,7 @@ Order, highest first; each imports only from below:
 
 - table_encoder
 - load_table · target
-- tables_in_memory
+- arrow_csv · tables_in_memory
 - column_encoders · column_reading · csv_file
-- table_options · table_set · values
+- encoded_rows · table_options · table_set · values
 """

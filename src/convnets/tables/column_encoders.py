@@ -18,7 +18,6 @@ from convnets.tables.table_set import Column
 
 __all__ = ["BINNINGS", "Bins", "Categories", "ColumnEncoder", "Standardized", "fit_bins", "fit_categories"]
 
-_Floats = NDArray[np.float32]
 # what a user calls them, and scikit-learn
 BINNINGS = {"width": "uniform", "frequency": "quantile", "clusters": "kmeans"}
 OTHER, MISSING = "(other)", "(missing)"
@@ -38,8 +37,14 @@ class ColumnEncoder(Protocol):
         """D names."""
         ...
 
-    def __call__(self, column: Column, out: _Floats) -> None:
-        """Write the column's D numbers into `out`, N×D of zeros."""
+    @property
+    def one_hot(self) -> bool:
+        """Whether one of the D numbers is 1 and the others 0."""
+        ...
+
+    def __call__(self, column: Column) -> NDArray[Any]:
+        """One-hot: which of the D numbers is 1, int32 N. Else the first of them, float32 N, NaN for a missing value
+        that the second one, the flag, tells of."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,11 +83,20 @@ class Standardized:
     def features(self) -> list[str]:
         return [self.name, f"{self.name}={MISSING}"] if self.flag else [self.name]
 
-    def __call__(self, column: Column, out: _Floats) -> None:
-        missing = column.missing
-        out[:, 0] = (np.where(missing, self.median, column.values) - self.mean) / self.std
-        if self.flag:
-            out[:, 1] = missing
+    @property
+    def one_hot(self) -> bool:
+        return False
+
+    @property
+    def fill(self) -> float:
+        """What stands for a missing value."""
+        return (self.median - self.mean) / self.std
+
+    def __call__(self, column: Column) -> NDArray[np.float32]:
+        found = ((column.values - self.mean) / self.std).astype(np.float32)
+        if not self.flag:
+            found[np.isnan(found)] = self.fill
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         return {"encoder": "standardized", **vars(self)}
@@ -100,12 +114,17 @@ class Categories:
     def features(self) -> list[str]:
         return [f"{self.name}={each}" for each in (*self.categories, OTHER, MISSING)]
 
-    def __call__(self, column: Column, out: _Floats) -> None:
+    @property
+    def one_hot(self) -> bool:
+        return True
+
+    def __call__(self, column: Column) -> NDArray[np.int32]:
         known = {name: place for place, name in enumerate(self.categories)}
         other = len(known)
         # of a code: where its one is; the last entry is that of code −1
-        place = np.array([known.get(name, other) for name in column.categories] + [other + 1])
-        out[np.arange(len(column)), place[column.values]] = 1
+        place = np.array([known.get(name, other) for name in column.categories] + [other + 1], np.int32)
+        found: NDArray[np.int32] = place[column.values]
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         return {"encoder": "categories", "name": self.name, "categories": list(self.categories)}
@@ -134,9 +153,13 @@ class Bins:
         names = [f"{self.name}:bin{place}" for place in range(1, len(self.edges))]
         return [*names, f"{self.name}={MISSING}"]
 
-    def __call__(self, column: Column, out: _Floats) -> None:
+    @property
+    def one_hot(self) -> bool:
+        return True
+
+    def __call__(self, column: Column) -> NDArray[np.int32]:
         bins = np.searchsorted(self.edges[1:-1], column.values, side="right")
-        out[np.arange(len(column)), np.where(column.missing, len(self.edges) - 1, bins)] = 1
+        return np.where(column.missing, len(self.edges) - 1, bins).astype(np.int32)
 
     def to_dict(self) -> dict[str, Any]:
         return {"encoder": "bins", "name": self.name, "edges": list(self.edges), "method": self.method,

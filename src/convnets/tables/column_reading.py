@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from convnets.errors import DataError
 from convnets.tables.table_set import Column
 from convnets.tables.values import MISSING, Notation, dates_of, numbers_of
 
-__all__ = ["ColumnReader", "Wider"]
+__all__ = ["ColumnReader", "Wider", "places_when_sorted"]
 
 _NARROWEST_FIRST = ("number", "date", "category")
 
@@ -92,11 +93,23 @@ class ColumnReader:
     def column(self) -> Column:
         """The whole column; categories are sorted, so that the order of the rows changes no code."""
         if self.kind != "category":
-            return Column(self.name, self.kind, np.concatenate(self._numbers))
+            return Column(self.name, self.kind, _joined(self._numbers))
         names = [name for name, code in self._known.items() if code >= 0]
-        order = sorted(range(len(names)), key=names.__getitem__)
-        place = np.empty(len(names) + 1, dtype=np.int32)
-        place[order] = np.arange(len(names), dtype=np.int32)
-        place[-1] = -1  # what is missing stays −1
-        codes = place[np.concatenate(self._codes)]
-        return Column(self.name, "category", codes, tuple(names[each] for each in order))
+        codes = places_when_sorted(names)[_joined(self._codes)]
+        return Column(self.name, "category", codes, tuple(sorted(names)))
+
+
+def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    """One array; the pieces are let go, so that no column is there twice for longer than needed."""
+    found = np.concatenate(pieces)
+    pieces.clear()
+    return found
+
+
+def places_when_sorted(names: Sequence[str]) -> NDArray[np.int32]:
+    """int32: of each code its place among the sorted names; the last entry keeps −1, what is missing, as it is."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    place = np.empty(len(names) + 1, dtype=np.int32)
+    place[order] = np.arange(len(names), dtype=np.int32)
+    place[-1] = -1
+    return place

@@ -34,6 +34,8 @@ class CsvFile:
     encoding: str
     delimiter: str
     names: tuple[str, ...]
+    header: tuple[str, ...]
+    """The names as they are written."""
 
     @classmethod
     def open(cls, path: Path, encoding: str | None = None, delimiter: str | None = None) -> CsvFile:
@@ -63,7 +65,7 @@ class CsvFile:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(f"{path} names the column {twice[0]!r} twice; give each column a name of its own")
-        return cls(path, encoding, delimiter, names)
+        return cls(path, encoding, delimiter, names, tuple(header))
 
     def pieces(self) -> Iterator[tuple[int, list[list[str]]]]:
         """The rows in pieces, each with the number of rows before it. Raises DataError for a row of another length."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convnets.errors import DataError, InputError
+from convnets.tables.arrow_csv import read_by_arrow
 from convnets.tables.column_reading import ColumnReader, Wider
 from convnets.tables.csv_file import CsvFile
 from convnets.tables.table_options import TableOptions
@@ -116,7 +117,8 @@ def _from_csv(path: Path, options: TableOptions, notes: list[str]) -> list[Colum
         notation = Notation(",", options.thousands, options.date_format)
         notes.append("numbers are written with a decimal comma")
     least: dict[str, str] = {}
-    while True:
+    columns = read_by_arrow(file, chosen, options.asked, notation)
+    while columns is None:
         readers = {
             place: ColumnReader(
                 file.names[place],
@@ -142,7 +144,8 @@ def _from_csv(path: Path, options: TableOptions, notes: list[str]) -> list[Colum
             continue
         except DataError as error:
             raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-        return [reader.column() for reader in readers.values()]
+        columns = [readers.pop(place).column() for place in chosen]
+    return columns
 
 
 def _writes_commas(file: CsvFile, chosen: Sequence[int]) -> bool:

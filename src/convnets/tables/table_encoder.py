@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from convnets.errors import ConfigError, DataError
@@ -22,11 +23,15 @@ from convnets.tables.column_encoders import (
     fit_bins,
     fit_categories,
 )
+from convnets.tables.encoded_rows import EncodedRows
 from convnets.tables.load_table import open_table
+from convnets.tables.room import fits_in_memory, room_for
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import TableSet
 
 __all__ = ["TableEncoder"]
+
+_AT_ONCE = 1 << 16  # rows: their values stay in the cache
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,36 @@ class TableEncoder:
         return [name for column in self.columns for name in column.features]
 
     def __call__(self, table: TableSet) -> NDArray[np.float32]:
-        """float32 N×D. Columns are found by name, in any order; others are passed over.
+        """float32 N×D, all at once. Raises what `encode` raises."""
+        found: NDArray[np.float32] = self.encode(table)[:].numpy()
+        return found
+
+    def encode(self, table: TableSet) -> EncodedRows:
+        """The rows, any of which can be asked for as float32 n×D.
+
+        Columns are found by name, in any order; others are passed over.
 
         Raises DataError where a column is missing or of another kind.
         """
+        self._check(table)
+        rows = self._room(len(table))
+        for start in range(0, len(table), _AT_ONCE):
+            piece = (
+                table if len(table) <= _AT_ONCE else table.subset(range(len(table))[start : start + _AT_ONCE])
+            )
+            place = number = one = 0
+            for encoder in self.columns:
+                found = torch.from_numpy(encoder(piece.column(encoder.name)))
+                if encoder.one_hot:
+                    rows.ones[start : start + len(piece), one] = found + place
+                    one += 1
+                else:
+                    rows.numbers[start : start + len(piece), number] = found
+                    number += 1
+                place += len(encoder.features)
+        return rows
+
+    def _check(self, table: TableSet) -> None:
         names = set(table.names)
         missing = [column.name for column in self.columns if column.name not in names]
         if missing:
@@ -94,7 +125,6 @@ class TableEncoder:
             raise DataError(
                 f"{table.source} lacks the column {shown}{more} that the model was trained on; names are matched"
             )
-        found, place = np.zeros((len(table), len(self.features)), dtype=np.float32), 0
         for encoder in self.columns:
             column = table.column(encoder.name)
             if column.kind != encoder.kind:
@@ -102,10 +132,27 @@ class TableEncoder:
                     f"{table.source}: column {column.name!r} holds a {column.kind} where the model was trained on a "
                     f"{encoder.kind}; correct its cells"
                 )
-            end = place + len(encoder.features)
-            encoder(column, found[:, place:end])
-            place = end
-        return found
+
+    def _room(self, rows: int) -> EncodedRows:
+        """What `encode` fills, with what is the same for all rows."""
+        places, flags, fills, place = [], [], [], 0
+        for encoder in self.columns:
+            if isinstance(encoder, Standardized):
+                places.append(place)
+                flags.append(place + 1 if encoder.flag else 0)
+                fills.append(encoder.fill)
+            place += len(encoder.features)
+        others = len(self.columns) - len(places)
+        narrow = np.int16 if place <= 2**15 else np.int32
+        in_memory = fits_in_memory(rows * (4 * len(places) + narrow().nbytes * others))
+        return EncodedRows(
+            torch.from_numpy(room_for((rows, len(places)), np.float32, in_memory=in_memory)),
+            torch.from_numpy(room_for((rows, others), narrow, in_memory=in_memory)),
+            torch.tensor(places, dtype=torch.int64),
+            torch.tensor(flags, dtype=torch.int64),
+            torch.tensor(fills, dtype=torch.float32),
+            place,
+        )
 
     def read(self, data: str | Path | Any, target: tuple[str, ...] = (), **kinds: Any) -> TableSet:
         """A further table as the first one was read: the same columns, of the same kinds."""

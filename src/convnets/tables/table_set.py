@@ -28,23 +28,27 @@ class Column:
     name: str
     kind: str
     """number, category or date."""
-    values: NDArray[Any]
-    """Numbers float64 N, NaN where missing; dates so too, in days since 1970; categories int32 N, −1 where missing."""
+    whole: NDArray[Any]
+    """What was read; of all rows, also where only some are meant."""
     categories: tuple[str, ...] = ()
     """Of a category: the names, sorted; the value is the place."""
+    rows: NDArray[np.int64] | None = None
+    """Places of the rows that are meant; None for all. Columns of a subset share them, and copy no values."""
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.whole if self.rows is None else self.rows)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """Numbers float64 N, NaN where missing; dates too, in days since 1970; categories int32 N, −1 where missing."""
+        found: NDArray[Any] = self.whole if self.rows is None else self.whole[self.rows]
+        return found
 
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Where there is no value."""
         found: NDArray[np.bool_] = self.values < 0 if self.kind == "category" else np.isnan(self.values)
         return found
-
-    def subset(self, rows: NDArray[Any]) -> Column:
-        """The values of `rows`, places or a mask."""
-        return replace(self, values=self.values[rows])
 
     def texts(self) -> list[str | None]:
         """The values as text; None where missing."""
@@ -58,7 +62,8 @@ class Column:
             shown = ", ".join(name if len(name) <= 12 else name[:11] + "…" for name in self.categories[:3])
             more = f", … {len(self.categories):,} in all" if len(self.categories) > 3 else ""
             return shown + more
-        known = self.values[~self.missing]
+        values = self.values
+        known = values[~np.isnan(values)]
         if not len(known):
             return "no values"
         if self.kind == "date":
@@ -115,10 +120,12 @@ class TableSet:
         """The rows at these places, in that order, or those of a mask."""
         chosen = np.asarray(rows)
         chosen = chosen if chosen.dtype == bool else chosen.astype(np.int64)
+        before = self.columns[0].rows
+        places = np.arange(len(self))[chosen] if before is None else before[chosen]
         return replace(
             self,
-            columns=tuple(column.subset(chosen) for column in self.columns),
-            targets=tuple(column.subset(chosen) for column in self.targets),
+            columns=tuple(replace(column, rows=places) for column in self.columns),
+            targets=tuple(replace(column, rows=places) for column in self.targets),
             read_from=None,
         )
 

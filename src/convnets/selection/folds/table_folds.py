@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from convnets.checkpoints.table_model import load_table_model
@@ -156,9 +155,9 @@ def _split(table: TableSet, folds: int, repeats: int, seed: int) -> list[tuple[A
 
 def _judge(found: TableFolds, run: Run, training: TableSet, judged: TableSet) -> None:
     model = load_table_model(run.model_folder)
-    features = model.encoder(judged)
-    own = evaluate_rows(model.network, torch.from_numpy(features), judged, model.target)
-    others = evaluate_baselines(model.target, (model.encoder(training), training), (features, judged))
+    inputs = model.encoder.encode(judged)
+    own = evaluate_rows(model.network, inputs, judged, model.target)
+    others = evaluate_baselines(model.target, (model.encoder.encode(training), training), (inputs, judged))
     for name, evaluation in {found.network: own, **others}.items():
         for measure, value in figures_of(evaluation).items():
             if value is not None:

@@ -71,8 +71,8 @@ def _judge(
         if reason != INTERRUPTED:
             found = evaluate_baselines(
                 task.target,
-                (task.train.features.numpy(), task.train.table),
-                (task.validation.features.numpy(), task.validation.table),
+                (task.train.inputs, task.train.table),
+                (task.validation.inputs, task.validation.table),
             )
             figures |= {name: figures_of(each) for name, each in found.items()}
         protocol = "rows that chose the best epoch; baselines fitted on the training rows"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convnets.core.seeds import generator_for
 from convnets.data.batches import Batch, check_share
+from convnets.tables.encoded_rows import Inputs
 from convnets.tables.table_set import TableSet
 
 __all__ = ["RowBatches", "Rows"]
@@ -19,14 +20,14 @@ __all__ = ["RowBatches", "Rows"]
 class Rows:
     """Encoded rows, what is to be said of them, and the table that they are of."""
 
-    features: Tensor
-    """float32 N×D."""
+    inputs: Inputs
+    """float32 N×D, of which a batch is made when it is asked for."""
     targets: Tensor
     """int64 N of classes, or float32 N×K of standardized numbers."""
     table: TableSet
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.inputs)
 
     @property
     def source(self) -> str:
@@ -36,7 +37,7 @@ class Rows:
     @property
     def nbytes(self) -> int:
         """Bytes of the encoded rows."""
-        return self.features.nbytes
+        return self.inputs.nbytes
 
 
 class RowBatches:
@@ -58,20 +59,20 @@ class RowBatches:
         self.rank, self.ranks = share
         check_share(batch_size, len(rows), self.ranks)
         self.batch_size, self.seed = batch_size, seed
-        self._features, self._targets = rows.features.to(device), rows.targets.to(device)
+        self._inputs, self._targets = rows.inputs.to(device), rows.targets.to(device)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        full, rest = divmod(len(self._features), self.batch_size)
+        full, rest = divmod(len(self._inputs), self.batch_size)
         return max(1, full + (rest >= 2 * self.ranks))
 
     def epoch(self, number: int = 0, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from step `start` on."""
-        order = torch.randperm(len(self._features), generator=generator_for(self.seed, "order", number))
+        order = torch.randperm(len(self._inputs), generator=generator_for(self.seed, "order", number))
         for step in range(start, len(self)):
             first = step * self.batch_size
             end = len(order) if step == len(self) - 1 else first + self.batch_size
             indices = order[first + self.rank : end : self.ranks]
-            here = indices.to(self._features.device)
+            here = indices.to(self._targets.device)
             whole = end - first if self.ranks > 1 else None
-            yield Batch(self._features[here], self._targets[here], indices, whole)
+            yield Batch(self._inputs[here], self._targets[here], indices, whole)

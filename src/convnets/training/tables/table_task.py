@@ -86,7 +86,7 @@ class TableTask:
     def evaluate(self, network: nn.Module, rows: Rows) -> Evaluation | NumbersEvaluation:
         """Evaluate on the task's hardware, by the loss that is trained with."""
         loss = LOSS_FUNCTIONS["squared" if self.objective is None else self.objective.loss]
-        return evaluate_rows(network, rows.features, rows.table, self.target, self.hardware, loss=loss)
+        return evaluate_rows(network, rows.inputs, rows.table, self.target, self.hardware, loss=loss)
 
 
 def prepare_table(
@@ -220,7 +220,7 @@ def _build(
 
 
 def _rows(table: TableSet, encoder: TableEncoder, target: Target) -> Rows:
-    return Rows(torch.from_numpy(encoder(table)), torch.from_numpy(target.encode(table)), table)
+    return Rows(encoder.encode(table), torch.from_numpy(target.encode(table)), table)
 
 
 def _data_record(table: TableSet, target: Target) -> dict[str, Any]:
