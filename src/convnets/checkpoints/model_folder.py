@@ -29,6 +29,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 from convnets.models.ensemble import ENSEMBLE, create_ensemble
+from convnets.series.examples import KINDS
 
 __all__ = [
     "CONFIG_FILE",
@@ -45,6 +46,7 @@ __all__ = [
 
 _MISMATCHES_SHOWN = 3
 _READ_ATTEMPTS = 3
+_PLURALS = {"table": "tables", "series": "series"}
 
 
 @dataclass
@@ -155,8 +157,9 @@ def load_model(
     folder = Path(folder)
     config, tensors = read_model(folder)
     if is_of_tables(config):
+        kind = _PLURALS[config["preprocess"]["examples"]]
         raise ModelFolderError(
-            f"{folder} holds a model of tables; allowed here: models of images; use it with convnets evaluate and "
+            f"{folder} holds a model of {kind}; allowed here: models of images; use it with convnets evaluate and "
             "predict, or load_table_model"
         )
     try:
@@ -179,9 +182,9 @@ def load_model(
 
 
 def is_of_tables(config: Mapping[str, Any]) -> bool:
-    """Whether a model folder's configuration is that of a network for rows of tables."""
+    """Whether a model folder's configuration is that of a network for rows of tables, or for series."""
     preprocess = config.get("preprocess")
-    return isinstance(preprocess, dict) and preprocess.get("examples") == "table"
+    return isinstance(preprocess, dict) and preprocess.get("examples") in KINDS
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

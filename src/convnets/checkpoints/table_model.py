@@ -1,4 +1,4 @@
-"""TableModel: a network with all that is needed to use it on rows of tables; it lies in the same model folder."""
+"""TableModel: a network with all that is needed to use it on rows of tables or on series, in the same model folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from convnets.checkpoints.model_config import CONFIG_FILE, read_config
 from convnets.checkpoints.model_folder import build_network, check_shapes, is_of_tables, read_model
 from convnets.errors import ModelFolderError, UsageError
-from convnets.tables.table_encoder import TableEncoder
+from convnets.series.examples import ExampleEncoder, encoder_from_dict, kind_of
 from convnets.tables.target import Target
 
 __all__ = ["RowTransform", "TableModel", "holds_table_model", "load_table_model"]
@@ -22,12 +22,16 @@ __all__ = ["RowTransform", "TableModel", "holds_table_model", "load_table_model"
 class RowTransform:
     """How rows become the network's input, and how its answers are read."""
 
-    encoder: TableEncoder
+    encoder: ExampleEncoder
     target: Target
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"examples": "table", "encoder": self.encoder.to_dict(), "target": self.target.to_dict()}
+        return {
+            "examples": kind_of(self.encoder),
+            "encoder": self.encoder.to_dict(),
+            "target": self.target.to_dict(),
+        }
 
 
 @dataclass
@@ -35,7 +39,7 @@ class TableModel:
     """A network, what makes its input of rows, and what reads its answers."""
 
     network: nn.Module
-    encoder: TableEncoder
+    encoder: ExampleEncoder
     target: Target
     metrics: dict[str, Any] = field(default_factory=dict)
     """What was measured, with its protocol; JSON-able."""
@@ -60,7 +64,7 @@ class TableModel:
         known = self.architecture
         name = type(self.network).__name__ if known is None else known["name"]
         answer = f"{len(self.classes)} classes" if self.classes else "numbers"
-        return f"TableModel({name}: {len(self.encoder.columns)} columns → {', '.join(self.target.names)}, {answer})"
+        return f"TableModel({name}: {self.encoder.about} → {', '.join(self.target.names)[:80]}, {answer})"
 
 
 def holds_table_model(folder: Path) -> bool:
@@ -82,9 +86,9 @@ def load_table_model(
     folder = Path(folder)
     config, tensors = read_model(folder)
     if not is_of_tables(config):
-        raise ModelFolderError(f"{folder} holds a model of images; allowed here: models of tables")
+        raise ModelFolderError(f"{folder} holds a model of images; allowed here: models of tables and series")
     try:
-        encoder = TableEncoder.from_dict(config["preprocess"]["encoder"])
+        encoder = encoder_from_dict(config["preprocess"]["examples"], config["preprocess"]["encoder"])
         target = Target.from_dict(config["preprocess"]["target"])
         metrics = {**(config.get("metrics") or {})}
         if network is None:

@@ -31,6 +31,9 @@ PANELS: dict[str, tuple[str, ...]] = {
         *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
         *("encoding", "delimiter", "decimal", "thousands", "date_format"),
     ),
+    "Rare: series in place of images": (
+        *("series", "window", "horizon", "stride", "gap", "period", "by", "rate", "length"),
+    ),
     "Rare: data": (
         "mixup",
         "cutmix",

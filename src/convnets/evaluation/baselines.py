@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.metrics import cross_entropy
 from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.series.examples import ExampleSet
+from convnets.series.series_set import SeriesSet
 from convnets.tables.encoded_rows import Inputs
-from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 
 __all__ = ["evaluate_baselines", "figures_of"]
@@ -30,7 +31,7 @@ _Floats = NDArray[Any]
 
 
 def evaluate_baselines(
-    target: Target, rows: tuple[Inputs, TableSet], judged: tuple[Inputs, TableSet], *, seed: int = 0
+    target: Target, rows: tuple[Inputs, ExampleSet], judged: tuple[Inputs, ExampleSet], *, seed: int = 0
 ) -> dict[str, Evaluation | NumbersEvaluation]:
     """Evaluations by name: of `judged`, by models fitted on `rows`; both are rows N×D and the table they are of.
 
@@ -55,6 +56,12 @@ def evaluate_baselines(
                     [_predicted(_models(target, seed)[name].fit(features, y), asked) for y in learned.T]
                 )
         found[name] = _judged(target, answer, judged[1], time.perf_counter() - started)
+    series = judged[1]
+    if isinstance(series, SeriesSet) and series.horizon:
+        started = time.perf_counter()
+        name = "last value" if series.period == 1 else f"value {series.period} steps before"
+        answer = target.standardized(series.naive_forecast())
+        found[name] = _judged(target, answer, series, time.perf_counter() - started)
     return found
 
 
@@ -89,14 +96,14 @@ def _probabilities(model: Any, pieces: Iterable[_Floats], classes: int) -> _Floa
 
 
 def _judged(
-    target: Target, answer: _Floats, table: TableSet, seconds: float
+    target: Target, answer: _Floats, table: ExampleSet, seconds: float
 ) -> Evaluation | NumbersEvaluation:
-    protocol = "scikit-learn, fitted on the training rows"
+    protocol = f"scikit-learn, fitted on the training {table.nouns}"
     if target.classes:
         probabilities = torch.from_numpy(answer).float()
         labels = torch.from_numpy(target.labels(table))
         loss = cross_entropy(probabilities.clamp(min=1e-12).log(), labels)
-        return Evaluation(probabilities, labels, target.classes, loss, seconds, protocol, "rows")
+        return Evaluation(probabilities, labels, target.classes, loss, seconds, protocol, table.nouns)
     loss = float(((answer - target.encode(table)) ** 2).mean())
     return NumbersEvaluation(
         target.decode(answer), target.values(table), target.names, loss, seconds, protocol

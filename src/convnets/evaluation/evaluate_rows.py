@@ -17,8 +17,8 @@ from convnets.evaluation.metrics import cross_entropy
 from convnets.evaluation.numbers import NumbersEvaluation
 from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_for
 from convnets.models.answers import logits_of
+from convnets.series.examples import ExampleSet
 from convnets.tables.encoded_rows import Inputs
-from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 
 __all__ = ["answer_rows", "evaluate_rows"]
@@ -48,7 +48,7 @@ def answer_rows(network: nn.Module, inputs: Inputs, hardware: Hardware | None, s
 def evaluate_rows(
     network: nn.Module,
     inputs: Inputs,
-    table: TableSet,
+    table: ExampleSet,
     target: Target,
     hardware: Hardware | None = None,
     *,
@@ -60,7 +60,7 @@ def evaluate_rows(
     """
     started = time.perf_counter()
     answers = answer_rows(network, inputs, hardware, table.source)
-    expected = torch.from_numpy(target.encode(table))
+    expected, noun = torch.from_numpy(target.encode(table)), table.noun
     if target.classes:
         log_p = answers.log_softmax(1)
         return Evaluation(
@@ -69,8 +69,8 @@ def evaluate_rows(
             classes=target.classes,
             loss=cross_entropy(log_p, expected),
             seconds=time.perf_counter() - started,
-            protocol="every row once",
-            examples="rows",
+            protocol=f"every {noun} once",
+            examples=table.nouns,
         )
     learned = "the logarithm" if target.logarithm else "standardized numbers"
     return NumbersEvaluation(
@@ -79,5 +79,6 @@ def evaluate_rows(
         names=target.names,
         loss=float(loss(answers, expected)),
         seconds=time.perf_counter() - started,
-        protocol=f"every row once, {learned} learned",
+        protocol=f"every {noun} once, {learned} learned",
+        examples=table.nouns,
     )

@@ -62,6 +62,8 @@ class NumbersEvaluation:
     """Mean training loss, on standardized numbers."""
     seconds: float
     protocol: str
+    examples: str = "rows"
+    """What was evaluated, for people."""
 
     @property
     def rows(self) -> int:
@@ -97,7 +99,7 @@ class NumbersEvaluation:
     def __str__(self) -> str:
         rows = [(name, *(_shown(value) for value in each.values())) for name, each in self.measures.items()]
         table = aligned(("number", "RMSE", "MAE", "R²", "log-RMSE"), rows, right=(1, 2, 3, 4))
-        return f"{self.rows:,} rows · {self.protocol}\n{table}"
+        return f"{self.rows:,} {self.examples} · {self.protocol}\n{table}"
 
     __repr__ = __str__
 

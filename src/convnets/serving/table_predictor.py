@@ -17,7 +17,7 @@ from convnets.evaluation.comparison_table import compare_baselines
 from convnets.evaluation.evaluate_rows import answer_rows, evaluate_rows
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.numbers import NumbersEvaluation
-from convnets.tables.table_set import TableSet
+from convnets.series.examples import ExampleSet, encoded, kind_of
 from convnets.training.objectives.numbers import LOSS_FUNCTIONS
 from convnets.training.resuming.further import run_at
 from convnets.training.tables.table_task import split_rows, table_again
@@ -55,7 +55,7 @@ class JudgedTable:
     """A trained model, the rows it was judged on, and how it did beside simple models."""
 
     model: TableModel
-    table: TableSet
+    table: ExampleSet
     part: str
     evaluation: Evaluation | NumbersEvaluation
     figures: dict[str, dict[str, float | None]]
@@ -104,7 +104,7 @@ class TablePredictor:
         Columns are found by name, in any order; further ones are passed over. Raises DataError where one is missing
         or a cell is not what it was in training.
         """
-        table = data if isinstance(data, TableSet) else self.model.encoder.read(data)
+        table = data if isinstance(data, ExampleSet) else self.model.encoder.read(data)
         answers = self._answers(table)
         if self.model.classes:
             best = answers.softmax(1).max(1)
@@ -136,27 +136,29 @@ class TablePredictor:
             if part is not None:
                 raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
             chosen, table = "given rows", self._read_with_target(data)
-        model, inputs = self.model, self.model.encoder.encode(table)
+        model, inputs = self.model, encoded(table, self.model.encoder)
         loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
         evaluation = evaluate_rows(model.network, inputs, table, model.target, self.hardware, loss=loss)
         figures = {self.name: figures_of(evaluation)}
         if baselines and "train" in parts:
             train = parts["train"]
-            found = evaluate_baselines(model.target, (model.encoder.encode(train), train), (inputs, table))
+            found = evaluate_baselines(model.target, (encoded(train, model.encoder), train), (inputs, table))
             figures |= {name: figures_of(each) for name, each in found.items()}
         return JudgedTable(model, table, chosen, evaluation, figures, note)
 
-    def _answers(self, table: TableSet) -> torch.Tensor:
-        return answer_rows(self.model.network, self.model.encoder.encode(table), self.hardware, table.source)
+    def _answers(self, table: ExampleSet) -> torch.Tensor:
+        return answer_rows(
+            self.model.network, encoded(table, self.model.encoder), self.hardware, table.source
+        )
 
-    def _read_with_target(self, data: Any) -> TableSet:
-        if isinstance(data, TableSet):
+    def _read_with_target(self, data: Any) -> ExampleSet:
+        if isinstance(data, ExampleSet):
             return data
         target = self.model.target
         kinds = {"categorical" if target.classes else "numeric": target.names}
         return self.model.encoder.read(data, target.names, **kinds)
 
-    def _own_parts(self, *, needed: bool) -> tuple[dict[str, TableSet], str]:
+    def _own_parts(self, *, needed: bool) -> tuple[dict[str, ExampleSet], str]:
         """The run's rows by part; none and why where they are gone, unless they are needed."""
         try:
             if self.run is None:
@@ -166,7 +168,7 @@ class TablePredictor:
                 raise DataError(f"{self.run.path} was trained on a table from memory")
             table = table_again(record)
             assert table is not None
-            if {"table": table.content_hash()} != record["content_hash"]:
+            if {kind_of(table): table.content_hash()} != record["content_hash"]:
                 raise DataError(f"{record['name']} has changed since {self.run.path} was trained on it")
         except DataError as error:
             if needed:

@@ -7,6 +7,7 @@ made at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -71,5 +72,14 @@ class EncodedRows:
         return EncodedRows(numbers, ones, places, flags, fills, self.width)
 
 
-Inputs = Tensor | EncodedRows
-"""What a network takes, row by row: indexed by places or a slice."""
+class Inputs(Protocol):
+    """What a network takes, example by example: a tensor, or what makes batches when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Tensor: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def to(self, device: torch.device | str) -> Self: ...

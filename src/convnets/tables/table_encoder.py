@@ -86,6 +86,16 @@ class TableEncoder:
         """Names of the D numbers."""
         return [name for column in self.columns for name in column.features]
 
+    @property
+    def shape(self) -> tuple[int]:
+        """Of one input: D."""
+        return (len(self.features),)
+
+    @property
+    def about(self) -> str:
+        """What goes in, in a few words."""
+        return f"{len(self.columns)} columns, {len(self.features)} numbers"
+
     def __call__(self, table: TableSet) -> NDArray[np.float32]:
         """float32 N×D, all at once. Raises what `encode` raises."""
         found: NDArray[np.float32] = self.encode(table)[:].numpy()

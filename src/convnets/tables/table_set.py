@@ -105,6 +105,16 @@ class TableSet:
         return len(self.columns[0])
 
     @property
+    def noun(self) -> str:
+        """What an example is called."""
+        return "row"
+
+    @property
+    def nouns(self) -> str:
+        """What several are called."""
+        return "rows"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns to predict from."""
         return tuple(column.name for column in self.columns)

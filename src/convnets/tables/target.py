@@ -8,17 +8,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnets.errors import ConfigError, DataError
-from convnets.tables.table_set import Column, TableSet
+from convnets.tables.table_set import Column
 
 __all__ = ["Target"]
 
 _MOST_CLASSES_OF_NUMBERS = 20
+
+
+class Targeted(Protocol):
+    """Examples with their targets, such as a TableSet."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def targets(self) -> tuple[Column, ...]: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def column(self, name: str) -> Column: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Target:
     logarithm: bool = False
 
     @classmethod
-    def fit(cls, table: TableSet, *, logarithm: bool = False) -> Target:
+    def fit(cls, table: Targeted, *, logarithm: bool = False) -> Target:
         """Classes of a category; mean and spread of numbers, which are those of the rows of `table` alone.
 
         Raises DataError where a target is missing, constant, or has no logarithm.
@@ -65,7 +80,7 @@ class Target:
         return cls(names, (), tuple(values.mean(0).tolist()), tuple(values.std(0).tolist()), logarithm)
 
     @classmethod
-    def _of_classes(cls, table: TableSet) -> Target:
+    def _of_classes(cls, table: Targeted) -> Target:
         if len(table.targets) > 1:
             names = ", ".join(column.name for column in table.targets)
             raise DataError(
@@ -79,11 +94,11 @@ class Target:
         """K: what the network answers for each row."""
         return len(self.classes) or len(self.names)
 
-    def values(self, table: TableSet) -> NDArray[np.float64]:
+    def values(self, table: Targeted) -> NDArray[np.float64]:
         """float64 N×K in the numbers' own unit."""
         return np.stack([self._column(table, name).values for name in self.names], axis=1)
 
-    def labels(self, table: TableSet) -> NDArray[np.int64]:
+    def labels(self, table: Targeted) -> NDArray[np.int64]:
         """int64 N: places of the classes. Raises DataError for a class that was not there in training."""
         column = self._column(table, self.names[0])
         if column.kind != "category":
@@ -99,23 +114,27 @@ class Target:
         found: NDArray[np.int64] = codes[column.values]
         return found
 
-    def _column(self, table: TableSet, name: str) -> Column:
+    def _column(self, table: Targeted, name: str) -> Column:
         column = table.column(name)
         _check_known(column, table.source)
         return column
 
-    def encode(self, table: TableSet) -> NDArray[Any]:
+    def encode(self, table: Targeted) -> NDArray[Any]:
         """What is learned: int64 N of classes, float32 N×K of standardized numbers."""
         if self.classes:
             return self.labels(table)
         values = self.values(table)
-        if self.logarithm:
-            if (values <= 0).any():
-                raise DataError(
-                    f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as log-rmse asks"
-                )
-            values = np.log(values)
-        return ((values - self.mean) / self.std).astype(np.float32)
+        if self.logarithm and (values <= 0).any():
+            raise DataError(
+                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as log-rmse asks"
+            )
+        return self.standardized(values).astype(np.float32)
+
+    def standardized(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Numbers in their own unit N×K → as they are learned; the inverse of `decode`."""
+        known = np.log(np.maximum(values, np.finfo(np.float64).tiny)) if self.logarithm else values
+        found: NDArray[np.float64] = (known - self.mean) / self.std
+        return found
 
     def decode(self, answers: NDArray[Any]) -> NDArray[np.float64]:
         """The network's answers N×K, standardized → numbers in their own unit, float64 N×K."""

@@ -251,6 +251,8 @@ class TableEvaluated(Event):
     network: str
     figures: dict[str, dict[str, float | None]]
     """By the model's name, the network's first: accuracy and loss, or rmse, mae, r2 and log_rmse."""
+    examples: str = "rows"
+    """What was evaluated, for people; of series `series` or `windows`."""
 
 
 @dataclass(frozen=True)

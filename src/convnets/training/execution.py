@@ -252,7 +252,7 @@ def _started(
     run: Run, task: Task | TableTask, config: TrainConfig, state: TrainingState, world: ProcessGroup
 ) -> RunStarted:
     if isinstance(task, TableTask):
-        shape: tuple[int, ...] = (len(task.encoder.features),)
+        shape: tuple[int, ...] = task.encoder.shape
     else:
         shape = (task.preprocess.channels, task.preprocess.size, task.preprocess.size)
     numbers = isinstance(task, TableTask) and task.objective is not None
@@ -271,7 +271,7 @@ def _started(
         first_epoch=state.epochs,
         first_step=state.step,
         objective="numbers" if numbers else config.objective,
-        examples="rows" if isinstance(task, TableTask) else "images",
+        examples=task.train.table.nouns if isinstance(task, TableTask) else "images",
     )
 
 

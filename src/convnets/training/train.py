@@ -19,7 +19,7 @@ from convnets.core.progress import Progress
 from convnets.data.batches import check_share
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import ConfigError, RunError
-from convnets.tables.table_set import TableSet
+from convnets.series.examples import ExampleSet
 from convnets.training.config import TrainConfig
 from convnets.training.distributed.ranks import Beginning, begin_together, config_for_rank, trains_on_cuda
 from convnets.training.events import Listener
@@ -48,7 +48,7 @@ RUN_VERSION = 1
 
 def train(
     network: nn.Module | str | None = None,
-    data: Splits | ImageSet | TableSet | str | Path | None = None,
+    data: Splits | ImageSet | ExampleSet | str | Path | None = None,
     config: TrainConfig | None = None,
     *,
     start: Run | Start | None = None,
@@ -65,7 +65,7 @@ def train(
     Args:
         network: a network, or its name in the catalogue; a name is built for the data's channels and classes. Without
             it the network of `start`.
-        data: Splits, an ImageSet (a validation part is split off), a data set's name, a folder or zip, or a TableSet
+        data: Splits, an ImageSet (a validation part is split off), a data set's name, a folder or zip, or a ExampleSet
             (see `load_table`), of whose rows a share is split off to choose the best epoch by. Without it
             the run of `start` is trained further: on its images, and by its options where `config` is left out too.
         config: the options; `TrainConfig()` without.
@@ -137,7 +137,7 @@ def resume(
     run: Run | Path | str,
     *,
     network: nn.Module | None = None,
-    data: Splits | ImageSet | TableSet | str | Path | None = None,
+    data: Splits | ImageSet | ExampleSet | str | Path | None = None,
     augment: Sequence[BatchFunction] = (),
     listeners: Sequence[Listener] | None = None,
     progress: Progress | None = None,
@@ -188,7 +188,7 @@ def _as_asked(config: TrainConfig) -> Iterator[None]:
 
 def _prepared(
     network: nn.Module | str | None,
-    data: Splits | ImageSet | TableSet | str | Path,
+    data: Splits | ImageSet | ExampleSet | str | Path,
     config: TrainConfig,
     *,
     arguments: dict[str, Any] | None,
@@ -197,7 +197,7 @@ def _prepared(
     start: Start | StartRecord | None,
 ) -> Task | TableTask:
     """The task of images or of a table: the one place where their ways to a run part."""
-    if isinstance(data, TableSet):
+    if isinstance(data, ExampleSet):
         if augment or start is not None:
             raise ConfigError("augment and start are for images alone; leave them out for a table")
         return prepare_table(network, data, config, arguments=arguments)

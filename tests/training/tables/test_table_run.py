@@ -167,7 +167,7 @@ def _refused(**options: object) -> Callable[[Path], object]:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "augment": (_refused(augment=("flip",)), r"augment is \('flip',\) on a table; allowed for images alone"),
+    "augment": (_refused(augment=("flip",)), r"augment is \('flip',\) on a table; allowed for images and series"),
     "health": (_refused(health=True), "health is True on a table"),
     "bins": (_refused(bins=("Area",)), "bins are 'Area'; allowed: COLUMN=width:8"),
     "network": (lambda p: prepare_table("lenet", load_table(p, "SalePrice"), QUICK), "lenet takes no rows of a table"),
@@ -199,7 +199,9 @@ def test_models_of_tables_and_of_images_are_not_taken_for_each_other(
     with pytest.raises(ModelFolderError, match="holds a model of tables; allowed here: models of images"):
         load_model(priced[0].model_folder)
     images = train("softmax", "digits", TrainConfig(epochs=1), output=tmp_path, listeners=())
-    with pytest.raises(ModelFolderError, match="holds a model of images; allowed here: models of tables"):
+    with pytest.raises(
+        ModelFolderError, match="holds a model of images; allowed here: models of tables and series"
+    ):
         load_table_model(images.model_folder)
 
 

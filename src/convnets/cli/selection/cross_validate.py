@@ -11,13 +11,13 @@ from convnets.cli.numbers import whole_number
 from convnets.cli.output import progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
-from convnets.cli.training.table_options import network_arguments, opened_table, takes_table_options
+from convnets.cli.training.table_options import network_arguments, opened_examples, takes_table_options
 from convnets.errors import UsageError
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import options_and_arguments
 
 if TYPE_CHECKING:
-    from convnets.tables.table_set import TableSet
+    from convnets.series.examples import ExampleSet
 
 __all__ = ["cross_validate"]
 
@@ -83,7 +83,7 @@ def cross_validate(
     base, arguments = options_and_arguments(config)
     arguments |= network_arguments(set_)
     settings = TrainConfig.from_dict(base | options, str(config or "options"))
-    rows = opened_table(data, table)
+    rows = opened_examples(data, table)
     if rows is not None:
         if group_by is not None or jobs != 1:
             raise UsageError("--group-by and --jobs are for images; leave them out for a table")
@@ -122,7 +122,7 @@ def cross_validate(
 
 def _cross_validate_table(
     model: str,
-    rows: TableSet,
+    rows: ExampleSet,
     settings: TrainConfig,
     folds: int,
     repeats: int,

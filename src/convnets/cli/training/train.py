@@ -11,7 +11,7 @@ import typer
 from convnets.cli.output import progress_bar
 from convnets.cli.training.options import as_given, takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
-from convnets.cli.training.table_options import network_arguments, opened_table, takes_table_options
+from convnets.cli.training.table_options import network_arguments, opened_examples, takes_table_options
 from convnets.core.distributed.process_group import rank_in_environment
 from convnets.errors import RunError, UsageError
 from convnets.training.config import TrainConfig
@@ -155,7 +155,7 @@ def _start(
     settings = TrainConfig.from_dict(base | options, str(config) if config else "configuration")
     from convnets.training.runs.run_folders import check_output
 
-    rows = opened_table(data, table)
+    rows = opened_examples(data, table)
     if rank_in_environment() == 0:  # the process that writes, and that will say it once for all
         check_output(output, None if go_on else name)
     from convnets.training.train import train as train_network

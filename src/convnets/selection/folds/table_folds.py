@@ -19,7 +19,8 @@ from convnets.evaluation.baselines import evaluate_baselines, figures_of
 from convnets.evaluation.evaluate_rows import evaluate_rows
 from convnets.models.catalogue import model_entry
 from convnets.selection.statistics.intervals import Interval, corrected_interval
-from convnets.tables.table_set import TableSet
+from convnets.series.examples import ExampleSet, encoded
+from convnets.series.series_set import SeriesSet
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
@@ -88,7 +89,7 @@ class TableFolds:
 
 def cross_validate_table(
     network: str,
-    table: TableSet,
+    table: ExampleSet,
     config: TrainConfig | None = None,
     *,
     folds: int = 5,
@@ -135,13 +136,17 @@ def cross_validate_table(
     return found
 
 
-def _split(table: TableSet, folds: int, repeats: int, seed: int) -> list[tuple[Any, Any]]:
+def _split(table: ExampleSet, folds: int, repeats: int, seed: int) -> list[tuple[Any, Any]]:
     if folds < 2 or repeats < 1:
         raise ConfigError(f"{folds} folds, {repeats} repeats; allowed: 2 or more folds, 1 or more repeats")
     if len(table) < 2 * folds:
         raise DataError(
             f"{table.source}: {len(table)} rows for {folds} folds; give at least {2 * folds} rows"
         )
+    if isinstance(table, SeriesSet) and table.in_time:
+        if repeats > 1:
+            raise ConfigError("windows of a long series have one order; --repeats is 1 there")
+        return list(table.folds_in_time(folds))
     target = table.targets[0] if table.targets else None
     if target is None or target.kind != "category" or target.missing.any():
         return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(table))))
@@ -153,11 +158,11 @@ def _split(table: TableSet, folds: int, repeats: int, seed: int) -> list[tuple[A
     return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(target.values, target.values))
 
 
-def _judge(found: TableFolds, run: Run, training: TableSet, judged: TableSet) -> None:
+def _judge(found: TableFolds, run: Run, training: ExampleSet, judged: ExampleSet) -> None:
     model = load_table_model(run.model_folder)
-    inputs = model.encoder.encode(judged)
+    inputs = encoded(judged, model.encoder)
     own = evaluate_rows(model.network, inputs, judged, model.target)
-    others = evaluate_baselines(model.target, (model.encoder.encode(training), training), (inputs, judged))
+    others = evaluate_baselines(model.target, (encoded(training, model.encoder), training), (inputs, judged))
     for name, evaluation in {found.network: own, **others}.items():
         for measure, value in figures_of(evaluation).items():
             if value is not None:

@@ -82,9 +82,8 @@ class Terminal:
                     "bold",
                 )
             case TableEvaluated():
-                self._line(
-                    f"{event.part}, {event.rows:,} rows, beside simple models on the same rows:", "bold"
-                )
+                judged = f"{event.part}, {event.rows:,} {event.examples}"
+                self._line(f"{judged}, beside simple models on the same {event.examples}:", "bold")
                 self._line(compare_baselines(event.network, event.figures))
             case RunEnded():
                 self._hide_bar()

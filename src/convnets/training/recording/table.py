@@ -32,6 +32,7 @@ def row_batches(task: TableTask, config: TrainConfig, world: ProcessGroup) -> Ro
         device=task.hardware.device,
         seed=config.seed,
         share=(world.rank, world.size),
+        augment=task.augment,
     )
 
 
@@ -64,7 +65,7 @@ def _judge(
     known = getattr(task.network, "architecture", None) is not None
     best = load_table_model(run.model_folder, task.hardware.device, None if known else task.network)
     best.metrics = {"epoch": state.best_epoch, "epochs": state.epochs}
-    judged = None
+    judged, nouns = None, task.train.table.nouns
     if task.validation is not None:
         judged = task.evaluate(best.network, task.validation)
         figures = {task.network_name: figures_of(judged)}
@@ -75,14 +76,14 @@ def _judge(
                 (task.validation.inputs, task.validation.table),
             )
             figures |= {name: figures_of(each) for name, each in found.items()}
-        protocol = "rows that chose the best epoch; baselines fitted on the training rows"
+        protocol = f"{nouns} that chose the best epoch; baselines fitted on the training {nouns}"
         best.metrics["validation"] = {
             **figures[task.network_name],
             "rows": len(task.validation),
             "protocol": protocol,
         }
         best.metrics["baselines"] = {name: row for name, row in figures.items() if name != task.network_name}
-        emit(TableEvaluated("validation", len(task.validation), task.network_name, figures))
+        emit(TableEvaluated("validation", len(task.validation), task.network_name, figures, nouns))
     save_model(run.model_folder, best)
     return judged
 
@@ -101,9 +102,10 @@ def _write_report(
         )
 
         drawings = numbers_svg(judged)
+    nouns = task.train.table.nouns
     settings, where = run.settings, shlex.quote(str(run.path))
     commands = {
-        "Predict rows": f"convnets predict {where} rows.csv",
+        f"Predict {nouns}": f"convnets predict {where} new.csv",
         "Evaluate": f"convnets evaluate {where}",
     }
     again = run.environment["command"]
@@ -113,10 +115,10 @@ def _write_report(
         title=f"{task.network_name} on {task.train.source}",
         summary={
             "network": f"{task.network_name}, {settings['network']['parameters']:,} parameters",
-            "input": f"{len(task.encoder.columns)} columns, {len(task.encoder.features)} numbers",
-            "target": ", ".join(task.target.names),
-            "training rows": f"{len(task.train):,}",
-            "validation rows": "none" if task.validation is None else f"{len(task.validation):,}",
+            "input": task.encoder.about,
+            "target": ", ".join(task.target.names)[:200],
+            f"training {nouns}": f"{len(task.train):,}",
+            f"validation {nouns}": "none" if task.validation is None else f"{len(task.validation):,}",
             "ended": f"{reason} after {state.epochs} epochs, {state.seconds:,.1f} s",
             "hardware": str(task.hardware),
             **({} if task.objective is None else {"loss": f"{task.objective.loss}; accuracy below is R²"}),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import ConfigError, UsageError
-from convnets.tables.table_set import TableSet
+from convnets.series.examples import ExampleSet
 from convnets.training.config import TrainConfig
 from convnets.training.preparation.starting_weights import Start
 from convnets.training.resuming.going_on import images_of
@@ -23,7 +23,7 @@ _SHOWN = 6  # options that are told of
 class Asked:
     """What is to be trained on what, how, and from which weights."""
 
-    data: Splits | ImageSet | TableSet | str | Path
+    data: Splits | ImageSet | ExampleSet | str | Path
     config: TrainConfig
     start: Start | None
     """Weights in memory; a path stands in the options."""
@@ -32,7 +32,7 @@ class Asked:
 
 
 def complete(
-    data: Splits | ImageSet | TableSet | str | Path | None,
+    data: Splits | ImageSet | ExampleSet | str | Path | None,
     config: TrainConfig | None,
     start: Run | Start | None,
 ) -> Asked:

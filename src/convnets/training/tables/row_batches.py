@@ -10,21 +10,22 @@ from torch import Tensor
 
 from convnets.core.seeds import generator_for
 from convnets.data.batches import Batch, check_share
+from convnets.series.augmentation import SeriesAugmentation, augment_series
+from convnets.series.examples import ExampleSet
 from convnets.tables.encoded_rows import Inputs
-from convnets.tables.table_set import TableSet
 
 __all__ = ["RowBatches", "Rows"]
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Encoded rows, what is to be said of them, and the table that they are of."""
+    """Encoded rows or series, what is to be said of them, and the examples that they are."""
 
     inputs: Inputs
-    """float32 N×D, of which a batch is made when it is asked for."""
+    """float32 N×D, or N×C×L of series, of which a batch is made when it is asked for."""
     targets: Tensor
     """int64 N of classes, or float32 N×K of standardized numbers."""
-    table: TableSet
+    table: ExampleSet
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -55,10 +56,11 @@ class RowBatches:
         device: torch.device | str = "cpu",
         seed: int = 0,
         share: tuple[int, int] = (0, 1),
+        augment: tuple[SeriesAugmentation, ...] = (),
     ) -> None:
         self.rank, self.ranks = share
         check_share(batch_size, len(rows), self.ranks)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.augment = batch_size, seed, augment
         self._inputs, self._targets = rows.inputs.to(device), rows.targets.to(device)
 
     def __len__(self) -> int:
@@ -75,4 +77,8 @@ class RowBatches:
             indices = order[first + self.rank : end : self.ranks]
             here = indices.to(self._targets.device)
             whole = end - first if self.ranks > 1 else None
-            yield Batch(self._inputs[here], self._targets[here], indices, whole)
+            inputs = self._inputs[here]
+            if self.augment:
+                draws = generator_for(self.seed, "augment", number, step, self.rank)
+                inputs = augment_series(inputs, self.augment, draws)
+            yield Batch(inputs, self._targets[here], indices, whole)

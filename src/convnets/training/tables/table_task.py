@@ -5,7 +5,7 @@ A table's counterpart of `Task`, and a pure function of its inputs and the seed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,15 @@ from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.numbers import NumbersEvaluation
 from convnets.layers.initialization.initialize import initialize
 from convnets.models.catalogue import create_model, model_entry
+from convnets.series.augmentation import SeriesAugmentation, series_augmentations
+from convnets.series.examples import ExampleEncoder, ExampleSet, encoded, kind_of
+from convnets.series.load_series import open_series
+from convnets.series.series_encoder import SeriesEncoder
+from convnets.series.series_options import SeriesOptions
+from convnets.series.series_set import SeriesSet
 from convnets.tables.load_table import open_table
 from convnets.tables.table_encoder import TableEncoder
 from convnets.tables.table_options import TableOptions
-from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
@@ -41,7 +46,7 @@ __all__ = ["TableTask", "prepare_table", "split_rows", "table_again"]
 _NOTATION = ("encoding", "delimiter", "decimal", "thousands", "date_format")
 # what only images listen to: passed over in silence it would seem to have worked
 _OF_IMAGES = (
-    *("augment", "mixup", "cutmix", "size", "channels", "auxiliary_weight", "objective", "start", "health"),
+    *("mixup", "cutmix", "size", "channels", "auxiliary_weight", "objective", "start", "health"),
     *("balanced_validation", "balanced_sampling", "calibration", "normalize", "skip_corrupt"),
 )
 
@@ -51,16 +56,18 @@ class TableTask:
     """Everything that a run on a table trains with."""
 
     network: nn.Module
-    encoder: TableEncoder
+    encoder: ExampleEncoder
     target: Target
     train: Rows
     validation: Rows | None
     hardware: Hardware
     data: dict[str, Any]
-    """What the table was, for the run's configuration: path, how it was read, content hash, classes."""
+    """What the examples were, for the run's configuration: path, how they were read, content hash, classes."""
     notices: tuple[str, ...]
     objective: NumbersObjective | None
     """The loss on numbers; None for classes."""
+    augment: tuple[SeriesAugmentation, ...] = ()
+    """Of series alone."""
     start: None = None
     """Trained weights to start from, which there are none of here."""
 
@@ -91,7 +98,7 @@ class TableTask:
 
 def prepare_table(
     network: nn.Module | str | None,
-    table: TableSet,
+    table: ExampleSet,
     config: TrainConfig,
     *,
     arguments: dict[str, Any] | None = None,
@@ -112,25 +119,19 @@ def prepare_table(
         raise ConfigError(
             f"loss is {config.loss} and {target.names[0]} holds classes; allowed for numbers alone"
         )
-    options = TableOptions.from_dict(dict((table.read_from or {}).get("options", {})))
-    encoder = TableEncoder.fit(
-        train,
-        bins=_bins(config),
-        notation={name: getattr(options, name) for name in _NOTATION},
-        seed=derive_seed(config.seed, "bins") % 2**32,
-    )
+    encoder = _fitted(network, train, table.read_from, config)
     # float32 unless bf16 is asked for: three digits are few for numbers that are to be predicted
     hardware = choose_hardware(
         config.device, "fp32" if config.precision == "auto" else config.precision, config.threads
     )
     notices = list(table.notes)
-    width = len(encoder.features)
+    augment = _augmentations(config, encoder)
     if isinstance(network, str):
-        built: nn.Module = _build(network, width, target, config, arguments or {})
+        built: nn.Module = _build(network, encoder.shape, target, config, arguments or {})
     else:
         built = bare_network(network)
-        materialize(built, (width,))
-        checked = check_network(built, (width,), target.outputs, hardware)
+        materialize(built, encoder.shape)
+        checked = check_network(built, encoder.shape, target.outputs, hardware)
         hardware, notices = checked.hardware, [*notices, *checked.notices]
     check_auxiliary_heads(built, config)
     check_freezing(built, config)
@@ -146,20 +147,29 @@ def prepare_table(
         _data_record(table, target),
         tuple(notices),
         None if target.classes else NumbersObjective(config.loss),
+        augment,
     )
 
 
-def table_again(record: dict[str, Any], path: str | Path | None = None) -> TableSet | None:
-    """The table of a run's data record, read from where it lay or from `path`; None for other data."""
-    if not isinstance(record.get("table"), dict):
-        return None
-    return open_table(record["name"] if path is None else path, TableOptions.from_dict(record["table"]))
+def table_again(record: dict[str, Any], path: str | Path | None = None) -> ExampleSet | None:
+    """The table or series of a run's data record, read from where they lay or from `path`; None for other data."""
+    where = record["name"] if path is None else path
+    if isinstance(record.get("table"), dict):
+        return open_table(where, TableOptions.from_dict(record["table"]))
+    if isinstance(record.get("series"), dict):
+        return open_series(where, SeriesOptions.from_dict(record["series"]))
+    return None
 
 
-def split_rows(table: TableSet, config: TrainConfig) -> tuple[TableSet, TableSet | None]:
-    """Training and validation rows by the options' share and seed; of classes each side has its share."""
+def split_rows(table: ExampleSet, config: TrainConfig) -> tuple[ExampleSet, ExampleSet | None]:
+    """Training and validation rows by the options' share and seed; of classes each side has its share.
+
+    Windows of a long series are split in time, never at random: see `SeriesSet.split_in_time`.
+    """
     if not config.validation:
         return table, None
+    if isinstance(table, SeriesSet) and table.in_time:
+        return table.split_in_time(config.validation)
     count, seed = round(config.validation * len(table)), derive_seed(config.seed, "validation")
     if count < 1 or count >= len(table) - 1:
         raise DataError(
@@ -192,6 +202,41 @@ def _check_options(config: TrainConfig) -> None:
             raise ConfigError(f"{name} is {getattr(config, name)!r} on a table; allowed for images alone")
 
 
+def _fitted(
+    network: nn.Module | str, train: ExampleSet, read_from: Mapping[str, Any] | None, config: TrainConfig
+) -> ExampleEncoder:
+    """What makes the network's input, by the training rows alone."""
+    given = dict((read_from or {}).get("options", {}))
+    if isinstance(train, SeriesSet):
+        if config.bins:
+            raise ConfigError(f"bins are {', '.join(config.bins)} on series; allowed for columns of a table")
+        flat = isinstance(network, str) and model_entry(network).axes != 1
+        options = SeriesOptions.from_dict(given) if given else None
+        return SeriesEncoder.fit(train, flat=flat, options=options)
+    options_of_table = TableOptions.from_dict(given)
+    return TableEncoder.fit(
+        train,
+        bins=_bins(config),
+        notation={name: getattr(options_of_table, name) for name in _NOTATION},
+        seed=derive_seed(config.seed, "bins") % 2**32,
+    )
+
+
+def _augmentations(config: TrainConfig, encoder: ExampleEncoder) -> tuple[SeriesAugmentation, ...]:
+    """Those of series; a table has none, and series that are numbers in a row have lost their order."""
+    if not config.augment:
+        return ()
+    if not isinstance(encoder, SeriesEncoder):
+        raise ConfigError(f"augment is {config.augment!r} on a table; allowed for images and series")
+    found = series_augmentations(config.augment)
+    if encoder.flat:
+        raise ConfigError(
+            f"augment is {config.augment!r}, and this network takes a series as numbers in a row; allowed: lenet1d, "
+            "resnet1d or a network of your own"
+        )
+    return found
+
+
 def _bins(config: TrainConfig) -> dict[str, str]:
     found = {}
     for each in config.bins:
@@ -203,32 +248,33 @@ def _bins(config: TrainConfig) -> dict[str, str]:
 
 
 def _build(
-    name: str, width: int, target: Target, config: TrainConfig, arguments: dict[str, Any]
+    name: str, shape: tuple[int, ...], target: Target, config: TrainConfig, arguments: dict[str, Any]
 ) -> nn.Module:
-    entry = model_entry(name)
-    own = {"in_channels": width, "num_classes": target.outputs, "input_size": 1}
+    entry, vectors = model_entry(name), len(shape) == 1
+    own = {"in_channels": shape[0], "num_classes": target.outputs, "input_size": 1 if vectors else shape[1]}
     refused = ConfigError(
-        f"{name} takes no rows of a table; allowed: linear, softmax, mlp, or a network of your own"
+        f"{name} takes no rows of a table and no series; allowed: linear, softmax, mlp, for series also lenet1d and "
+        "resnet1d, or a network of your own"
     )
-    if entry.axes != 2 or entry.min_size > 1:
+    if entry.axes != (2 if vectors else 1) or (vectors and entry.min_size > 1):
         raise refused
     build: Callable[..., Any] = create_model
     network = build(name, seed=derive_seed(config.seed, "network"), **{**own, **arguments})
-    if 0 not in network.sizes.axes:
+    if vectors and 0 not in network.sizes.axes:
         raise refused
     return network  # type: ignore[no-any-return]
 
 
-def _rows(table: TableSet, encoder: TableEncoder, target: Target) -> Rows:
-    return Rows(encoder.encode(table), torch.from_numpy(target.encode(table)), table)
+def _rows(table: ExampleSet, encoder: ExampleEncoder, target: Target) -> Rows:
+    return Rows(encoded(table, encoder), torch.from_numpy(target.encode(table)), table)
 
 
-def _data_record(table: TableSet, target: Target) -> dict[str, Any]:
+def _data_record(table: ExampleSet, target: Target) -> dict[str, Any]:
     place = table.read_from
     return {
         "name": None if place is None else place["path"],
         "source": table.source,
         "classes": list(target.classes),
-        "content_hash": {"table": table.content_hash()},
-        **({} if place is None else {"table": place["options"]}),
+        "content_hash": {kind_of(table): table.content_hash()},
+        **({} if place is None else {kind_of(table): place["options"]}),
     }

@@ -1,0 +1,164 @@
+"""SeriesEncoder: how series become a network's input. It travels inside the model folder.
+
+N series, C channels, L steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convnets.errors import ConfigError, DataError
+from convnets.series.load_series import open_series
+from convnets.series.series_options import SeriesOptions
+from convnets.series.series_set import SeriesSet
+
+__all__ = ["EncodedSeries", "SeriesEncoder"]
+
+_AT_ONCE = 1 << 14  # series whose mean and spread are taken together
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSeries:
+    """float32 N×C×L, or N×(C·L), of which series are made when they are asked for."""
+
+    whole: Tensor
+    """Of all windows, as a view of the long series."""
+    places: Tensor
+    """int64 N."""
+    mean: Tensor
+    """float64 C×1."""
+    std: Tensor
+    flat: bool
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """float32 n×C×L of these series; a missing value is the channel's mean, 0."""
+        values = (self.whole[self.places[rows]].double() - self.mean) / self.std
+        found = values.nan_to_num(0.0).float()
+        return found.flatten(1) if self.flat else found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept: those of the long series, not of its windows."""
+        return self.whole.untyped_storage().nbytes() + self.places.nbytes
+
+    def to(self, device: torch.device | str) -> EncodedSeries:
+        """The same on another device."""
+        moved = {name: getattr(self, name).to(device) for name in ("places", "mean", "std")}
+        return replace(self, whole=_moved(self.whole, device), **moved)
+
+
+def _tensor(series: SeriesSet) -> Tensor:
+    """Every series, or every window as a view of the long one."""
+    data = torch.from_numpy(series.data)
+    return data.unfold(1, series.length, 1).transpose(0, 1) if series.in_time else data
+
+
+def _moved(view: Tensor, device: torch.device | str) -> Tensor:
+    """A view on another device, with its overlaps."""
+    if view.device == torch.device(device):
+        return view
+    long = torch.as_strided(view, (view.untyped_storage().nbytes() // view.element_size(),), (1,), 0)
+    return torch.as_strided(long.to(device), view.shape, view.stride(), view.storage_offset())
+
+
+@dataclass(frozen=True)
+class SeriesEncoder:
+    """(x − mean) / std of each channel, by the training series.
+
+    >>> series = SeriesSet(np.array([[[1.0, 3.0]], [[1.0, 3.0]]]), ("x",), (), "an example", length=2)
+    >>> SeriesEncoder.fit(series)(series).tolist()
+    [[[-1.0, 1.0]], [[-1.0, 1.0]]]
+    """
+
+    channels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    length: int
+    """L that the network was trained with."""
+    flat: bool = False
+    """Whether the network takes C·L numbers in a row, as linear ones do."""
+    options: SeriesOptions | None = None
+    """How further files are read; None where the series came from memory."""
+
+    @classmethod
+    def fit(
+        cls, series: SeriesSet, *, flat: bool = False, options: SeriesOptions | None = None
+    ) -> SeriesEncoder:
+        """Mean and population standard deviation of each channel, which are to be those of training series alone."""
+        count = np.zeros(len(series.channels))
+        total, squares = np.zeros_like(count), np.zeros_like(count)
+        pieces = range(0, len(series), _AT_ONCE)
+        for start in pieces:
+            values = series.whole[series.places[start : start + _AT_ONCE]]
+            count += (~np.isnan(values)).sum((0, 2))
+            total += np.nansum(values, (0, 2), dtype=np.float64)
+        mean = total / np.maximum(count, 1)
+        for start in pieces:
+            values = series.whole[series.places[start : start + _AT_ONCE]]
+            squares += np.nansum((values - mean[:, None]) ** 2, (0, 2), dtype=np.float64)
+        std = np.sqrt(squares / np.maximum(count, 1))
+        std[std == 0] = 1.0
+        return cls(series.channels, tuple(mean.tolist()), tuple(std.tolist()), series.length, flat, options)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input: C×L, or C·L."""
+        shape = (len(self.channels), self.length)
+        return (shape[0] * shape[1],) if self.flat else shape
+
+    @property
+    def about(self) -> str:
+        """What goes in, in a few words."""
+        return f"{len(self.channels)} channels × {self.length:,} steps"
+
+    def __call__(self, series: SeriesSet) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """float32 N×C×L, all at once. Raises what `encode` raises."""
+        return self.encode(series)[:].numpy()
+
+    def encode(self, series: SeriesSet) -> EncodedSeries:
+        """The series, any of which can be asked for as float32 n×C×L.
+
+        Raises DataError for other channels or another length.
+        """
+        if series.channels != self.channels or series.length != self.length:
+            raise DataError(
+                f"{series.source}: {len(series.channels)} channels ({', '.join(series.channels)[:60]}) of "
+                f"{series.length} steps; the model was trained on {', '.join(self.channels)[:60]} of {self.length}"
+            )
+        mean, std = (torch.tensor(each, dtype=torch.float64)[:, None] for each in (self.mean, self.std))
+        return EncodedSeries(_tensor(series), torch.from_numpy(series.places), mean, std, self.flat)
+
+    def read(self, data: str | Path | Any, target: tuple[str, ...] = (), **_: Any) -> SeriesSet:
+        """Further series as the first ones were read; without a target every window, also the last."""
+        options = self.options or SeriesOptions()
+        asked = bool(target)
+        return open_series(data, options, targets=asked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {name: list(getattr(self, name)) for name in ("channels", "mean", "std")}
+        options = None if self.options is None else self.options.to_dict()
+        return {**plain, "length": self.length, "flat": self.flat, "options": options}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SeriesEncoder:
+        """The inverse of `to_dict`. Raises ConfigError for anything else."""
+        try:
+            mean, std = (tuple(float(each) for each in values[key]) for key in ("mean", "std"))
+            options = None if values["options"] is None else SeriesOptions.from_dict(dict(values["options"]))
+            channels = tuple(str(each) for each in values["channels"])
+            if not len(channels) == len(mean) == len(std) or not all(each > 0 for each in std):
+                raise ValueError("a mean and a std above 0 of each channel")
+            return cls(channels, mean, std, int(values["length"]), bool(values["flat"]), options)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"the encoder of series lacks or mistypes {str(error)[:100]}") from None
