@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from convnets.selection.folds.cross_validate import cross_validate as cross_validate
     from convnets.selection.labels.label_errors import find_label_errors as find_label_errors
     from convnets.selection.search.tune import tune as tune
+    from convnets.series.load_series import load_series as load_series
+    from convnets.series.series_set import SeriesSet as SeriesSet
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.serving.table_predictor import TablePredictor as TablePredictor
     from convnets.tables.load_table import load_table as load_table
@@ -80,6 +82,7 @@ _HOME = {
     "Predictor": "convnets.serving.predictor",
     "Preprocess": "convnets.data.preprocess",
     "Run": "convnets.training.runs.run",
+    "SeriesSet": "convnets.series.series_set",
     "Splits": "convnets.data.image_set",
     "TablePredictor": "convnets.serving.table_predictor",
     "TableSet": "convnets.tables.table_set",
@@ -110,6 +113,7 @@ _HOME = {
     "list_recipes": "convnets.recipes.catalogue",
     "load_data": "convnets.data.sources",
     "load_model": "convnets.checkpoints.model_folder",
+    "load_series": "convnets.series.load_series",
     "load_table": "convnets.tables.load_table",
     "load_table_model": "convnets.checkpoints.table_model",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",

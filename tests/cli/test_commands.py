@@ -74,7 +74,9 @@ def test_scatter(convnets: Command, digits_run: Run, tmp_path: Path) -> None:
     options = ("--rounds", 2, "--seconds", 0.001, "--threads", 1, "--precision", "fp32")
     picture = tmp_path / "new" / "scatter.png"
     out = convnets("scatter", "lenet*", digits_run.path, "-o", picture, *options).out
-    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["lenet", "lenet_bn", str(digits_run.path)]
+    assert [line.split()[0] for line in out.splitlines()[1:5]] == [
+        *("lenet", "lenet_bn", "lenet1d", str(digits_run.path))
+    ]
     assert out.endswith(f"picture: {picture}\n")
     with Image.open(picture) as drawn:
         assert drawn.size == (1260, 840)
