@@ -11,6 +11,8 @@ from convnets.cli.explanation.pictured import JsonOption, RunArgument, picture_p
 from convnets.cli.heat import print_heat_map
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import write_json
+from convnets.cli.serving.tables import explain_table, is_for_tables, refuse_image_options
+from convnets.errors import UsageError
 
 __all__ = ["explain"]
 
@@ -20,8 +22,12 @@ _SHOWN = 4  # maps that the terminal shows; the picture and the page have more
 def explain(
     run: RunArgument,
     images: Annotated[
-        list[Path], typer.Argument(help="Pictures of any size, or folders of them.", metavar="IMAGE")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            help="Pictures of any size, or folders of them. [of a table, a file; default: the run's rows]",
+            metavar="IMAGE",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="Class to explain. [default: each picture's most probable]", metavar="CLASS"),
@@ -62,6 +68,8 @@ def explain(
 ) -> None:
     """Show where in a picture a class has its grounds.
 
+    Of a run on a table or on series: how much each column matters, and how the answer follows it.
+
     \b
     Methods: gradient, gradient-x-input, smooth-grad, integrated-gradients,
     guided-backpropagation, occlusion, rise, grad-cam, grad-cam++, hires-cam,
@@ -70,6 +78,15 @@ def explain(
     Example: convnets explain runs/lenet_bn picture.png --check -o why.html
     """
     path = picture_path(output, run, "explain")
+    if is_for_tables(Path(run)):
+        given = {"target": target, "contrast": contrast, "layer": layer, "check": check or None}
+        refuse_image_options(Path(run), {name: value is not None for name, value in given.items()})
+        explain_table(
+            Path(run), images or [], path, wanted=output is not None or not json, seed=seed, json=json
+        )
+        return
+    if not images:
+        raise UsageError("no pictures; give some, or folders of them: convnets explain RUN picture.png")
     from convnets.explanation.attribution.report import write_reports
     from convnets.explanation.explain import explain as explain_pictures
 

@@ -117,6 +117,12 @@ class SeriesEncoder:
         return (shape[0] * shape[1],) if self.flat else shape
 
     @property
+    def groups(self) -> dict[str, slice]:
+        """By channel where it is along the second axis of an input."""
+        each = self.length if self.flat else 1
+        return {name: slice(place * each, (place + 1) * each) for place, name in enumerate(self.channels)}
+
+    @property
     def about(self) -> str:
         """What goes in, in a few words."""
         return f"{len(self.channels)} channels × {self.length:,} steps"

@@ -127,15 +127,7 @@ class TablePredictor:
         that the run was validated on. Raises UsageError for a part that is not there.
         """
         parts, note = self._own_parts(needed=data is None)
-        if data is None:
-            chosen = part or list(parts)[-1]
-            if chosen not in parts:
-                raise UsageError(f"part is {chosen!r}; allowed: {', '.join(parts)}")
-            table = parts[chosen]
-        else:
-            if part is not None:
-                raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
-            chosen, table = "given rows", self._read_with_target(data)
+        chosen, table = self._chosen(parts, data, part)
         model, inputs = self.model, encoded(table, self.model.encoder)
         loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
         evaluation = evaluate_rows(model.network, inputs, table, model.target, self.hardware, loss=loss)
@@ -145,6 +137,21 @@ class TablePredictor:
             found = evaluate_baselines(model.target, (encoded(train, model.encoder), train), (inputs, table))
             figures |= {name: figures_of(each) for name, each in found.items()}
         return JudgedTable(model, table, chosen, evaluation, figures, note)
+
+    def examples(self, data: str | Path | Any = None, *, part: str | None = None) -> ExampleSet:
+        """The run's own rows or series, by default those of the last part that is there, or `data` with its target."""
+        parts = self._own_parts(needed=True)[0] if data is None else {}
+        return self._chosen(parts, data, part)[1]
+
+    def _chosen(self, parts: dict[str, ExampleSet], data: Any, part: str | None) -> tuple[str, ExampleSet]:
+        if data is None:
+            chosen = part or list(parts)[-1]
+            if chosen not in parts:
+                raise UsageError(f"part is {chosen!r}; allowed: {', '.join(parts)}")
+            return chosen, parts[chosen]
+        if part is not None:
+            raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
+        return "given rows", self._read_with_target(data)
 
     def _answers(self, table: ExampleSet) -> torch.Tensor:
         return answer_rows(

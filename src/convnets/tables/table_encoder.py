@@ -92,6 +92,15 @@ class TableEncoder:
         return (len(self.features),)
 
     @property
+    def groups(self) -> dict[str, slice]:
+        """By column which of the D numbers it becomes."""
+        found, place = {}, 0
+        for encoder in self.columns:
+            found[encoder.name] = slice(place, place + len(encoder.features))
+            place += len(encoder.features)
+        return found
+
+    @property
     def about(self) -> str:
         """What goes in, in a few words."""
         return f"{len(self.columns)} columns, {len(self.features)} numbers"

@@ -1,4 +1,4 @@
-"""`convnets evaluate` and `convnets predict` for networks of tables."""
+"""`convnets evaluate`, `predict` and `explain` for networks of tables and series."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from convnets.errors import UsageError
 if TYPE_CHECKING:
     from convnets.serving.table_predictor import TablePredictor
 
-__all__ = ["evaluate_table", "is_for_tables", "predict_table", "refuse_image_options"]
+_CURVES = 3  # of the columns that matter most
+
+__all__ = ["evaluate_table", "explain_table", "is_for_tables", "predict_table", "refuse_image_options"]
 
 
 def is_for_tables(run: Path) -> bool:
@@ -62,6 +64,39 @@ def predict_table(
         writer.writerows(rows)
     else:
         typer.echo("\n".join(_line(row) for row in rows))
+
+
+def explain_table(
+    run: Path, files: Sequence[Path], picture: Path, *, wanted: bool, seed: int, json: bool
+) -> None:
+    """How much each column matters, and how the answer follows the first three of them, with a picture."""
+    from convnets.explanation.columns.column_importance import column_importance
+    from convnets.explanation.columns.columns_picture import columns_figure
+    from convnets.explanation.columns.partial_dependence import partial_dependence
+    from convnets.explanation.pictures.figure_file import write_figure
+    from convnets.tables.table_set import TableSet
+
+    if len(files) > 1:
+        raise UsageError(
+            f"{len(files)} tables; allowed: one, with its target, or none for the run's own rows"
+        )
+    predictor = _loaded(run, ("auto", "auto"))
+    examples = predictor.examples(files[0] if files else None)
+    importance = column_importance(predictor.model, examples, seed=seed, hardware=predictor.hardware)
+    curves = []
+    if isinstance(examples, TableSet):
+        curves = [
+            partial_dependence(predictor.model, examples, name, seed=seed, hardware=predictor.hardware)
+            for name in list(importance.drops)[:_CURVES]
+        ]
+    if wanted:
+        figure = columns_figure(importance, curves)
+        write_figure(picture, figure, f"What {predictor.name} goes by", str(importance))
+    if json:
+        write_json({**importance.to_dict(), "partial_dependence": [each.to_dict() for each in curves]})
+        return
+    typer.echo(str(importance))
+    typer.echo(f"picture: {picture}")
 
 
 def _loaded(run: Path, hardware: tuple[str, str]) -> TablePredictor:
