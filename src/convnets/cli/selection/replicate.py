@@ -11,18 +11,23 @@ from convnets.cli.numbers import whole_number
 from convnets.cli.output import progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
+from convnets.cli.training.table_options import opened_examples, takes_table_options
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["replicate"]
 
 
+@takes_table_options
 @takes_train_options
 def replicate(
     *,
     model: Annotated[str, typer.Argument(help="Network's name (see: convnets models).", metavar="MODEL")],
     data: Annotated[
-        str, typer.Option(help="Data set's name, or a folder or zip of images.", metavar="DATA")
+        str,
+        typer.Option(
+            help="Data set's name, a folder or zip of images, or with --target a table.", metavar="DATA"
+        ),
     ] = "digits",
     seeds: Annotated[int, typer.Option(help="Runs, from --seed on.", metavar="N", parser=whole_number)] = 5,
     config: Annotated[
@@ -40,6 +45,7 @@ def replicate(
     json: Annotated[bool, typer.Option("--json", help="Write the result as JSON, and no rows.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the result alone.")] = False,
     options: dict[str, Any],
+    table: dict[str, str],
 ) -> None:
     """Train the same from several seeds, with mean and interval.
 
@@ -49,6 +55,7 @@ def replicate(
     """
     base, arguments = options_and_arguments(config)
     settings = TrainConfig.from_dict(base | options, str(config or "options"))
+    rows = opened_examples(data, table)
     from convnets.selection.comparing.groups import read_group
     from convnets.selection.comparing.replicate import replicate as train_all
     from convnets.selection.comparing.standings import stand
@@ -57,7 +64,7 @@ def replicate(
         listener = RunListener(progress, writer(json=False, quiet=quiet or json))
         found = train_all(
             model,
-            data,
+            rows or data,
             settings,
             seeds=seeds,
             arguments=arguments,

@@ -11,18 +11,23 @@ from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
+from convnets.cli.training.table_options import opened_examples, takes_table_options
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import options_and_arguments
 
 __all__ = ["tune"]
 
 
+@takes_table_options
 @takes_train_options
 def tune(
     *,
     model: Annotated[str, typer.Argument(help="Network's name (see: convnets models).", metavar="MODEL")],
     data: Annotated[
-        str, typer.Option(help="Data set's name, or a folder or zip of images.", metavar="DATA")
+        str,
+        typer.Option(
+            help="Data set's name, a folder or zip of images, or with --target a table.", metavar="DATA"
+        ),
     ] = "digits",
     trials: Annotated[
         int, typer.Option(help="Trials in all, of all workers.", metavar="N", parser=whole_number)
@@ -81,6 +86,7 @@ def tune(
     json: Annotated[bool, typer.Option("--json", help="Write the result as JSON, and no rows.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the result alone.")] = False,
     options: dict[str, Any],
+    table: dict[str, str],
 ) -> None:
     """Search for better options on validation images.
 
@@ -92,13 +98,14 @@ def tune(
     check_file(None if pictures is None else pictures / "history.png")
     base, arguments = options_and_arguments(config)
     settings = TrainConfig.from_dict(base | options, str(config or "options"))
+    rows = opened_examples(data, table)
     from convnets.core.storage.files import write_text
     from convnets.selection.search.space import default_space, space_from_toml
     from convnets.selection.search.tune import tune as search
 
     tried = {
         key: part
-        for key, part in default_space(model, settings.optimizer).items()
+        for key, part in default_space(model, settings.optimizer, images=rows is None).items()
         if key not in options and key not in arguments
     }
     if space is not None:
@@ -107,7 +114,7 @@ def tune(
         listener = RunListener(progress, writer(json=False, quiet=quiet or json))
         found = search(
             model,
-            data,
+            rows or data,
             settings,
             trials=trials,
             arguments=arguments,

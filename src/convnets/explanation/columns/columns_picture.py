@@ -32,6 +32,10 @@ def columns_figure(importance: ColumnImportance, curves: Sequence[PartialDepende
     axes[0].axvline(0, color=INK, linewidth=0.8)
     for panel, curve in zip(axes[1:], curves, strict=True):
         _draw(panel, curve)
+    if curves:  # one scale: a curve that hardly rises is to look flat
+        low, high = np.array([panel.get_ylim() for panel in axes[1:]]).T
+        for panel in axes[1:]:
+            panel.set_ylim(low.min(), high.max())
     return figure
 
 

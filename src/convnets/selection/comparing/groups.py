@@ -8,6 +8,7 @@ from typing import Any
 
 from convnets.errors import RunError, UnknownNameError
 from convnets.selection.folds.cross_validation import RECORD, read_cross_validation
+from convnets.selection.folds.table_folds import TABLE_RECORD, read_table_folds
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import find_runs
 
@@ -23,7 +24,7 @@ class Group:
 
     name: str
     values: dict[int | str, float]
-    """Accuracies, from 0 to 1."""
+    """Accuracies, from 0 to 1; of numbers R²."""
     test_share: float | None = None
     """For folds, n₂/n₁: they share training images; None for seeds."""
     pairing: str = ""
@@ -40,18 +41,18 @@ class Replicates:
     """Why it was stopped before its end, if it was."""
 
     def values(self, metric: str = "validation") -> dict[int | str, float]:
-        """Accuracy by seed of the runs that have ended; raises RunError where one has no such figure."""
+        """Accuracy, of numbers R², by seed of the runs that have ended; raises RunError where one has none."""
         if metric not in METRICS:
             raise UnknownNameError("metric", metric, METRICS)
         found: dict[int | str, float] = {}
         for run in self.runs:
             if run.status not in ENDED:
                 continue
-            value = run.results.get(metric, {}).get("accuracy")
+            value = run.score(metric)
             if value is None:
                 other = METRICS[1 - METRICS.index(metric)]
-                raise RunError(f"{run.path} has no {metric} accuracy; compare by the other: --metric {other}")
-            found[run.config.seed] = float(value)
+                raise RunError(f"{run.path} has no {metric} score; compare by the other: --metric {other}")
+            found[run.config.seed] = value
         return found
 
 
@@ -77,6 +78,12 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     Of a cross-validation the value is the accuracy on the fold that was held out, whatever the metric.
     """
     path = Path(path)
+    if (path / TABLE_RECORD).exists():
+        rows = read_table_folds(path)
+        measured = rows.figures[rows.network]
+        key = "accuracy" if "accuracy" in measured else "r2"
+        scores: dict[int | str, float] = dict(zip(rows.fold_names, measured[key], strict=True))
+        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}")
     if (path / RECORD).exists():
         found = read_cross_validation(path)
         values: dict[int | str, float] = {

@@ -12,6 +12,7 @@ from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import ConfigError
 from convnets.models.catalogue import model_entry
 from convnets.selection.comparing.groups import Replicates, read_replicates
+from convnets.series.examples import ExampleSet
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
@@ -24,7 +25,7 @@ __all__ = ["replicate"]
 
 def replicate(
     network: str,
-    data: Splits | ImageSet | str | Path,
+    data: Splits | ImageSet | ExampleSet | str | Path,
     config: TrainConfig | None = None,
     *,
     seeds: int = 5,

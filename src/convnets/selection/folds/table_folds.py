@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from convnets.checkpoints.table_model import load_table_model
 from convnets.core.display.text_table import aligned
 from convnets.core.seeds import derive_seed
 from convnets.core.storage.files import write_json
-from convnets.errors import ConfigError, DataError
+from convnets.errors import ConfigError, DataError, RunError
 from convnets.evaluation.baselines import evaluate_baselines, figures_of
 from convnets.evaluation.evaluate_rows import evaluate_rows
 from convnets.models.catalogue import model_entry
@@ -28,9 +29,9 @@ from convnets.training.runs.run import Run
 from convnets.training.runs.run_folders import check_output
 from convnets.training.train import train
 
-__all__ = ["TableFolds", "cross_validate_table"]
+__all__ = ["TABLE_RECORD", "TableFolds", "cross_validate_table", "read_table_folds"]
 
-_RECORD = "table-folds.json"
+TABLE_RECORD = "table-folds.json"
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
@@ -52,6 +53,15 @@ class TableFolds:
     """By model (the network's first) and measure: one for each fold that is done."""
     stopped: str | None = None
     """Why it ended before the last fold, if it did."""
+    repeats: int = 1
+    pairing: str = ""
+    """What is equal for two networks that were judged on the same folds: rows, seed, and how they were split."""
+
+    @property
+    def fold_names(self) -> list[str]:
+        """Of each fold that is done."""
+        done = len(next(iter(self.figures[self.network].values())))
+        return [f"repeat{place // self.folds + 1}-fold{place % self.folds + 1}" for place in range(done)]
 
     def interval(self, model: str, measure: str) -> Interval:
         """The mean over the folds with its 95 % interval, corrected for the rows that folds share."""
@@ -120,7 +130,8 @@ def cross_validate_table(
     path = Path(output) / (name or f"cross-validation-{network}-{Path(table.source).stem}")
     if not go_on:
         check_output(path.parent, path.name)
-    found = TableFolds(network, table.source, folds, {})
+    pairing = str([table.content_hash(), folds, repeats, config.seed])
+    found = TableFolds(network, table.source, folds, {}, None, repeats, pairing)
     for repeat in range(1, repeats + 1):
         seed = derive_seed(config.seed, "folds", repeat) % 2**32
         for number, (learned, held_out) in enumerate(_split(table, folds, repeats, seed), 1):
@@ -130,10 +141,21 @@ def cross_validate_table(
                 go_on=True, arguments=arguments, listeners=listeners,
             )  # fmt: skip
             if run.status in (INTERRUPTED, TERMINATED):
-                return TableFolds(network, table.source, folds, found.figures, run.status)
+                return replace(found, stopped=run.status)
             _judge(found, run, training, judged)
-    write_json(path / _RECORD, found.to_dict())
+    write_json(path / TABLE_RECORD, found.to_dict())
     return found
+
+
+def read_table_folds(path: Path | str) -> TableFolds:
+    """What `cross_validate_table` left in a folder. Raises RunError where it is damaged."""
+    file = Path(path) / TABLE_RECORD
+    try:
+        return TableFolds(**json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged ({str(error)[:80]}); go on with --resume to write it again"
+        ) from None
 
 
 def _split(table: ExampleSet, folds: int, repeats: int, seed: int) -> list[tuple[Any, Any]]:

@@ -47,8 +47,11 @@ Space = dict[str, Range | Choice]
 """By option of a run, or argument of the network such as dropout."""
 
 
-def default_space(network: str, optimizer: str = "adamw") -> Space:
-    """What is tried for a network where nothing else is said.
+_OF_IMAGES = ("label_smoothing", "augment", STRENGTH)  # the first is for classes, which a table may not have
+
+
+def default_space(network: str, optimizer: str = "adamw", *, images: bool = True) -> Space:
+    """What is tried for a network where nothing else is said; without `images` for rows of tables, and series.
 
     >>> default_space("lenet_bn")["learning_rate"].log
     True
@@ -64,6 +67,9 @@ def default_space(network: str, optimizer: str = "adamw") -> Space:
         STRENGTH: Range(0.5, 4.0, log=True),
         "initializer": Choice(("xavier-uniform", "kaiming-normal")),
     }
+    if not images:
+        space = {key: part for key, part in space.items() if key not in _OF_IMAGES}
+        space["batch_size"] = Choice((16, 32, 64, 128))
     if "dropout" in model_entry(network).options:
         space["dropout"] = Range(0.0, 0.7)
     if "width" in model_entry(network).options:

@@ -25,6 +25,7 @@ from convnets.selection.search.journal import Journal
 from convnets.selection.search.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler
 from convnets.selection.search.space import Range, Space, default_space
 from convnets.selection.search.trials import SharedTrials, import_optuna, run_trials
+from convnets.series.examples import ExampleSet, kind_of
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded, Event, Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
@@ -37,7 +38,7 @@ __all__ = ["PRUNERS", "SAMPLERS", "Range", "Search", "Tried", "tune"]
 
 def tune(
     network: str,
-    data: Splits | ImageSet | str | Path,
+    data: Splits | ImageSet | ExampleSet | str | Path,
     config: TrainConfig | None = None,
     *,
     trials: int = 50,
@@ -54,7 +55,7 @@ def tune(
     listeners: Sequence[Listener] = (),
     progress: Progress | None = None,
 ) -> Search:
-    """Train `network` with options drawn from `space`, and rank them by accuracy on validation images.
+    """Train `network` with options drawn from `space`, and rank them by accuracy on validation images (of numbers: R²).
 
     Test images are taken away before the first trial. Every trial is an ordinary run in `output`/NAME/trials. Several
     processes may work on one search: start the same command again with `go_on`.
@@ -79,7 +80,8 @@ def tune(
     2
     """
     config = config or TrainConfig()
-    space = default_space(network, config.optimizer) if space is None else space
+    if space is None:
+        space = default_space(network, config.optimizer, images=not isinstance(data, ExampleSet))
     _check(network, config, trials, sampler, pruner)
     if against is not None:
         _check_cost(against, pruner)
@@ -88,14 +90,12 @@ def tune(
     if "augment" not in space and not config.augment:
         space = {key: part for key, part in space.items() if key != STRENGTH}  # of nothing
     grid = grid_of(space, config.seed) if sampler == "grid" else None
-    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
-    splits = Splits(splits) if isinstance(splits, ImageSet) else splits
-    seen = replace(splits, test=None)  # no trial can look at it
-    path = Path(output) / (name or f"search-{network}-{Path(splits.source).stem}")
+    seen, hashes = _seen(data, progress)
+    path = Path(output) / (name or f"search-{network}-{Path(seen.source).stem}")
     tried_arguments = [key for key in space if key in model_entry(network).options]
     settings = {
         "network": network,
-        "content_hash": {part: images.content_hash() for part, images in seen.parts().items()},
+        "content_hash": hashes,
         "options": config.to_dict(),
         "argument_names": tried_arguments,
         "arguments": arguments or {},
@@ -126,6 +126,17 @@ def tune(
     return found
 
 
+def _seen(
+    data: Splits | ImageSet | ExampleSet | str | Path, progress: Progress | None
+) -> tuple[Splits | ExampleSet, dict[str, str]]:
+    """What trials are trained and judged on, with its hashes; test images are taken away, so that none can look."""
+    if isinstance(data, ExampleSet):
+        return data, {kind_of(data): data.content_hash()}
+    splits = load_data(data, progress=progress) if isinstance(data, str | Path) else data
+    splits = replace(Splits(splits) if isinstance(splits, ImageSet) else splits, test=None)
+    return splits, {part: images.content_hash() for part, images in splits.parts().items()}
+
+
 def _open(
     storage: str | None, path: Path, settings: dict[str, Any], strategy: Sequence[Any], *, go_on: bool
 ) -> SharedTrials:
@@ -147,7 +158,7 @@ def _train(
     trial: Any,
     chosen: dict[str, Any],
     network: str,
-    splits: Splits,
+    splits: Splits | ExampleSet,
     settings: dict[str, Any],
     path: Path,
     listeners: Sequence[Listener],
@@ -184,11 +195,11 @@ def _train(
 
 
 def _accuracy(run: Run) -> float:
-    """On the validation images, of the best epoch."""
-    score = run.results.get("validation", {}).get("accuracy")
+    """On the validation images, of the best epoch; of numbers R²."""
+    score = run.score("validation")
     if score is None:
         raise TrainingError(f"{run.path} has no validation accuracy; give a validation share above 0")
-    return float(score)
+    return score
 
 
 def _tried(trial: Any) -> Tried:

@@ -148,6 +148,12 @@ class Run:
             raise RunError(f"{path} is damaged: its metrics are {metrics!r:.80}")
         return metrics
 
+    def score(self, part: str) -> float | None:
+        """The best weights' accuracy on `part`, of numbers their R²; None where it was not measured."""
+        found = self.results.get(part, {})
+        value = found.get("accuracy", found.get("r2"))
+        return None if value is None else float(value)
+
     @property
     def status(self) -> str:
         """Why it ended: `finished`, `interrupted`, `terminated`, `patience`, `time budget` or `failed: …`.
