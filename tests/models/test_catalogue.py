@@ -39,7 +39,7 @@ def on_meta(name: str, **arguments: Any) -> ImageClassifier:
 def test_patterns() -> None:
     assert list_models("vgg*_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
     assert list_models("nothing*") == []
-    assert len(list_models()) == len(set(list_models())) == 40
+    assert len(list_models()) == len(set(list_models())) == 41
 
 
 def test_listing_needs_no_torch() -> None:
@@ -56,7 +56,7 @@ def test_entries_tell_the_truth(name: str) -> None:
     assert network.architecture.name == name
     expected = (
         (1, 1 if name == "linear" else 10)
-        if name in [*BOOK, "densenet_d2l", "speednet", "linear", "lenet1d", "resnet1d"]
+        if name in [*BOOK, "densenet_d2l", "speednet", "linear", "lenet1d", "resnet1d", "tcn"]
         else (3, 10 if entry.input_size == 32 else 1000)
     )
     assert (entry.in_channels, entry.num_classes) == expected

@@ -74,6 +74,11 @@ SERIES = {
         sum(8 * i * o + 5 * o * o + 3 * o * o + 8 * o + (i * o if i != o else 0) for i, o in _BLOCKS) + 1290,
         128 * sum(8 * i * o + 8 * o * o + (i * o if i != o else 0) for i, o in _BLOCKS) + 1280,
     ),
+    # six blocks of two convolutions of 3 numbers and two norms; the first has one channel, and a skip with biases
+    "tcn": (
+        3 * 32 + 64 + 11 * (3 * 32 * 32 + 64) + (32 + 32) + 330,
+        128 * (3 * 32 + 32 + 11 * 3 * 32 * 32) + 320,
+    ),
 }
 
 

@@ -214,6 +214,14 @@ _RESNET_1D = replace(
     idea="three residual blocks along one axis, and an average in the end",
     fixed_size=False,
 )
+_TCN = replace(
+    _RESNET_1D,
+    name="tcn",
+    builder="papers.tcn:TCN",
+    year=2018,
+    paper="Bai, Kolter & Koltun, An empirical evaluation of generic convolutional and recurrent networks",
+    idea="dilated causal convolutions: each step sees those before it alone, and far back",
+)
 _RESNET = replace(_RESNET_D2L, in_channels=3, num_classes=1000, input_size=224)
 _RESNET_SMALL = replace(_RESNET, num_classes=10, input_size=32)
 _DENSENET = replace(_DENSENET_D2L, in_channels=3, num_classes=1000, input_size=224)
@@ -285,6 +293,7 @@ _IN_ORDER: tuple[ModelEntry, ...] = (
     # for series: 1 channel, 10 classes
     _LENET_1D,
     _RESNET_1D,
+    _TCN,
 )
 
 ENTRIES: dict[str, ModelEntry] = {entry.name: entry for entry in _IN_ORDER}

@@ -232,7 +232,7 @@ def _augmentations(config: TrainConfig, encoder: ExampleEncoder) -> tuple[Series
     if encoder.flat:
         raise ConfigError(
             f"augment is {config.augment!r}, and this network takes a series as numbers in a row; allowed: lenet1d, "
-            "resnet1d or a network of your own"
+            "resnet1d, tcn or a network of your own"
         )
     return found
 
@@ -253,8 +253,8 @@ def _build(
     entry, vectors = model_entry(name), len(shape) == 1
     own = {"in_channels": shape[0], "num_classes": target.outputs, "input_size": 1 if vectors else shape[1]}
     refused = ConfigError(
-        f"{name} takes no rows of a table and no series; allowed: linear, softmax, mlp, for series also lenet1d and "
-        "resnet1d, or a network of your own"
+        f"{name} takes no rows of a table and no series; allowed: linear, softmax, mlp, for series also lenet1d, "
+        "resnet1d and tcn, or a network of your own"
     )
     if entry.axes != (2 if vectors else 1) or (vectors and entry.min_size > 1):
         raise refused
