@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import torch
 from torch import nn
 
@@ -55,3 +57,30 @@ def test_the_twin_follows_mode_and_moves_statistics() -> None:
     torch.testing.assert_close(*outputs)
     torch.testing.assert_close(own.state_dict(), through.state_dict())
     assert int(through[1].num_batches_tracked) == 1
+
+
+def test_other_threads_compute_as_usual_while_one_traces() -> None:
+    """PyTorch patches nn.Module for the whole process while it traces."""
+    begun, seen = threading.Event(), threading.Event()
+
+    class Waits(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            begun.set()
+            assert seen.wait(10)
+            return self.inner(x)  # type: ignore[no-any-return]
+
+    other, x, found = written_out().eval(), torch.randn(2, 1, 8, 8), []
+    expected = other(x)
+    thread = threading.Thread(target=lambda: found.append(trace(Waits())))
+    thread.start()
+    assert begun.wait(10)
+    try:
+        assert torch.equal(other(x), expected)
+    finally:
+        seen.set()
+        thread.join()
+    assert [node.op for node in found[0].graph.nodes] == ["placeholder", "call_module", "output"]

@@ -54,7 +54,7 @@ def given_network(
     or looks like a path is loaded as a run or a model folder. Raises what `create_model` and `load_model` raise, and
     UsageError for options that a trained network cannot follow.
     """
-    if Path(model).is_dir() or "/" in model or "\\" in model:
+    if Path(model).is_dir() or "/" in model or "\\" in model or Path(model).suffix.lower() == ".onnx":
         return _trained(model, image, any(each is not None for each in (in_channels, num_classes, size)))
     import torch
 

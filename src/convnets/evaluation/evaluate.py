@@ -101,7 +101,7 @@ def _opened(
                 "or a run, a model folder or a TrainedModel"
             )
         return model, preprocess
-    trained = open_model(model, "cpu" if hardware is None else hardware.device)
+    trained = open_model(model, "cpu" if hardware is None else hardware.device, only_to_ask=True)
     if trained.classes != images.classes and len(trained.classes) == len(images.classes):
         own, other = next(
             pair for pair in zip(trained.classes, images.classes, strict=True) if pair[0] != pair[1]

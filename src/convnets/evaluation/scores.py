@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from convnets.checkpoints.onnx_model import OnnxNetwork
 from convnets.core.hardware import Hardware, may_be_paced
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DeviceError, TrainingError
@@ -70,11 +72,13 @@ def check_finite(scores: Tensor, names: str) -> None:
 def hardware_for(network: nn.Module, hardware: Hardware | None) -> Hardware:
     """`hardware`, checked to be where `network` is; None takes the network's own device, in float32.
 
-    Raises DeviceError when they differ.
+    An ONNX file answers on the processor in float32, whatever `hardware` is. Raises DeviceError when they differ.
     """
     found = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     if hardware is None:
         return Hardware(found, torch.float32, torch.get_num_threads(), paced=may_be_paced(found))
+    if isinstance(network, OnnxNetwork):
+        return replace(hardware, device=found, dtype=torch.float32)
     if hardware.device.type != found.type or hardware.device.index not in (None, found.index):
         raise DeviceError(
             f"the network is on {found}, images go to {hardware.device}; use network.to('{hardware.device}')"

@@ -8,6 +8,6 @@ Order, highest first; each imports only from below:
 - explained
 - belief
 - ablation · attribution
-- inside · representations
+- columns · inside · representations
 - capture · pictures · sample · verdict
 """

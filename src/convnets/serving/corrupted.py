@@ -23,8 +23,10 @@ def evaluate_corrupted(
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> CorruptedEvaluation:
-    """Evaluate the run or model folder `source` under every corruption; data and part as in `evaluate_model`."""
-    chosen = open_model_and_images(source, data, part=part, hardware=hardware, progress=progress)
+    """Evaluate a run, model folder or ONNX file under every corruption; data and part as in `evaluate_model`."""
+    chosen = open_model_and_images(
+        source, data, part=part, hardware=hardware, progress=progress, only_to_ask=True
+    )
     model, images = chosen.model, chosen.images
     if not images.resident:
         images = decode_images(images, model.preprocess)

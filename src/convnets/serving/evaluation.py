@@ -43,7 +43,7 @@ def evaluate_model(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Judged:
-    """Evaluate the run or model folder `source`.
+    """Evaluate the run, model folder or ONNX file `source`.
 
     Args:
         data: a data set's name, or a folder or zip; by default the run's own.
@@ -54,7 +54,9 @@ def evaluate_model(
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError
     for a part that is not there and DataError when the data have other classes than the model.
     """
-    chosen = open_model_and_images(source, data, part=part, hardware=hardware, progress=progress)
+    chosen = open_model_and_images(
+        source, data, part=part, hardware=hardware, progress=progress, only_to_ask=True
+    )
     model, images = chosen.model, chosen.images
 
     def report(done: int, total: int) -> None:

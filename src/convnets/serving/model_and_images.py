@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import open_model, resolve_model_folder
+from convnets.checkpoints.onnx_model import is_onnx
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits
@@ -42,18 +43,20 @@ def open_model_and_images(
     part: str | None = None,
     hardware: Hardware | None = None,
     progress: Progress | None = None,
+    only_to_ask: bool = False,
 ) -> ModelAndImages:
     """The model of the run or model folder `source`, on `hardware` (by default the processor), and images.
 
     Args:
         data: a data set's name, or a folder or zip; by default the run's own.
         part: `train`, `calibration`, `validation` or `test`; by default the last of them that is there.
+        only_to_ask: whether an ONNX file will do, which answers and cannot be looked into.
 
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError for a
     part that is not there and DataError when the data have other classes than the model.
     """
-    folder = resolve_model_folder(source)
-    model = open_model(folder, "cpu" if hardware is None else hardware.device)
+    folder = Path(source) if is_onnx(source) and only_to_ask else resolve_model_folder(source)
+    model = open_model(folder, "cpu" if hardware is None else hardware.device, only_to_ask=only_to_ask)
     check_classifies(model)
     of_folds = (Path(source) / RECORD).exists()  # whose model is their ensemble, and no run
     run = Run(source) if folder != Path(source) and not of_folds else None

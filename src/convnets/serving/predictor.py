@@ -89,9 +89,9 @@ class Predictor:
         abstain: float | None = None,
         coverage: float | None = None,
     ) -> Predictor:
-        """From a run or a model folder; raises ModelFolderError when it is missing or damaged."""
+        """From a run, a model folder or an ONNX file; raises ModelFolderError when it is missing or damaged."""
         device = "cpu" if hardware is None else hardware.device
-        trained = open_model(folder, device)
+        trained = open_model(folder, device, only_to_ask=True)
         return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from convnets.checkpoints.model_source import resolve_model_folder
+from convnets.checkpoints.onnx_model import is_onnx
 from convnets.checkpoints.table_model import TableModel, holds_table_model, load_table_model
 from convnets.core.hardware import Hardware
 from convnets.errors import DataError, RunError, UsageError
@@ -27,6 +28,8 @@ __all__ = ["JudgedTable", "RowPrediction", "TablePredictor", "is_for_tables"]
 
 def is_for_tables(source: Path | str) -> bool:
     """Whether a run or model folder holds a network for tables."""
+    if is_onnx(source):
+        return False
     try:
         return holds_table_model(resolve_model_folder(source))
     except RunError:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +21,7 @@ from convnets.core.seeds import derive_seed
 from convnets.data.augmentation.augment import Augmentation, PerBatch, parse_augmentations
 from convnets.data.augmentation.mixing import Mixing, choose_mixing
 from convnets.data.class_batches import BatchShape
-from convnets.data.decode import decode_images, drop_unreadable, probe_pictures, resident_bytes
+from convnets.data.decode import probe_pictures
 from convnets.data.image_set import ImageSet, Splits
 from convnets.data.preprocess import Preprocess
 from convnets.data.shards.images import ShardPictures
@@ -35,6 +34,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
 from convnets.training.objectives.embedding import EmbeddingObjective, build_objective
 from convnets.training.optimization.freezing import check_freezing
+from convnets.training.preparation.decoding import decode_where_it_fits, readable
 from convnets.training.preparation.held_out import calibration_split, validation_split
 from convnets.training.preparation.initial_weights import fill
 from convnets.training.preparation.input_side import input_side, stored_side
@@ -138,12 +138,12 @@ def prepare(
         hardware, notices = checked.hardware, [*notices, *checked.notices]
     fitted = None if begun is None else begun.fit(given, splits.classes, channels, normalize=config.normalize)
     data_record = _data_record(source, splits)
-    splits = _decode(splits, preprocess, config, hardware, notices, progress)
+    splits = decode_where_it_fits(splits, preprocess, config, hardware, notices, progress)
     splits, calibration = calibration_split(splits, config)
     train, validation = validation_split(splits, config, notices)
     _check_parts(train, validation, splits.test, config)
     validation, test = (
-        None if part is None else _readable(part, preprocess, config, hardware, notices)
+        None if part is None else readable(part, preprocess, config, hardware, notices)
         for part in (validation, splits.test)
     )
     if config.normalize:
@@ -280,48 +280,3 @@ def _check_network(network: nn.Module, splits: Splits, channels: int) -> None:
     own = getattr(network, "in_channels", channels)
     if own != channels:
         raise ConfigError(f"the network takes {own} channels and channels is {channels}; leave channels out")
-
-
-def _decode(
-    splits: Splits,
-    preprocess: Preprocess,
-    config: TrainConfig,
-    hardware: Hardware,
-    notices: list[str],
-    progress: Progress | None,
-) -> Splits:
-    """Decode files into memory where they fit."""
-    needed = sum(resident_bytes(part, preprocess) for part in splits.parts().values() if not part.resident)
-    free = psutil.virtual_memory().available
-    limit = free / 2 if config.memory_limit is None else config.memory_limit * 1e9
-    if needed > limit:
-        notices.append(
-            f"decoded images would take {needed / 1e9:.1f} GB, above the limit of {limit / 1e9:.1f} GB: "
-            f"they are decoded as they are needed (worker processes: {config.workers})"
-        )
-        return splits
-    decoded: dict[str, ImageSet] = {}
-    for name, part in splits.parts().items():
-
-        def report(done: int, total: int, name: str = name) -> None:
-            if progress is not None:
-                progress(f"decoding {name}", done, total)
-
-        decoded[name] = decode_images(
-            part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt, progress=report
-        )
-        if len(decoded[name]) < len(part):
-            notices.append(f"{len(part) - len(decoded[name])} unreadable pictures of {name} were left out")
-    return Splits(decoded["train"], decoded.get("validation"), decoded.get("test"))
-
-
-def _readable(
-    part: ImageSet, preprocess: Preprocess, config: TrainConfig, hardware: Hardware, notices: list[str]
-) -> ImageSet:
-    """A streamed part to judge by, without what cannot be decoded; of the training images those are left out as met."""
-    if part.resident or not config.skip_corrupt:
-        return part
-    kept = drop_unreadable(part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt)
-    if len(kept) < len(part):
-        notices.append(f"{len(part) - len(kept)} unreadable pictures are left out of every evaluation")
-    return kept

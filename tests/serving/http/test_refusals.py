@@ -178,7 +178,7 @@ def test_what_is_late_is_not_computed(folder: Path, pictures: list[bytes]) -> No
             target=client.post, args=("/predict",), kwargs={"content": pictures[0], "headers": PNG}
         )
         first.start()
-        until(lambda: service.batcher.pictures == 1 and not service.batcher._waiting)
+        until(lambda: service.batcher.pictures == 1 and service._compute._work_queue.qsize() == 1)
         found: list[Any] = []
         late = threading.Thread(
             target=lambda: found.append(

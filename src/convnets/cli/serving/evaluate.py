@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="Run, model folder or ONNX file.", metavar="RUN")],
     data: Annotated[
         str | None,
         typer.Option(

@@ -48,6 +48,10 @@ def export(
         raise UsageError(
             f"exporting needs {', '.join(lacking)}; install it with: pip install 'convnets[onnx]'"
         )
+    from convnets.checkpoints.onnx_model import is_onnx
+
+    if is_onnx(run):
+        raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")
     path = run / "model.onnx" if output is None else output
     check_file(path)
     from convnets.checkpoints.model_source import open_model

@@ -20,7 +20,7 @@ __all__ = ["predict"]
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="Run, model folder or ONNX file.", metavar="RUN")],
     images: Annotated[
         list[Path],
         typer.Argument(help="Pictures of any size, folders of them, or tables.", metavar="IMAGE"),

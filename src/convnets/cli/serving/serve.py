@@ -19,7 +19,8 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 def serve(
     runs: Annotated[
-        list[Path], typer.Argument(help="Runs, or model folders; the first is the default.", metavar="RUN")
+        list[Path],
+        typer.Argument(help="Runs, model folders or ONNX files; the first is the default.", metavar="RUN"),
     ],
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.", metavar="NAME")

@@ -20,6 +20,7 @@ from convnets.checkpoints.onnx_model import METADATA, start_session
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, ModelFolderError
+from convnets.selection.calibration.calibration import CALIBRATION
 from convnets.serving.export.exported_network import ExportedNetwork, Form
 from convnets.training.objectives.embedding import check_classifies
 
@@ -117,6 +118,7 @@ def _metadata(exported: ExportedNetwork, trained: TrainedModel) -> dict[str, Any
         "classes": list(trained.classes),
         "preprocess": trained.preprocess.to_dict(),
         "temperature": exported.temperature,
+        "calibration": trained.metrics.get(CALIBRATION),
         "opset": OPSET,
     }
 

@@ -1,4 +1,4 @@
-"""ServedModel: a model folder that is answered from, and taken anew when another model is put in its place."""
+"""ServedModel: a model folder or ONNX file that is answered from, taken anew when another is put in its place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from convnets.checkpoints.model_source import open_model, resolve_model_folder
+from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx, no_folder
 from convnets.core.hardware import Hardware
 from convnets.errors import ConvnetsError
 from convnets.retrieval.descriptors.embedder import Embedder, weights_hash
@@ -27,9 +28,18 @@ class Loaded:
 
     name: str
     version: str
-    """The first twelve digits of the SHA-256 of its weights."""
+    """The first twelve digits of the SHA-256 of its weights, or of the ONNX file."""
+    network: str
     predictor: Predictor
-    embedder: Embedder
+    _embedder: Embedder | None
+    """None for an ONNX file, which gives no vectors."""
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes its vectors. Raises UsageError for an ONNX file."""
+        if self._embedder is None:
+            raise no_folder(self.name)
+        return self._embedder
 
     def probabilities(self, pictures: list[Tensor]) -> Tensor:
         """Pictures from `predictor.decode` → N×K."""
@@ -41,7 +51,7 @@ class Loaded:
         return {
             "name": self.name,
             "version": self.version,
-            "network": self.embedder.model.name,
+            "network": self.network,
             "classes": list(self.predictor.classes),
             "input": {"channels": preprocess.channels, "size": preprocess.size, "resize": preprocess.resize},
             "precision": self.predictor.hardware.precision,
@@ -51,7 +61,7 @@ class Loaded:
 
 
 class ServedModel:
-    """The model of a run or model folder under a name.
+    """The model of a run, model folder or ONNX file under a name.
 
     Raises what `Predictor.load` raises when it is first loaded; later a damaged folder leaves the model that is
     there, and `fault` says why.
@@ -93,16 +103,20 @@ class ServedModel:
     def _now(self) -> tuple[tuple[int, int, int], ...]:
         """What changes when a file of the folder is replaced or written to."""
         try:
-            folder = resolve_model_folder(self.source)
-            states = [(folder / name).stat() for name in ("config.json", "model.safetensors")]
+            if is_onnx(self.source):
+                states = [self.source.stat()]
+            else:
+                folder = resolve_model_folder(self.source)
+                states = [(folder / name).stat() for name in ("config.json", "model.safetensors")]
         except (ConvnetsError, OSError):
             return ()
         return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
 
 
 def _loaded(name: str, source: Path, hardware: Hardware, views: int, abstain: float | None) -> Loaded:
-    folder = resolve_model_folder(source)
-    trained = open_model(folder, hardware.device)
-    version = weights_hash(trained.network)[:12]
+    trained = open_model(source, hardware.device, only_to_ask=True)
     predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain)
-    return Loaded(name, version, predictor, Embedder(trained, hardware=predictor.hardware))
+    if isinstance(trained.network, OnnxNetwork):
+        return Loaded(name, trained.network.version[:12], trained.network.name, predictor, None)
+    version = weights_hash(trained.network)[:12]
+    return Loaded(name, version, trained.name, predictor, Embedder(trained, hardware=predictor.hardware))

@@ -54,17 +54,17 @@ class Settings:
 
 
 def model_names(runs: Sequence[str | Path]) -> dict[str, Path]:
-    """Each run under its folder's name. Raises UsageError where two have one name.
+    """Each run under its folder's name, an ONNX file under its own. Raises UsageError where two have one name.
 
-    >>> list(model_names(["runs/a", "runs/b/model"]))
-    ['a', 'b']
+    >>> list(model_names(["runs/a", "runs/b/model", "runs/b/model.onnx", "c.onnx"]))
+    ['a', 'b', 'b.onnx', 'c.onnx']
     """
     found: dict[str, Path] = {}
     for run in map(Path, runs):
         path = run.resolve()
-        name = path.parent.name if path.name == "model" else path.name
+        name = path.parent.name + path.suffix if path.name in ("model", "model.onnx") else path.name
         if name in found:
-            raise UsageError(f"{found[name]} and {run} have one name, {name}; rename one of the folders")
+            raise UsageError(f"{found[name]} and {run} have one name, {name}; rename one of them")
         found[name] = run
     return found
 
