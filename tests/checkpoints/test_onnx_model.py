@@ -179,7 +179,7 @@ def test_commands_take_it_or_say_what_to_give_instead(
         ["health", path],
         ["summary", "pictures.onnx"],
         ["export", path],
-        ["train", "lenet_bn", "--data", "digits", "--start", path],
+        ["train", "lenet_bn", "--data", "digits", "--from", path],
     ):
         status, out, line = ended(*command)
         assert (status, out, line.count("\n")) == (2, "", 1), (command, line)

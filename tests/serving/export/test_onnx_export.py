@@ -21,7 +21,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.errors import InputError, ModelFolderError
 from convnets.evaluation.evaluate import evaluate
 from convnets.models.catalogue import create_model
-from convnets.serving.export import onnx_export
+from convnets.serving.export import comparison
 from convnets.serving.export.exported_network import FORMS, ExportedNetwork, Form
 from convnets.serving.export.onnx_export import export_onnx
 from convnets.serving.predictor import Predictor
@@ -97,7 +97,7 @@ def test_a_margin_is_cropped_and_metadata_say_what_it_is(tmp_path: Path) -> None
 
 
 def test_what_would_answer_otherwise_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "_ALLOWED", -1.0)
+    monkeypatch.setattr(comparison, "_ALLOWED", -1.0)
     with pytest.raises(ModelFolderError, match=r"differ from the network's by .* None was written"):
         export_onnx(model("softmax"), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -107,10 +107,10 @@ def test_what_would_answer_otherwise_is_not_left(tmp_path: Path, monkeypatch: py
 
 def test_files_that_are_not_ours_are_refused_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="does not exist; write it with: convnets export"):
-        open_model(tmp_path / "a.onnx")
+        open_model(tmp_path / "a.onnx", only_to_ask=True)
     (tmp_path / "a.onnx").write_bytes(b"x" * 50)
     with pytest.raises(ModelFolderError, match="is no ONNX file that runs here"):
-        open_model(tmp_path / "a.onnx")
+        open_model(tmp_path / "a.onnx", only_to_ask=True)
     import onnx
 
     export_onnx(model("softmax"), tmp_path / "b.onnx")
@@ -118,7 +118,7 @@ def test_files_that_are_not_ours_are_refused_in_a_line(tmp_path: Path) -> None:
     del foreign.metadata_props[:]
     onnx.save(foreign, tmp_path / "c.onnx")
     with pytest.raises(ModelFolderError, match="does not say its classes"):
-        open_model(tmp_path / "c.onnx")
+        open_model(tmp_path / "c.onnx", only_to_ask=True)
 
 
 def test_the_command_exports_what_predict_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,9 +20,13 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run, or model folder.", metavar="RUN")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write. [default: model.onnx in RUN]", metavar="FILE"),
+        typer.Option(
+            "--output", "-o", help="File to write. [default: model.onnx or model.pt2 in RUN]", metavar="FILE"
+        ),
     ] = None,
-    to: Annotated[str, typer.Option("--to", help="onnx.", metavar="NAME")] = "onnx",
+    to: Annotated[
+        str, typer.Option("--to", help="onnx, or pt2: a program of PyTorch.", metavar="NAME")
+    ] = "onnx",
     form: Annotated[
         str,
         typer.Option(
@@ -39,11 +43,11 @@ def export(
 
     Example: convnets export runs/lenet_bn-digits-1 -o lenet.onnx
     """
-    if to != "onnx":
-        raise UnknownNameError("form of export", to, ("onnx",))
+    if to not in ("onnx", "pt2"):
+        raise UnknownNameError("form of export", to, ("onnx", "pt2"))
     if form not in ("pictures", "tensor"):
         raise UnknownNameError("input", form, ("pictures", "tensor"))
-    lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    lacking = [name for name in _NEEDED if to == "onnx" and importlib.util.find_spec(name) is None]
     if lacking:
         raise UsageError(
             f"exporting needs {', '.join(lacking)}; install it with: pip install 'convnets[onnx]'"
@@ -52,11 +56,12 @@ def export(
 
     if is_onnx(run):
         raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")
-    path = run / "model.onnx" if output is None else output
+    path = run / f"model.{to}" if output is None else output
     check_file(path)
     from convnets.checkpoints.model_source import open_model
     from convnets.errors import DataError
     from convnets.serving.export.onnx_export import export_onnx
+    from convnets.serving.export.pt2_export import export_pt2
     from convnets.serving.model_and_images import open_model_and_images
 
     with progress_bar() as progress:
@@ -67,13 +72,13 @@ def export(
             typer.echo(f"no images to compare with: {error}", err=True)
             model, images, part = open_model(run), None, ""
         progress("exporting", 0, 1)
-        found = export_onnx(model, path, form="pictures" if form == "pictures" else "tensor", images=images)
+        write = export_onnx if to == "onnx" else export_pt2
+        found = write(model, path, form="pictures" if form == "pictures" else "tensor", images=images)
     if json:
         write_json(found.to_dict())
         return
-    typer.echo(
-        f"{found.path}: {found.megabytes:.2f} MB, opset {found.opset}, input {found.form}, any batch size"
-    )
+    about = "a program of PyTorch" if found.opset is None else f"opset {found.opset}"
+    typer.echo(f"{found.path}: {found.megabytes:.2f} MB, {about}, input {found.form}, any batch size")
     typer.echo(
         f"largest difference {found.error:.1e} of the largest answer (random inputs, batches of 1, 3 and 17)"
     )

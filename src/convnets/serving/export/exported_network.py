@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
-from convnets.selection.calibration.calibration import Calibration
+from convnets.selection.calibration.calibration import CALIBRATION, Calibration
 
-__all__ = ["FORMS", "ExportedNetwork", "Form"]
+__all__ = ["FORMS", "ExportedNetwork", "Form", "metadata_of"]
 
 Form = Literal["pictures", "tensor"]
 FORMS: tuple[Form, ...] = ("pictures", "tensor")
@@ -54,3 +54,18 @@ class ExportedNetwork(nn.Module):
         if self.form == "pictures":
             return torch.randint(0, 256, (count, *self.shape), dtype=torch.uint8, generator=generator)
         return torch.randn((count, *self.shape), generator=generator)
+
+
+def metadata_of(exported: ExportedNetwork, trained: TrainedModel) -> dict[str, Any]:
+    """Classes, preprocessing and calibration, as the file states them."""
+    from convnets import __version__
+
+    return {
+        "convnets": __version__,
+        "network": trained.name,
+        "form": exported.form,
+        "classes": list(trained.classes),
+        "preprocess": trained.preprocess.to_dict(),
+        "temperature": exported.temperature,
+        "calibration": trained.metrics.get(CALIBRATION),
+    }

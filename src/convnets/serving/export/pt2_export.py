@@ -1,0 +1,64 @@
+"""Export to a program of PyTorch: one .pt2 file that runs without this library, in Python and in C++."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.onnx_model import METADATA
+from convnets.core.storage.files import atomic_path
+from convnets.data.image_set import ImageSet
+from convnets.errors import InputError, ModelFolderError
+from convnets.serving.export.comparison import Export, compare
+from convnets.serving.export.exported_network import ExportedNetwork, Form, metadata_of
+from convnets.serving.export.onnx_export import quiet
+from convnets.training.objectives.embedding import check_classifies
+
+__all__ = ["export_pt2"]
+
+
+def export_pt2(
+    trained: TrainedModel, path: Path | str, *, form: Form = "pictures", images: ImageSet | None = None
+) -> Export:
+    """Write `path` by `torch.export`, and compare what it reads again with the network, as `export_onnx` does.
+
+    `torch.export.load(path).module()` takes any number of pictures; class names and preprocessing are JSON in its extra
+    file `convnets`. The network is put into evaluation mode.
+    Raises ModelFolderError where the file gives other answers or the network cannot be exported, and leaves none then.
+    """
+    check_classifies(trained)
+    path = Path(path)
+    if path.suffix.lower() != ".pt2":
+        raise InputError(f"{path} does not end in .pt2; name the file so")
+    exported = ExportedNetwork(trained, form)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        about = json.dumps(metadata_of(exported, trained))
+        with quiet():
+            try:
+                count = {0: torch.export.Dim("count", min=1)}
+                program = torch.export.export(
+                    exported, (exported.example(2),), dynamic_shapes={"inputs": count}
+                )
+                with temporary.open("wb") as file:
+                    torch.export.save(program, file, extra_files={METADATA: about})
+                with temporary.open("rb") as read:
+                    again = torch.export.load(read).module()
+            except RuntimeError as failed:
+                line = " ".join(str(failed).split())[:160]
+                raise ModelFolderError(f"{trained.name} cannot be exported: {line}") from None
+
+        def answer(inputs: Tensor) -> np.ndarray[Any, Any]:
+            with torch.inference_mode():
+                found: np.ndarray[Any, Any] = again(inputs).numpy()
+            return found
+
+        compared = compare(exported, trained, answer, images)
+        megabytes = temporary.stat().st_size / 1e6
+    return Export(**vars(compared), path=path, form=form, megabytes=megabytes)
