@@ -51,6 +51,8 @@ NAMES = [
     "resume",
     "save_model",
     "slice_network",
+    "to_timm_state_dict",
+    "to_torchvision_state_dict",
     "train",
     "tune",
     "unfreeze",

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from convnets.inspection.receptive_field.fields import receptive_fields as receptive_fields
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
+    from convnets.models.outgoing_weights import to_timm_state_dict as to_timm_state_dict
+    from convnets.models.outgoing_weights import to_torchvision_state_dict as to_torchvision_state_dict
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
@@ -110,6 +112,8 @@ _HOME = {
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
     "slice_network": "convnets.inspection.parameters.network_slice",
+    "to_timm_state_dict": "convnets.models.outgoing_weights",
+    "to_torchvision_state_dict": "convnets.models.outgoing_weights",
     "train": "convnets.training.train",
     "tune": "convnets.selection.search.tune",
     "unfreeze": "convnets.inspection.parameters.changes",
