@@ -19,6 +19,7 @@ from convnets.core.thread_waiting import shorten_waiting
 if TYPE_CHECKING:
     from convnets import errors as errors
     from convnets import layers as layers
+    from convnets.checkpoints.hub_model import from_pretrained as from_pretrained
     from convnets.checkpoints.model_folder import TrainedModel as TrainedModel
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from convnets.selection.folds.cross_validate import cross_validate as cross_validate
     from convnets.selection.labels.label_errors import find_label_errors as find_label_errors
     from convnets.selection.search.tune import tune as tune
+    from convnets.serving.export.hub_export import export_hub as export_hub
+    from convnets.serving.export.hub_push import push_to_hub as push_to_hub
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.training.config import TrainConfig as TrainConfig
     from convnets.training.objectives.triplet_loss import TripletLoss as TripletLoss
@@ -93,8 +96,10 @@ _HOME = {
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
     "explain": "convnets.explanation.explain",
+    "export_hub": "convnets.serving.export.hub_export",
     "find_label_errors": "convnets.selection.labels.label_errors",
     "freeze": "convnets.inspection.parameters.changes",
+    "from_pretrained": "convnets.checkpoints.hub_model",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.cost.summary",
     "layers": "convnets",
@@ -106,6 +111,7 @@ _HOME = {
     "load_model": "convnets.checkpoints.model_folder",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
     "measure_health": "convnets.inspection.health.measure",
+    "push_to_hub": "convnets.serving.export.hub_push",
     "receptive_fields": "convnets.inspection.receptive_field.fields",
     "replicate": "convnets.selection.comparing.replicate",
     "reproduce": "convnets.recipes.reproduce",

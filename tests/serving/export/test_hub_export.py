@@ -21,7 +21,7 @@ from convnets.errors import ModelFolderError, UsageError
 from convnets.models.catalogue import create_model
 from convnets.selection.robustness.corrupted_evaluation import CorruptedEvaluation
 from convnets.serving.calibration import calibrate_model
-from convnets.serving.export.hub_export import check_repository, export_hub
+from convnets.serving.export.hub_export import export_hub
 from convnets.serving.predictor import Predictor
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
@@ -187,12 +187,6 @@ def test_networks_that_nobody_else_could_build_are_refused(tmp_path: Path) -> No
     with pytest.raises(ModelFolderError, match="outside the catalogue"):
         export_hub(folder, tmp_path / "hub")
     assert not (tmp_path / "hub").exists()
-
-
-@pytest.mark.parametrize("name", ["ada", "ada/", "a/b/c", "../x", "ada/x--y", "ada/ x", "https://x/y"])
-def test_names_that_are_no_repository_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: user/name"):
-        check_repository(name)
 
 
 def test_the_command_measures_what_it_wrote(

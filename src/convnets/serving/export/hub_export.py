@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from convnets.checkpoints.hub_model import check_repository
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
 from convnets.checkpoints.model_folder import TrainedModel, load_model
 from convnets.checkpoints.model_source import resolve_model_folder
@@ -24,10 +24,9 @@ from convnets.serving.export.model_card import CardContent, model_card
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.runs.run import Run
 
-__all__ = ["CARD_FILE", "HubExport", "check_hub_folder", "check_repository", "export_hub"]
+__all__ = ["CARD_FILE", "HubExport", "check_hub_folder", "export_hub"]
 
 CARD_FILE = "README.md"
-_REPOSITORY = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,6 @@ def export_hub(
         None if measured is None else measured.accuracy,
         0 if measured is None else measured.images,
     )
-
-
-def check_repository(name: str) -> None:
-    """Raise UsageError unless `name` is `user/name` as the Hub allows it."""
-    if not _REPOSITORY.fullmatch(name) or ".." in name or "--" in name:
-        raise UsageError(
-            f"repository {name!r:.120}; allowed: user/name, of letters, digits, '-', '_' and '.'"
-        )
 
 
 def check_hub_folder(source: Run | Path | str, folder: Path, *, overwrite: bool = False) -> None:
