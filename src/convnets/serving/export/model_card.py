@@ -11,6 +11,7 @@ from typing import Any
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.core.display.text import plain_text
+from convnets.core.environment import versions
 from convnets.data.preprocess import Preprocess
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.intervals import wilson_interval
@@ -139,8 +140,6 @@ def _opening(content: CardContent, first: Headline | None) -> list[str]:
 
 
 def _use(content: CardContent) -> list[str]:
-    from convnets import __version__
-
     if content.repository is None:
         load = [
             "from convnets import Predictor",
@@ -160,7 +159,7 @@ def _use(content: CardContent) -> list[str]:
         'print(predictor.predict("picture.png")[0])',
         "```",
         "",
-        f"This takes convnets {__version__} or newer (not the package of that name on PyPI, which is another project). "
+        f"This takes convnets {versions()['convnets']} or newer (not the package of that name on PyPI, which is another project). "
         "Pictures of any size and mode are brought to the network's input. `model.safetensors` holds the weights, "
         "`config.json` the architecture with its arguments, the preprocessing and the class names.",
         "",
