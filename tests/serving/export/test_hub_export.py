@@ -127,8 +127,9 @@ def test_calibration_robustness_and_license_come_in_where_they_are_known(tmp_pat
     front, text = exported(run, tmp_path / "hub", robustness=corrupted, license="mit")
     assert front["license"] == "mit"
     assert "The author gives the model under: mit." in text
-    assert f"a temperature of {measured.calibration.temperature:.3f}" in text
+    assert f"divides the logits by a temperature of {measured.calibration.temperature:.3f}" in text
     assert f"| after | {measured.after.ece:.4f} |" in text
+    assert "| calibration (the confidences were fitted to them) | 287 |" in text
     assert "abstain=0.95" in text
     assert "90.00 % as they are, 55.00 % corrupted" in text
     assert text.index("| snow | 50.00 % | 30.00 % | 40.00 % |") < text.index(

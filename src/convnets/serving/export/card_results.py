@@ -117,8 +117,8 @@ def calibration_section(metrics: Mapping[str, Any]) -> list[str]:
         return [f"Not fitted: the confidences are the network's own.{shown}", ""]
     counts = fitted.images
     lines = [
-        f"Logits are divided by a temperature of {fitted.temperature:.3f}, which {counts['temperature']:,} images set; "
-        f'{counts["decisions"]:,} others set the thresholds for "don\'t know" and the sets of possible classes. They '
+        f"`Predictor` divides the logits by a temperature of {fitted.temperature:.3f}, which {counts['temperature']:,} images "
+        f'set; {counts["decisions"]:,} others set the thresholds for "don\'t know" and the sets of possible classes. They '
         f"are of part {code(fitted.part)}, from which the network did not learn"
         + (", though its epoch was chosen by them." if fitted.chosen_by else "."),
         "",
@@ -127,6 +127,10 @@ def calibration_section(metrics: Mapping[str, Any]) -> list[str]:
     if all(rows):
         head = ("", "expected calibration error", "by chance alone, up to", "overconfidence", "95 % interval")
         lines += [*table(head, [row for row in rows if row]), ""]
+        lines += [
+            "Calibration error: how far confidence and share of right answers lie apart, on average.",
+            "",
+        ]
     return lines
 
 
@@ -149,14 +153,14 @@ def robustness_section(found: CorruptedEvaluation | None) -> list[str]:
         return ["Noise, blur, weather, shifts and turns were not measured.", ""]
     mean = share_row("", found.mean, None)[1]
     rows = [
-        [cell(name), *(percent(value) for value in row), percent(sum(row) / len(row))]
+        [cell(name.replace("_", " ")), *(percent(value) for value in row), percent(sum(row) / len(row))]
         for name, row in sorted(found.accuracy.items(), key=lambda each: sum(each[1]))
     ]
     severities = tuple(str(each) for each in range(1, 1 + max(len(row) for row in found.accuracy.values())))
     kept = ", ".join(f"by {pixels}: {percent(value)}" for pixels, value in enumerate(found.consistency, 1))
     return [
         f"Accuracy on {found.images:,} images: {percent(found.clean)} as they are, {mean} corrupted (mean). "
-        "By severity:",
+        "The corruptions are CIFAR-10-C's (Hendrycks & Dietterich 2019), and shift, rotation and scale. By severity:",
         "",
         *table(("corruption", *severities, "mean"), rows),
         "",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from convnets.checkpoints.model_folder import TrainedModel
 from convnets.data.catalogue import DataEntry, data_entry, list_data
+from convnets.selection.calibration.calibration import Calibration
 from convnets.serving.export.card_text import cell, code, listed, place_name, table
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
@@ -50,7 +52,7 @@ def started_with(run: Run) -> Mapping[str, Any]:
     return {}
 
 
-def data_section(run: Run, classes: Sequence[str], test_images: int | None) -> list[str]:
+def data_section(run: Run, trained: TrainedModel, test_images: int | None) -> list[str]:
     """Where the images came from, how many there were, and their classes."""
     entry, began, settings = known_data(run), started_with(run), run.settings["data"]
     named = cell(data_title(run))
@@ -58,11 +60,12 @@ def data_section(run: Run, classes: Sequence[str], test_images: int | None) -> l
     counts = {
         "training": began.get("train_images"),
         "validation (the best epoch was chosen by them)": began.get("validation_images"),
+        "calibration (the confidences were fitted to them)": _calibration_images(trained),
         "test (nothing was chosen by them)": test_images,
     }
     rows = [[name, f"{count:,}"] for name, count in counts.items() if count]
     lines += [*table(("images for", "count"), rows), ""] if rows else []
-    lines += [f"{len(classes):,} classes: {listed(classes, _CLASSES_SHOWN)}.", ""]
+    lines += [f"{len(trained.classes):,} classes: {listed(trained.classes, _CLASSES_SHOWN)}.", ""]
     if entry:
         lines += [f"License of the images: {cell(entry.license)}.", ""]
     hashes = settings.get("content_hash")
@@ -70,6 +73,12 @@ def data_section(run: Run, classes: Sequence[str], test_images: int | None) -> l
         shown = ", ".join(f"{cell(part)} {code(value)}" for part, value in hashes.items() if value)
         lines += [f"SHA-256 over images and labels, as convnets takes it: {shown}.", ""] if shown else []
     return lines
+
+
+def _calibration_images(trained: TrainedModel) -> int:
+    """How many were kept for it alone."""
+    fitted = Calibration.of(trained.metrics)
+    return 0 if fitted is None or fitted.part != "calibration" else sum(fitted.images.values())
 
 
 def training_section(run: Run) -> list[str]:

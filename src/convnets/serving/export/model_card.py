@@ -68,7 +68,7 @@ def model_card(content: CardContent) -> str:
     test_images = first.images if first is not None and first.part == "test" else None
     sections: dict[str, list[str]] = {"Use": _use(content)}
     if run is not None:
-        sections["Images that it learned from"] = data_section(run, trained.classes, test_images)
+        sections["Images that it learned from"] = data_section(run, trained, test_images)
     else:
         sections["Classes"] = [
             f"{len(trained.classes):,}, in `config.json`. Its images are not recorded.",
@@ -159,9 +159,9 @@ def _use(content: CardContent) -> list[str]:
         'print(predictor.predict("picture.png")[0])',
         "```",
         "",
-        f"This takes convnets {versions()['convnets']} or newer (not the package of that name on PyPI, which is another project). "
-        "Pictures of any size and mode are brought to the network's input. `model.safetensors` holds the weights, "
-        "`config.json` the architecture with its arguments, the preprocessing and the class names.",
+        f"This takes convnets {versions()['convnets']} or newer (not the package of that name on PyPI, which is "
+        "another project). Pictures of any size and mode are brought to the network's input. `model.safetensors` holds "
+        "the weights, `config.json` the architecture with its arguments, the preprocessing and the class names.",
         "",
     ]
 
