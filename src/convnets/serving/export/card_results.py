@@ -117,8 +117,9 @@ def calibration_section(metrics: Mapping[str, Any]) -> list[str]:
         return [f"Not fitted: the confidences are the network's own.{shown}", ""]
     counts = fitted.images
     lines = [
-        f"`Predictor` divides the logits by a temperature of {fitted.temperature:.3f}, which {counts['temperature']:,} images "
-        f'set; {counts["decisions"]:,} others set the thresholds for "don\'t know" and the sets of possible classes. They '
+        f"`Predictor` divides the logits by a temperature of {fitted.temperature:.3f}, which {counts['temperature']:,} "
+        f'images set; {counts["decisions"]:,} others set the thresholds for "don\'t know" and the sets of possible '
+        "classes. They "
         f"are of part {code(fitted.part)}, from which the network did not learn"
         + (", though its epoch was chosen by them." if fitted.chosen_by else "."),
         "",
