@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,18 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text + "\n" == path.read_text("utf-8"), f"{path} differs; see with: pytest --regenerate-golden"
 
     return check
+
+
+@pytest.fixture
+def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Hub of models on this machine (tests/fixtures/fake_hub.py), which the Hub's client is pointed to."""
+    spec = spec_from_file_location("fake_hub", Path(__file__).parent / "fixtures" / "fake_hub.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    hub = module.FakeHub()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)  # a service of its own
+    yield hub
+    hub.close()

@@ -19,6 +19,7 @@ from convnets.core.thread_waiting import shorten_waiting
 if TYPE_CHECKING:
     from convnets import errors as errors
     from convnets import layers as layers
+    from convnets.checkpoints.hub_model import from_pretrained as from_pretrained
     from convnets.checkpoints.model_folder import TrainedModel as TrainedModel
     from convnets.checkpoints.model_folder import load_model as load_model
     from convnets.checkpoints.model_folder import save_model as save_model
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from convnets.inspection.receptive_field.fields import receptive_fields as receptive_fields
     from convnets.models.catalogue import create_model as create_model
     from convnets.models.catalogue import list_models as list_models
+    from convnets.models.outgoing_weights import to_timm_state_dict as to_timm_state_dict
+    from convnets.models.outgoing_weights import to_torchvision_state_dict as to_torchvision_state_dict
     from convnets.models.torchvision_weights import load_torchvision_state_dict as load_torchvision_state_dict
     from convnets.recipes.catalogue import get_recipe as get_recipe
     from convnets.recipes.catalogue import list_recipes as list_recipes
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from convnets.selection.search.tune import tune as tune
     from convnets.series.load_series import load_series as load_series
     from convnets.series.series_set import SeriesSet as SeriesSet
+    from convnets.serving.export.hub_export import export_hub as export_hub
+    from convnets.serving.export.hub_push import push_to_hub as push_to_hub
     from convnets.serving.predictor import Predictor as Predictor
     from convnets.serving.table_predictor import TablePredictor as TablePredictor
     from convnets.tables.load_table import load_table as load_table
@@ -101,9 +106,11 @@ _HOME = {
     "evaluate": "convnets.evaluation.evaluate",
     "evaluate_retrieval": "convnets.retrieval.evaluation.metrics",
     "explain": "convnets.explanation.explain",
+    "export_hub": "convnets.serving.export.hub_export",
     "find_label_errors": "convnets.selection.labels.label_errors",
     "fit_linear": "convnets.training.tables.fit_linear",
     "freeze": "convnets.inspection.parameters.changes",
+    "from_pretrained": "convnets.checkpoints.hub_model",
     "get_recipe": "convnets.recipes.catalogue",
     "inspect": "convnets.inspection.cost.summary",
     "layers": "convnets",
@@ -118,12 +125,15 @@ _HOME = {
     "load_table_model": "convnets.checkpoints.table_model",
     "load_torchvision_state_dict": "convnets.models.torchvision_weights",
     "measure_health": "convnets.inspection.health.measure",
+    "push_to_hub": "convnets.serving.export.hub_push",
     "receptive_fields": "convnets.inspection.receptive_field.fields",
     "replicate": "convnets.selection.comparing.replicate",
     "reproduce": "convnets.recipes.reproduce",
     "resume": "convnets.training.train",
     "save_model": "convnets.checkpoints.model_folder",
     "slice_network": "convnets.inspection.parameters.network_slice",
+    "to_timm_state_dict": "convnets.models.outgoing_weights",
+    "to_torchvision_state_dict": "convnets.models.outgoing_weights",
     "train": "convnets.training.train",
     "tune": "convnets.selection.search.tune",
     "unfreeze": "convnets.inspection.parameters.changes",

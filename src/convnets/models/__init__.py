@@ -4,7 +4,7 @@ Begin with `contract.py`, then `papers/lenet.py`.
 
 Order, highest first; each imports only from below:
 
-- weight_fitting
+- outgoing_weights · weight_fitting
 - book · compact · ends · torchvision_weights
 - catalogue · papers
 - contract

@@ -19,7 +19,7 @@ from convnets.models.papers.googlenet_bn import GoogLeNetBatchNorm
 from convnets.models.papers.resnet import ResNet
 from convnets.models.papers.vgg import VGG
 
-__all__ = ["load_torchvision_state_dict", "named_as_here"]
+__all__ = ["Rules", "load_torchvision_state_dict", "named_as_here", "renamed", "torchvision_rules"]
 
 _FAULTS_SHOWN = 2
 
@@ -53,8 +53,8 @@ _RESNET: Rules = (
     (r"\.downsample\.", ".skip."),
     (r"^fc\.", "classifier."),
 )
+_OF_2017 = (r"\.(norm|conv)\.([12])\.", r".\1\2.")  # densenet's files of 2017 have norm.1 for norm1
 _DENSENET: Rules = (
-    (r"\.(norm|conv)\.([12])\.", r".\1\2."),  # files of 2017 have norm.1 for norm1
     (r"^features\.conv0\.", "stem.0."),
     (r"^features\.norm0\.", "stem.1."),
     (r"^features\.denseblock(\d)\.denselayer(\d+)\.", r"trunk.block\1.layer\2."),
@@ -73,7 +73,8 @@ def _vgg_rules(network: VGG) -> Rules:
     return (*((rf"^features\.{number}\.", name) for number, name in enumerate(ours)), *_VGG_HEAD)
 
 
-def _rules(network: ImageClassifier) -> Rules:
+def torchvision_rules(network: ImageClassifier) -> Rules:
+    """The map from torchvision's names to ours; raises UsageError for a network that torchvision does not publish."""
     if isinstance(network, VGG):
         return _vgg_rules(network)
     by_class: dict[type[ImageClassifier], Rules] = {
@@ -107,7 +108,7 @@ def load_torchvision_state_dict(network: ImageClassifier, state_dict: Mapping[st
     ...
     convnets.errors.ModelFolderError: weights do not fit resnet18: no stem.1.weight; no stem.1.bias; and 99 more
     """
-    tensors = _translate(_rules(network), state_dict)
+    tensors = renamed((_OF_2017, *torchvision_rules(network)), state_dict)
     own = network.state_dict()
     if not any(name.startswith("auxiliary") for name in own):
         tensors = {name: value for name, value in tensors.items() if not name.startswith("auxiliary")}
@@ -128,10 +129,10 @@ def named_as_here(network: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[
     ['stem.1.bias']
     """
     try:
-        rules = _rules(network) if isinstance(network, ImageClassifier) else ()
+        rules = (_OF_2017, *torchvision_rules(network)) if isinstance(network, ImageClassifier) else ()
     except UsageError:
         return None
-    translated = _translate(rules, state_dict)
+    translated = renamed(rules, state_dict)
     own = network.state_dict().keys()
     return translated if len(own & translated.keys()) > len(own & state_dict.keys()) else None
 
@@ -140,7 +141,8 @@ def _name(network: ImageClassifier) -> str:
     return type(network).__name__ if network.architecture is None else network.architecture.name
 
 
-def _translate(rules: Rules, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def renamed(rules: Rules, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under the names that the rules make of theirs."""
     translated = {}
     for name, tensor in state_dict.items():
         for pattern, replacement in rules:

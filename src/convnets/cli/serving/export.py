@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convnets.cli.output import check_file, progress_bar, write_json
+from convnets.cli.output import ProgressBar, check_file, progress_bar, write_json
 from convnets.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from convnets.data.image_set import ImageSet
 
 __all__ = ["export"]
 
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
+_FORMS = ("onnx", "pt2", "hub")
 
 
 def export(
@@ -21,30 +25,56 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="File to write. [default: model.onnx or model.pt2 in RUN]", metavar="FILE"
+            "--output",
+            "-o",
+            help="File to write, or folder for hub. [default: model.onnx, model.pt2 or hub in RUN]",
+            metavar="PATH",
         ),
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", help="onnx, or pt2: a program of PyTorch.", metavar="NAME")
+        str,
+        typer.Option(
+            "--to",
+            help="onnx; pt2: a program of PyTorch; hub: the Hugging Face Hub's files and card.",
+            metavar="NAME",
+        ),
     ] = "onnx",
     form: Annotated[
         str,
         typer.Option(
             "--input",
-            help="pictures: uint8 N×H×W×C in, probabilities out; tensor: normalized floats N×C×H×W in, logits out.",
+            help="onnx: pictures (uint8 N×H×W×C → probabilities) or tensor (normalized floats N×C×H×W → logits).",
             metavar="NAME",
         ),
     ] = "pictures",
+    repository: Annotated[
+        str | None,
+        typer.Option(help="hub: name that the model will have, for the card.", metavar="USER/NAME"),
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="hub: your license for the model, such as mit.", metavar="NAME")
+    ] = None,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="hub: measure corrupted images too, for the card."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="hub: replace a README.md that is there.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Write a model for other programs, and check it.
+    """Write a model for other programs or people, and check it.
 
-    The file is compared on random inputs of three batch sizes and on 1,000 images of the run's own data.
+    An ONNX file is compared on random inputs of three batch sizes and on 1,000 images of the run's own data. A folder
+    for the Hub is measured on all of these, and its card is filled from the run.
 
     Example: convnets export runs/lenet_bn-digits-1 -o lenet.onnx
     """
-    if to not in ("onnx", "pt2"):
-        raise UnknownNameError("form of export", to, ("onnx", "pt2"))
+    if to not in _FORMS:
+        raise UnknownNameError("form of export", to, _FORMS)
+    if to == "hub":
+        _export_hub(run, output, repository, license, corruptions, overwrite, json=json)
+        return
     if form not in ("pictures", "tensor"):
         raise UnknownNameError("input", form, ("pictures", "tensor"))
     lacking = [name for name in _NEEDED if to == "onnx" and importlib.util.find_spec(name) is None]
@@ -59,21 +89,15 @@ def export(
     path = run / f"model.{to}" if output is None else output
     check_file(path)
     from convnets.checkpoints.model_source import open_model
-    from convnets.errors import DataError
     from convnets.serving.export.onnx_export import export_onnx
     from convnets.serving.export.pt2_export import export_pt2
-    from convnets.serving.model_and_images import open_model_and_images
 
     with progress_bar() as progress:
-        try:
-            opened = open_model_and_images(run, progress=progress)
-            model, images, part = opened.model, opened.images, opened.part
-        except (DataError, UsageError) as error:  # the data have moved, or a model folder names none
-            typer.echo(f"no images to compare with: {error}", err=True)
-            model, images, part = open_model(run), None, ""
+        images, part = _images(run, progress)
         progress("exporting", 0, 1)
         write = export_onnx if to == "onnx" else export_pt2
-        found = write(model, path, form="pictures" if form == "pictures" else "tensor", images=images)
+        chosen = open_model(run)
+        found = write(chosen, path, form="pictures" if form == "pictures" else "tensor", images=images)
     if json:
         write_json(found.to_dict())
         return
@@ -87,3 +111,56 @@ def export(
         typer.echo(
             f"{found.images:,} {part} images: {found.agreement:.2%} answered alike, accuracy {before:.4f} → {after:.4f}"
         )
+
+
+def _images(run: Path, progress: ProgressBar) -> tuple[ImageSet | None, str]:
+    """The run's own images and their part; none, and a note, where the data moved or a model folder names none."""
+    from convnets.errors import DataError
+    from convnets.serving.model_and_images import open_model_and_images
+
+    try:
+        opened = open_model_and_images(run, progress=progress)
+    except (DataError, UsageError) as error:
+        typer.echo(f"no images to compare with: {error}", err=True)
+        return None, ""
+    return opened.images, opened.part
+
+
+def _export_hub(
+    run: Path,
+    output: Path | None,
+    repository: str | None,
+    license: str | None,
+    corruptions: bool,
+    overwrite: bool,
+    *,
+    json: bool,
+) -> None:
+    from convnets.serving.corrupted import evaluate_corrupted
+    from convnets.serving.export.hub_export import check_hub_folder, export_hub
+
+    folder = run / "hub" if output is None else output
+    check_hub_folder(run, folder, overwrite=overwrite)
+    with progress_bar() as progress:
+        images, part = _images(run, progress)
+        robustness = evaluate_corrupted(run, progress=progress) if corruptions else None
+        found = export_hub(
+            run,
+            folder,
+            images=images,
+            part=part,
+            robustness=robustness,
+            repository=repository,
+            license=license,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if json:
+        write_json(found.to_dict())
+        return
+    typer.echo(f"{found.path}: {', '.join(found.files)}; weights {found.megabytes:.2f} MB, verified")
+    if found.measured is not None:
+        before = "" if found.recorded is None else f", {found.recorded:.4f} recorded"
+        typer.echo(f"{found.images:,} {part} images: accuracy {found.measured:.4f}{before}")
+    if license is None:
+        typer.echo(f"license: yours to choose; write it into {found.path / 'README.md'}, or give --license")
