@@ -137,6 +137,17 @@ EXPECTED: dict[str, Shown] = {
             "integrated-gradients: why Dress",
         ),
     ),
+    "week1_tables": Shown(
+        5,
+        (
+            "by hand as by the library: True",
+            "column 'number' counts the rows: left out",
+            "heating=(missing)",
+            "R² with missing as a category: 0.",
+            "in 2 dimensions the farthest is 72 times as far as the nearest",
+        ),
+        None,
+    ),
 }
 
 
