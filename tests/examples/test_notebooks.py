@@ -148,6 +148,17 @@ EXPECTED: dict[str, Shown] = {
         ),
         None,
     ),
+    "week2_regression": Shown(
+        6,
+        (
+            "fit_linear and least squares give the same answers: True",
+            "2 / largest curvature = 0.505",
+            "linear is better than mean",
+            "all 100 higher  [0.705 0.259 0.035]",
+            "most frequent class",
+            "always the same class: 0.100",
+        ),
+    ),
 }
 
 
