@@ -159,6 +159,18 @@ EXPECTED: dict[str, Shown] = {
             "always the same class: 0.100",
         ),
     ),
+    "week3_perceptron_mlp": Shown(
+        7,
+        (
+            "8 mistakes; there can be at most 225",
+            "perceptron, 399 mistakes in 100 passes",
+            "MLP, step 0",
+            "smallest training error: degree 14",
+            "smallest test error: degree 3",
+            "4σ(x) − 2        0.000   1.000  -0.083",
+        ),
+        None,
+    ),
 }
 
 
