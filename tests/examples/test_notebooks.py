@@ -137,6 +137,40 @@ EXPECTED: dict[str, Shown] = {
             "integrated-gradients: why Dress",
         ),
     ),
+    "week1_tables": Shown(
+        5,
+        (
+            "by hand as by the library: True",
+            "column 'number' counts the rows: left out",
+            "heating=(missing)",
+            "R² with missing as a category: 0.",
+            "in 2 dimensions the farthest is 72 times as far as the nearest",
+        ),
+        None,
+    ),
+    "week2_regression": Shown(
+        6,
+        (
+            "fit_linear and least squares give the same answers: True",
+            "2 / largest curvature = 0.505",
+            "linear is better than mean",
+            "all 100 higher  [0.705 0.259 0.035]",
+            "most frequent class",
+            "always the same class: 0.100",
+        ),
+    ),
+    "week3_perceptron_mlp": Shown(
+        7,
+        (
+            "8 mistakes; there can be at most 225",
+            "perceptron, 399 mistakes in 100 passes",
+            "MLP, step 0",
+            "smallest training error: degree 14",
+            "smallest test error: degree 3",
+            "4σ(x) − 2        0.000   1.000  -0.083",
+        ),
+        None,
+    ),
 }
 
 

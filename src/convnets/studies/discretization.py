@@ -21,7 +21,7 @@ __all__ = ["DiscretizationStudy", "discretization"]
 _Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DiscretizationStudy(Study):
     """By method: edges, rows in each bin, and how much of the column and of a target is left in the bin's mean."""
 

@@ -18,7 +18,7 @@ __all__ = ["DoubleDescentStudy", "double_descent"]
 _Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DoubleDescentStudy(Study):
     """Errors by number of random features (rows) and seed (columns): mean squared error on one-hot digits."""
 

@@ -19,7 +19,7 @@ from convnets.studies.study import Study
 __all__ = ["DropoutStudy", "dropout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DropoutStudy(Study):
     """Mean and variance of a value of 1 behind dropout, by probability."""
 

@@ -28,7 +28,7 @@ _RULES: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InitializersStudy(Study):
     """Mean squares by rule: one number behind each layer, mean over the seeds."""
 

@@ -41,7 +41,7 @@ def learn_perceptron(x: _Floats, y: _Floats, *, most_epochs: int = 1000) -> tupl
     return w, mistakes, False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PerceptronStudy(Study):
     """Mistakes against their bound at several margins: one row per margin, one column per seed."""
 

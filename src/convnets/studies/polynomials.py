@@ -20,7 +20,7 @@ _Floats = NDArray[np.float64]
 _DRAWN = (1, 3, 14)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PolynomialsStudy(Study):
     """Mean squared errors by degree (rows) and seed (columns)."""
 

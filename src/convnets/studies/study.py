@@ -28,3 +28,6 @@ class Study(Shown):
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in vars(self).items()
         }
+
+    def __repr__(self) -> str:
+        return str(self)  # not the arrays, which fill a screen

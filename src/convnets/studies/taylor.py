@@ -37,7 +37,7 @@ SERIES: dict[str, tuple[float, float, float]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaylorStudy(Study):
     """By activation: the curve and its cubic near 0, and the signal's variance and gradient behind each layer."""
 

@@ -28,7 +28,7 @@ _SIDE = 41  # points of the grid that the boundary is drawn on
 _SHARES = (0, 0.02, 0.05, 0.1, 0.3, 1)  # of the steps, at which the MLP is looked at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class XorStudy(Study):
     """What both answer to points of the square from −0.5 to 1.5; above 0 is one class, below it the other."""
 
