@@ -37,8 +37,9 @@ def windows(
     rows = np.concatenate(starts).astype(np.int64)
     if not len(rows):
         longest = max(end - begin for begin, end in bounds)
+        ahead = f" and {horizon} more to forecast" if horizon else ""
         raise DataError(
-            f"{source}: {longest:,} steps are fewer than a window of {length} and {horizon} steps ahead; give a longer "
+            f"{source}: {longest:,} steps are fewer than a window of {length}{ahead}; give a longer "
             "series or a smaller window"
         )
     places = values.shape[1] - length + 1
