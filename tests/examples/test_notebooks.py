@@ -171,6 +171,18 @@ EXPECTED: dict[str, Shown] = {
         ),
         None,
     ),
+    "week4_choosing": Shown(
+        6,
+        (
+            "the best of 200 by validation: 0.62; the same model on test rows: 0.49",
+            "column 'Id' counts the rows: left out",
+            "softmax as in the formula:    [nan, nan, 0.0]",
+            "kaiming-normal               1.39e+00   2.00e+00",
+            "log-RMSE on jumps.csv",
+            "mlp less gradient boosting",
+        ),
+        None,
+    ),
 }
 
 

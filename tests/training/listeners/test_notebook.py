@@ -6,6 +6,7 @@ import sys
 import types
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,14 @@ def test_it_shows_at_once_what_is_going_on(notebook: Notebooks) -> None:
     listener(StepEnded(1, 4, 10, 2.25, 1234.0))
     notebook.end_cell()  # so as not to depend on how long drawing takes
     assert "epoch 1/3 · step 4/10 · loss 2.2500 · 1,234 images/s" in notebook.picture
+
+
+def test_a_table_has_rows_and_its_numbers_r2(notebook: Notebooks) -> None:
+    listener = Notebook(interval=0.0)
+    listener(replace(started(), input_shape=(13,), objective="numbers", examples="rows"))
+    assert "10 parameters · input 13 · 90 training rows, 10 validation rows" in notebook.picture
+    assert "accuracy means R²" in notebook.picture
+    assert "Recall@1" not in notebook.picture
 
 
 def test_what_measuring_took_takes_the_place_of_its_announcement(notebook: Notebooks) -> None:

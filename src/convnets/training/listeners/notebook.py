@@ -88,12 +88,15 @@ class Notebook:
         self._title = f"{event.network} on {event.data}"
         self._status = f"{event.epochs} epochs; preparing the first step"
         size = "×".join(map(str, event.input_shape))
-        validation = f", {event.validation_images:,} validation images" if event.validation_images else ""
+        of = event.examples
+        validation = f", {event.validation_images:,} validation {of}" if event.validation_images else ""
         self._facts = [
-            f"{event.parameters:,} parameters · input {size} · {event.train_images:,} training images{validation}",
+            f"{event.parameters:,} parameters · input {size} · {event.train_images:,} training {of}{validation}",
             f"{event.hardware} → {event.run}",
         ]
-        if event.objective != "classification":
+        if event.objective == "numbers":
+            self._facts.append("accuracy means R²: 1 is perfect, 0 as good as the mean")
+        elif event.objective != "classification":
             self._facts.append(
                 "accuracy means Recall@1: within a batch while training, among the validation images"
             )
