@@ -141,5 +141,5 @@ def test_the_command_exports_what_predict_takes(tmp_path: Path, capsys: pytest.C
         ended("predict", folder, tmp_path / "p.png")[1]
         == ended("predict", tmp_path / "m.onnx", tmp_path / "p.png")[1]
     )
-    assert "allowed: onnx, hub" in ended("export", folder, "--to", "tflite")[2]
+    assert "allowed: onnx, pt2, hub" in ended("export", folder, "--to", "tflite")[2]
     assert "allowed: pictures, tensor" in ended("export", folder, "--input", "x")[2]
