@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.compilation import Compile, choose_compilation
+from convnets.acceleration.cuda_graph import Sums
 
 
 class Clock:
@@ -57,6 +58,31 @@ def test_little_gain_is_not_worth_another_way() -> None:
     chosen = choose_compilation(net, IMAGES, {"eager": clock.slowed(1.0), "other": clock.slowed(0.97)}, clock)
     assert chosen.way == "eager"
     assert chosen.forward is net
+
+
+@pytest.mark.parametrize(("steps", "way"), [(10, "eager"), (1000, "compile"), (None, "compile")])
+def test_a_short_run_is_not_worth_a_compiler(steps: int | None, way: str) -> None:
+    clock, net = Clock(), network()
+    ways = {"eager": clock.slowed(1.0), "compile": clock.slowed(0.5)}
+    assert choose_compilation(net, IMAGES, ways, clock, steps=steps).way == way
+
+
+def test_what_was_recorded_is_what_is_measured_where_it_can_be() -> None:
+    clock, net = Clock(), network()
+
+    def record(compute: Callable[[], Sums]) -> tuple[Callable[[], None], Sums]:
+        sums = compute()
+        if clock.now > 1.5:
+            raise RuntimeError("not while recording")
+
+        def replay() -> None:
+            clock.now += 0.3
+
+        return replay, sums
+
+    ways = {"eager": clock.slowed(1.0), "compile": clock.slowed(0.9)}
+    chosen = choose_compilation(net, IMAGES, ways, clock, record)
+    assert chosen.seconds == pytest.approx({"eager": 0.3, "compile": 0.9})
 
 
 def test_a_batch_of_another_shape_is_not_compiled_again() -> None:

@@ -26,11 +26,13 @@ from convnets import (
     load_data,
     train,
 )
+from convnets.acceleration import compilation
 from convnets.acceleration.compilation import choose_compilation
 from convnets.core.hardware import choose_hardware
 from convnets.data.batches import Batch
 from convnets.errors import TrainingError
 from convnets.training.events import Event, KernelsChosen, Notice, StepEnded
+from convnets.training.kernels import Kernels
 from convnets.training.learner import Learner
 from convnets.training.train import resume
 
@@ -193,10 +195,76 @@ def test_the_chosen_way_computes_what_eager_does() -> None:
     torch.testing.assert_close(chosen.forward(images[:10]), other(images[:10]), rtol=1e-3, atol=1e-3)
 
 
+def with_dropout() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Dropout(), nn.Flatten(), nn.Linear(3136, 10))
+
+
+@pytest.mark.parametrize("name", ["lenet_bn", "resnet20", "dropout"])
+def test_steps_recorded_as_a_graph_are_the_steps_of_plain_layers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(compilation, "compilations", lambda: {"eager": lambda network: network})
+    config = TrainConfig(optimizer="sgd", learning_rate=0.01, schedule="constant", label_smoothing=0.1)
+    told: list[str] = []
+    learners = [
+        Learner(
+            with_dropout()
+            if name == "dropout"
+            else create_model(name, in_channels=1, num_classes=10, input_size=32, seed=0),
+            replace(config, fast=fast),
+            choose_hardware("cuda", "fp32"),
+            kernels,
+        )
+        for fast, kernels in (
+            (True, Kernels(choose_hardware("cuda", "fp32"), told.append)),
+            (False, None),
+        )
+    ]
+    began = {key: each.detach().clone() for key, each in learners[0].network.named_parameters()}
+    generator = torch.Generator().manual_seed(0)
+    for step in range(6):
+        images, labels = torch.rand(32 - 4 * (step == 3), 1, 32, 32, generator=generator), torch.arange(32)
+        for learner in learners:
+            targets = labels[: len(images)].cuda() % 10
+            learner.step(Batch(images.cuda(), targets, labels[: len(images)]), 0, step, 0.0)
+    assert any("recorded as a CUDA graph: small" in line for line in told)
+    fast, plain = learners
+    assert fast.loss == pytest.approx(plain.loss, rel=1e-4)
+    moved = [
+        torch.cat([(each - began[key]).flatten() for key, each in learner.network.named_parameters()])
+        for learner in learners
+    ]
+    assert error(moved[0], moved[1].double().cpu()) < 8e-3
+    for one, other in zip(fast.network.buffers(), plain.network.buffers(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_what_cannot_be_recorded_is_trained_as_usual() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, momentum=None), nn.Flatten(), nn.Linear(144, 10)
+    )
+    told: list[str] = []
+    hardware = choose_hardware("cuda", "fp32")
+    learner = Learner(network, TrainConfig(), hardware, Kernels(hardware, told.append))
+    images, labels = torch.rand(16, 1, 8, 8).cuda(), torch.arange(16).cuda() % 10
+    losses = []
+    for step in range(30):
+        learner.start_epoch()
+        learner.step(Batch(images, labels, torch.arange(16)), 0, step, 0.0)
+        losses.append(learner.loss)
+    assert losses[-1] < losses[0]
+    assert sum("not recorded" in line for line in told) == 1
+
+
 def test_a_fast_run_says_which_way_it_takes(digits: Any, tmp_path: Path) -> None:
     told: list[Event] = []
     train("lenet_bn", digits, replace(CONFIG, epochs=2, fast=True), output=tmp_path, listeners=[told.append])
-    assert any(isinstance(each, Notice) and each.message.startswith("training ") for each in told)
+    messages = [each.message for each in told if isinstance(each, Notice)]
+    assert "training eager" in messages  # too short a run for a compiler
+    assert any(message.startswith("steps are recorded as a CUDA graph") for message in messages)
     assert not any(isinstance(each, KernelsChosen) for each in told)
 
 

@@ -83,7 +83,6 @@ class Batches:
         self.skip_corrupt = skip_corrupt
         self.left_out: list[int] = []
         """Places in the ImageSet of the pictures that could not be decoded so far, at most `skip_corrupt`."""
-        self._labels = image_set.labels.to(self.device)
         self._source: _Resident | _Streamed
         if isinstance(image_set.images, Tensor):
             self._source = _Resident(image_set.images.to(self.device))
@@ -118,12 +117,16 @@ class Batches:
         """The batches of epoch `number`, from step `start` on."""
         steps = range(start, len(self))
         chosen = self.steps(number)[start:]
-        for step, indices, stored in zip(steps, chosen, self._source.fetch(chosen), strict=True):
+        targets = _in_one_copy([self.image_set.labels[indices] for indices in chosen], self.device)
+        for step, indices, labels, stored in zip(
+            steps, chosen, targets, self._source.fetch(chosen), strict=True
+        ):
             if isinstance(stored, _Incomplete):
                 kept = self._leave_out(indices, stored)
-                batch = self._prepare(stored.pictures[kept].to(self.device), indices[kept], number, step)
+                pictures, labels = stored.pictures[kept].to(self.device), labels[kept.to(self.device)]
+                batch = self._prepare(pictures, labels, indices[kept], number, step)
             else:
-                batch = self._prepare(stored.to(self.device), indices, number, step)
+                batch = self._prepare(stored.to(self.device), labels, indices, number, step)
             shared = self.ranks > 1 and not self.skip_corrupt
             yield replace(batch, whole=self.images_in(step)) if shared else batch
 
@@ -144,9 +147,8 @@ class Batches:
             kept = kept.repeat(2)  # batch norm cannot learn from one image
         return kept
 
-    def _prepare(self, stored: Tensor, indices: Tensor, epoch: int, step: int) -> Batch:
+    def _prepare(self, stored: Tensor, targets: Tensor, indices: Tensor, epoch: int, step: int) -> Batch:
         images = self.preprocess.to_unit(stored)
-        targets = self._labels[indices.to(self.device)]
         if self.augment or self.mixing:
             own = ("rank", self.rank) if self.ranks > 1 else ()  # no two processes draw the same
             generator = generator_for(self.seed, "augment", epoch, step, *own, device=self.device)
@@ -173,8 +175,16 @@ class _Resident:
         self.pixels = pixels
 
     def fetch(self, chosen: Sequence[Tensor]) -> Iterator[Tensor]:
-        for indices in chosen:
-            yield self.pixels.index_select(0, indices.to(self.pixels.device))
+        for indices in _in_one_copy(chosen, self.pixels.device):
+            yield self.pixels.index_select(0, indices)
+
+
+def _in_one_copy(numbers: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
+    """int64 tensors on `device`: each copy to a GPU waits until it has done all it was given before."""
+    if device.type == "cpu":
+        return numbers
+    moved = torch.cat(list(numbers)).to(device) if numbers else torch.empty(0)
+    return torch.split(moved, [len(each) for each in numbers])
 
 
 class _Streamed(Dataset["list[Tensor | ImageDecodeError]"]):

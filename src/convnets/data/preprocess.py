@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -106,10 +107,9 @@ class Preprocess:
         """(x − mean) / std for each channel of float N×C×H×W."""
         if not any(self.mean) and all(s == 1.0 for s in self.std):
             return images
-        mean, std = (
-            torch.tensor(values, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
-            for values in (self.mean, self.std)
-        )
+        on_gpu = type(images) is Tensor and images.is_cuda
+        make = _kept_per_channel if on_gpu else _per_channel
+        mean, std = (make(values, images.dtype, images.device) for values in (self.mean, self.std))
         return (images - mean).div_(std)
 
     def store(self, picture: Image.Image) -> Tensor:
@@ -131,6 +131,16 @@ class Preprocess:
             picture = picture.crop((left, top, left + short_side, top + short_side))
         array = np.array(picture, dtype=np.uint8)  # H×W or H×W×C
         return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
+
+
+def _per_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """1×C×1×1."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1)
+
+
+_kept_per_channel = lru_cache(maxsize=16)(_per_channel)
+"""The same, copied to a GPU once: each copy would wait until the GPU has done all it was given before."""
 
 
 def _without_far_ends(picture: Image.Image) -> Image.Image:

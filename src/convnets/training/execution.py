@@ -140,7 +140,8 @@ def _learner(
             network.architecture = made_from  # outside this run it is plain batch norm again
     task.network.to(task.hardware.device)
     world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
-    kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world)
+    steps = config.epochs * -(-len(task.train) // config.batch_size)
+    kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world, steps=steps)
     return Learner(
         task.network, config, task.hardware, kernels, say, task.objective, world, task.class_counts
     )

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from convnets.acceleration.compilation import choose_compilation
+from convnets.acceleration.cuda_graph import RecordedGradients, record_on_cuda
+from convnets.acceleration.obstacles import find_obstacle
 from convnets.acceleration.training import Acceleration, accelerate
 from convnets.core.distributed.process_group import ALONE, ProcessGroup
 from convnets.core.hardware import Hardware
@@ -27,6 +29,7 @@ __all__ = ["Kernels"]
 class Kernels:
     """Compiles, measures and remembers for one run; `say` hears of anything that takes the user's time.
 
+    `steps` is how many the run has, where that is known: a short one is not worth a compiler on a GPU.
     With `fixed` nothing is chosen by measurement, so that the choice is the same everywhere. Of several processes
     the first one measures, while the others wait, and all train on what it chose.
     """
@@ -38,8 +41,9 @@ class Kernels:
         *,
         fixed: bool = False,
         world: ProcessGroup = ALONE,
+        steps: int | None = None,
     ) -> None:
-        self.hardware, self._world = hardware, world
+        self.hardware, self._world, self._steps = hardware, world, steps
         self._say = say or _say_nothing
         self._tuner = Tuner()
         self._fixed = fixed
@@ -54,8 +58,9 @@ class Kernels:
         if self.hardware.device.type == "cuda" and (self._world.size > 1 or self._fixed):
             return network  # what is measured could differ from process to process, and from run to run
         if self.hardware.device.type == "cuda":
-            self._say("measuring ways to run this network on this GPU: some minutes")
-            compiled = choose_compilation(network, images)
+            self._say("measuring ways to run this network on this GPU: up to a minute")
+            record = record_on_cuda if self._may_be_recorded(network) else None
+            compiled = choose_compilation(network, images, record=record, steps=self._steps)
             self._say(f"training {compiled.way}")
             return compiled.forward
         if self.hardware.device.type != "cpu":
@@ -65,6 +70,15 @@ class Kernels:
         compiled_kernels()
         self._acceleration = accelerate(network, self._plan_for, images)
         return self._acceleration.network
+
+    def recorded(self, network: nn.Module) -> RecordedGradients | None:
+        """Gradients of `network` by CUDA graphs; None where each step is to be launched by itself."""
+        return RecordedGradients(network, self._say) if self._may_be_recorded(network) else None
+
+    def _may_be_recorded(self, network: nn.Module) -> bool:
+        """On one CUDA device, and where nothing but known layers decides what a step computes."""
+        alone = self._world.size == 1 and not self._fixed
+        return self.hardware.device.type == "cuda" and alone and find_obstacle(network) is None
 
     def chosen(self) -> KernelsChosen | None:
         """What the twin runs on, as far as its shapes were met; None without a twin."""

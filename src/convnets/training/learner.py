@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from convnets.acceleration.cuda_graph import RecordedGradients
 from convnets.acceleration.obstacles import find_obstacle
 from convnets.core.distributed.process_group import ALONE, ProcessGroup
 from convnets.core.former_names import current_names
@@ -79,8 +81,8 @@ class Learner:
         # code of the user's own may rely on contiguous pictures and weights; known layers do not
         self._channels_last = find_obstacle(network) is None
         self.kernels = kernels or Kernels(hardware)
-        # made at the first step, since compiling its kernels may take a while
-        self._twin: SharedGradients | None = None
+        self._twin: SharedGradients | None = None  # made at the first step: compiling may take a while
+        self._recorded: RecordedGradients | None = None
         self.freezing = Freezing(self.network, config)
         self.weights = weights_of(self.network)
         self.optimizer = build_optimizer(self.network, config)
@@ -216,6 +218,12 @@ class Learner:
         if self._twin is None:
             with self.hardware.autocast():
                 self._twin = self._made_twin(batch.images)
+            if self.config.fast and self.objective is None:
+                self._recorded = self.kernels.recorded(self.network)
+        if self._recorded is not None and self.parts == 1:
+            replayed = self._recorded(partial(self._backward, share=1.0), batch.images, batch.targets)
+            if replayed is not None:
+                return *replayed, count
         parts = self._twin.parts(batch, min(self.parts, own, count // self.world.size))
         sums = []
         for number, (images, targets) in enumerate(parts, 1):
@@ -235,13 +243,11 @@ class Learner:
     def _judge(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """The mean loss, what auxiliary heads add to it, and how many images are right."""
         config = self.config
-        if self.objective is not None:
-            with self.hardware.autocast():
-                answer = self._forward(images)
-            loss, right = self.objective.judge(answer, targets)
-            return loss, None, right
         with self.hardware.autocast():
             answer = self._forward(images)
+        if self.objective is not None:
+            loss, right = self.objective.judge(answer, targets)
+            return loss, None, right
         logits, *auxiliary = answer if config.auxiliary_weight else (logits_of(answer),)
         loss = self.criterion(logits, targets)
         losses = [self.criterion(head, targets) for head in auxiliary]
