@@ -53,6 +53,15 @@ def test_the_fastest_is_taken_and_the_network_is_left_as_it_was() -> None:
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_measuring_takes_no_random_numbers_from_the_run() -> None:
+    net = nn.Sequential(network(), nn.Dropout())
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    choose_compilation(net, IMAGES, {"eager": lambda module: module})
+    assert torch.equal(torch.rand(4), expected)
+
+
 def test_little_gain_is_not_worth_another_way() -> None:
     clock, net = Clock(), network()
     chosen = choose_compilation(net, IMAGES, {"eager": clock.slowed(1.0), "other": clock.slowed(0.97)}, clock)

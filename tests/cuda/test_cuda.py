@@ -233,7 +233,9 @@ def test_steps_recorded_as_a_graph_are_the_steps_of_plain_layers(
     fast, plain = learners
     assert fast.loss == pytest.approx(plain.loss, rel=1e-4)
     moved = [
-        torch.cat([(each - began[key]).flatten() for key, each in learner.network.named_parameters()])
+        torch.cat(
+            [(each.detach() - began[key]).flatten() for key, each in learner.network.named_parameters()]
+        )
         for learner in learners
     ]
     assert error(moved[0], moved[1].double().cpu()) < 8e-3

@@ -65,7 +65,8 @@ def choose_compilation(
         if steps is not None and seconds and steps * seconds["eager"] < _SHORT:
             break
         try:
-            seconds[name] = _time(compile_network, network, images, clock, record)
+            with torch.random.fork_rng([images.device] if images.is_cuda else []):
+                seconds[name] = _time(compile_network, network, images, clock, record)
         except Exception:
             if name == "eager":
                 raise
@@ -87,7 +88,10 @@ def _time(
     clock: Callable[[], float],
     record: Record | None,
 ) -> float:
-    """Seconds of one forward and backward pass on a copy, whose running statistics and gradients go with it."""
+    """Seconds of one forward and backward pass on a copy, whose running statistics and gradients go with it.
+
+    Random numbers that it draws are not missing afterwards.
+    """
     copied = copy_network(network)
     forward = compile_network(copied)
 

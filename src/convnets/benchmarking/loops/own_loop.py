@@ -6,6 +6,7 @@ change. A slice is an epoch to `fit`; the images come from an endless walk throu
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,21 +49,22 @@ class OwnLoop:
             workers=self.task.workers,
         )
         self._walk = _Walk(batches)
+        self._laid_out = contextlib.ExitStack()  # once, as in a run, and to the end of this process
+        self._laid_out.enter_context(self.learner.laid_out())
 
     def run(self, steps: int) -> Work:
         """`steps` steps, over as many epochs as they take."""
         self._walk.begin(steps)
         started = time.perf_counter()
-        with self.learner.laid_out():
-            fit(
-                self.learner,
-                cast("Batches", self._walk),  # all that `fit` asks of Batches is their number and an epoch
-                _no_validation,
-                0,
-                replace(self.config, epochs=1),
-                TrainingState(),
-                _ignore,
-            )
+        fit(
+            self.learner,
+            cast("Batches", self._walk),  # all that `fit` asks of Batches is their number and an epoch
+            _no_validation,
+            0,
+            replace(self.config, epochs=1),
+            TrainingState(),
+            _ignore,
+        )
         wait_for_device(self.hardware.device)
         seconds = time.perf_counter() - started
         return Work(self.learner.seen, seconds, self._walk.waited, self.learner.loss)
