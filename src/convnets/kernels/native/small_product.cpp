@@ -13,7 +13,7 @@ template <class E, class Out, int P, int V, int R = 1> void product(const Produc
         const float* weights = job.weights + row * job.weights_row;
         for (int64_t step = 0; step < steps; ++step) {
             vector factor[V];
-            each<V>([&](auto v) ALWAYS_INLINE { factor[v] = load(weights + v * LANES); });
+            each<V>([&](auto v) ALWAYS_INLINE { factor[v] = held(load(weights + v * LANES)); });
             each<P * V>([&](auto i) ALWAYS_INLINE {
                 constexpr int p = i / V, width = P / R;
                 sum[i] = multiply_add<E>(sum[i], factor[i % V], source + p / width * group + p % width * block);
@@ -24,7 +24,9 @@ template <class E, class Out, int P, int V, int R = 1> void product(const Produc
     }
     Out* out = static_cast<Out*>(job.out);
     const int64_t room = static_cast<const Out*>(job.end) - out, pitch = job.pitch;
-    if (job.lanes == V * LANES && (P - 1) * pitch + V * LANES <= room) {
+    // where blocks follow one another in memory, what a block writes too much is written again by the next one
+    const bool whole = job.lanes == V * LANES || job.lanes == pitch;
+    if (whole && (P - 1) * pitch + V * LANES <= room) {
         each<P * V>([&](auto i) ALWAYS_INLINE { store_all(out + i / V * pitch + i % V * LANES, sum[i]); });
     } else {
         each<P * V>([&](auto i) ALWAYS_INLINE {
@@ -34,38 +36,30 @@ template <class E, class Out, int P, int V, int R = 1> void product(const Produc
     }
 }
 
+// LEAST: so many sums, and the processor need not wait for one before it adds to it again.
 template <class E, class Out, int P, int V> void offer(int64_t wanted, Kernel& best, int64_t& cost) {
     if constexpr (P * V <= SUMS) {
         const int64_t turns = (wanted + P - 1) / P;
-        const int64_t this_cost = turns * (P * V < 4 ? 4 : P * V) + turns;
-        if (best.run == nullptr || this_cost <= cost) {
+        const int64_t this_cost = turns * std::max(P * V, LEAST) + turns;
+        if (best.run == nullptr || this_cost < cost) {
             best = {product<E, Out, P, V>, P, V, 1};
             cost = this_cost;
         }
     }
 }
 
-template <class E, class Out> Kernel choose_kernel(int64_t wanted, int64_t vectors) {
+template <class E, class Out, int V, int... P>
+Kernel cheapest(int64_t wanted, std::integer_sequence<int, P...>) {
     Kernel best{nullptr, 0, 0, 1};
     int64_t cost = 0;
-    if (vectors % 2 == 0) {
-        offer<E, Out, 2, 2>(wanted, best, cost);
-        offer<E, Out, 4, 2>(wanted, best, cost);
-        offer<E, Out, 6, 2>(wanted, best, cost);
-        offer<E, Out, 8, 2>(wanted, best, cost);
-        offer<E, Out, 10, 2>(wanted, best, cost);
-        offer<E, Out, 12, 2>(wanted, best, cost);
-        offer<E, Out, 14, 2>(wanted, best, cost);
-    } else {
-        offer<E, Out, 2, 1>(wanted, best, cost);
-        offer<E, Out, 4, 1>(wanted, best, cost);
-        offer<E, Out, 6, 1>(wanted, best, cost);
-        offer<E, Out, 8, 1>(wanted, best, cost);
-        offer<E, Out, 10, 1>(wanted, best, cost);
-        offer<E, Out, 12, 1>(wanted, best, cost);
-        offer<E, Out, 14, 1>(wanted, best, cost);
-    }
+    (offer<E, Out, P + 2, V>(wanted, best, cost), ...);
     return best;
+}
+
+template <class E, class Out> Kernel choose_kernel(int64_t wanted, int64_t vectors) {
+    constexpr auto two_to_fourteen = std::make_integer_sequence<int, 13>{};
+    return vectors % 2 == 0 ? cheapest<E, Out, 2>(wanted, two_to_fourteen)
+                            : cheapest<E, Out, 1>(wanted, two_to_fourteen);
 }
 
 template <class E> Kernel three_by_three(int64_t vectors) {

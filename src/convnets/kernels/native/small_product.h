@@ -12,20 +12,20 @@
 
 #include "bfloat16.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
 namespace small {
 
 #if defined(__AVX512F__)
-constexpr int LANES = 16, SUMS = 28;
+constexpr int LANES = 16, SUMS = 28, LEAST = 4;
 #elif defined(__AVX__)
-constexpr int LANES = 8, SUMS = 12;
+constexpr int LANES = 8, SUMS = 12, LEAST = 8;  // of sixteen registers: two for factors, one for a broadcast
 #elif defined(__aarch64__)
-constexpr int LANES = 4, SUMS = 24;
+constexpr int LANES = 4, SUMS = 24, LEAST = 12;
 #else
-constexpr int LANES = 4, SUMS = 12;
+constexpr int LANES = 4, SUMS = 12, LEAST = 8;
 #endif
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
@@ -63,6 +63,14 @@ template <class E> inline ALWAYS_INLINE vector multiply_add(vector sum, vector f
     return sum;
 }
 
+// Keeps a value that is used several times in a register; the compiler may prefer to load it each time.
+inline ALWAYS_INLINE vector held(vector value) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+    asm("" : "+x"(value));
+#endif
+    return value;
+}
+
 // Constant indices in every turn: the sums stay in registers whatever the compiler thinks of unrolling.
 template <class Body, int... I>
 inline ALWAYS_INLINE void each(const Body& body, std::integer_sequence<int, I...>) {
@@ -73,6 +81,21 @@ template <int N, class Body> inline ALWAYS_INLINE void each(const Body& body) {
     each(body, std::make_integer_sequence<int, N>{});
 }
 
+// The first `count` lanes, one by one. Never inlined: a sum that is read in parts would live in memory all along.
+template <class Out> __attribute__((noinline)) void store_first(Out* to, vector value, int64_t count) {
+    float lanes[LANES];
+    store(lanes, value);
+    for (int64_t i = 0; i < std::min<int64_t>(count, LANES); ++i) to[i] = from_float<Out>(lanes[i]);
+}
+
+#if defined(__AVX__) && !defined(__AVX512F__)
+inline ALWAYS_INLINE void store_masked(float* to, vector value, int64_t count) {
+    typedef int32_t integers __attribute__((vector_size(32)));
+    const integers lane = {0, 1, 2, 3, 4, 5, 6, 7}, mask = lane < static_cast<int32_t>(std::min<int64_t>(count, LANES));
+    _mm256_maskstore_ps(to, (__m256i)mask, (__m256)value);
+}
+#endif
+
 // Up to LANES sums into the output, rounded.
 template <class Out> inline ALWAYS_INLINE void store_lanes(Out* to, vector value, int64_t count) {
 #if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
@@ -82,10 +105,14 @@ template <class Out> inline ALWAYS_INLINE void store_lanes(Out* to, vector value
     } else {
         _mm256_mask_storeu_epi16(to, mask, (__m256i)_mm512_cvtneps_pbh((__m512)value));
     }
+#elif defined(__AVX__) && !defined(__AVX512F__)
+    if constexpr (std::is_same_v<Out, float>) {
+        store_masked(to, value, count);
+    } else {
+        store_first(to, value, count);
+    }
 #else
-    float lanes[LANES];
-    store(lanes, value);
-    for (int64_t i = 0; i < std::min<int64_t>(count, LANES); ++i) to[i] = from_float<Out>(lanes[i]);
+    store_first(to, value, count);
 #endif
 }
 
@@ -97,9 +124,7 @@ template <class Out> inline ALWAYS_INLINE void store_all(Out* to, vector value) 
         const auto rounded = _mm512_cvtneps_pbh((__m512)value);
         std::memcpy(to, &rounded, sizeof rounded);
 #else
-        float lanes[LANES];
-        store(lanes, value);
-        for (int i = 0; i < LANES; ++i) to[i] = from_float<Out>(lanes[i]);
+        store_first(to, value, LANES);
 #endif
     }
 }
