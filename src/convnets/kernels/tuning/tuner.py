@@ -13,7 +13,7 @@ import torch
 
 from convnets.core.hardware import processor_name
 from convnets.core.storage.cache import cache_folder
-from convnets.kernels.compiled import processor_features
+from convnets.kernels.compiled import compiled_kernels, processor_features
 from convnets.kernels.convolutions.candidates import applicable
 from convnets.kernels.convolutions.plan import DIRECTIONS, ONEDNN, ConvolutionPlan
 from convnets.kernels.convolutions.shape import ConvolutionShape
@@ -109,11 +109,13 @@ def plan_without_measuring(shape: ConvolutionShape) -> ConvolutionPlan:
 
 def _machine(threads: int) -> str:
     """What the times depend on beside the shape."""
+    native = compiled_kernels()
     limits = [os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")]
     parts = [
         processor_name(),
         _digest(processor_features()),
         f"torch {torch.__version__}",
+        "no native kernels" if native is None else Path(native._name).stem,  # whose name tells their sources apart
         *filter(None, limits),
     ]
     return ", ".join([*parts, f"{threads} threads"])
