@@ -37,13 +37,19 @@ def find_difference(network: nn.Module, twin: Callable[[Tensor], Any], images: T
     >>> find_difference(network, lambda x: network(x) * 1.001, torch.rand(8, 1, 2, 2))
     'it answers otherwise than its layers do'
     """
-    sample = _like(images)
-    runs = ((network, sample), (twin, sample), (network, _shaken(sample)))
     with undisturbed(network), torch.autocast(images.device.type, enabled=False), torch.enable_grad():
         _stop_draws(network)
         before = [buffer.clone() for buffer in network.buffers()]
-        own, other, shaken = (_outcome(function, given, network, before) for function, given in runs)
-        return None if own.is_close_to(other, shaken) else _name_layer(network, sample)
+
+        def differs(sample: Tensor) -> bool:
+            runs = ((network, sample), (twin, sample), (network, _shaken(sample)))
+            own, other, shaken = (_outcome(function, given, network, before) for function, given in runs)
+            return not own.is_close_to(other, shaken)
+
+        # rounding may send a gradient another way through a maximum; what computes otherwise differs again
+        if differs(_like(images)) and any(differs(_like(images, seed)) for seed in (1, 2)):
+            return _name_layer(network, _like(images))
+        return None
 
 
 def find_difference_in_answers(
@@ -117,9 +123,9 @@ def _joined(tensors: Any) -> Tensor:
     return torch.cat(flat) if flat else torch.zeros(0)
 
 
-def _like(images: Tensor) -> Tensor:
+def _like(images: Tensor, seed: int = 0) -> Tensor:
     """Random numbers, since pictures have ties (equal pixels) that rounding may break in either way."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     sample = torch.randn(PROOF_IMAGES, *images.shape[1:], dtype=images.dtype, generator=generator)
     layout = torch.contiguous_format if images.is_contiguous() else torch.channels_last
     return sample.to(images.device, memory_format=layout)

@@ -1,13 +1,18 @@
-// What the convolutions with many channels share. They need the processor's products of bfloat16 pairs.
+// What the convolutions with many channels share, for float and, where the processor multiplies pairs, for bfloat16.
 #pragma once
+#include <array>
+
 #include "small_geometry.h"
 
 #if defined(__AVX512BF16__) && defined(__AVX512BW__)
-#define DIRECT 1
+#define BFLOAT16_PAIRS 1
+#else
+#define BFLOAT16_PAIRS 0
+#endif
 
 using namespace small;
 
-constexpr int64_t MOST_VECTORS = 4;  // of sums for one broadcast word
+constexpr int64_t MOST_VECTORS = SUMS >= 24 ? 4 : 2;  // of sums for one broadcast word
 
 // Widths of successive panels of at most MOST_VECTORS vectors, as even as possible.
 inline std::vector<int64_t> split_vectors(int64_t vectors) {
@@ -18,8 +23,14 @@ inline std::vector<int64_t> split_vectors(int64_t vectors) {
     return widths;
 }
 
-// Words of one value of `first` and the one at the same place of `second`, which may be null: zeros.
-inline void pack_pairs(float* to, const bfloat16* first, const bfloat16* second, int64_t count) {
+// Words to be multiplied: of float the values themselves.
+inline void pack_words(float* to, const float* from, [[maybe_unused]] const float* none, int64_t count) {
+    std::memcpy(to, from, count * sizeof(float));
+}
+
+#if BFLOAT16_PAIRS
+// Of bfloat16 pairs: a value of `first` and the one at the same place of `second`, which may be null: zeros.
+inline void pack_words(float* to, const bfloat16* first, const bfloat16* second, int64_t count) {
     alignas(64) int16_t places[2][32];
     for (int half = 0; half < 2; ++half)
         for (int i = 0; i < 16; ++i)
@@ -36,6 +47,4 @@ inline void pack_pairs(float* to, const bfloat16* first, const bfloat16* second,
     }
 }
 
-#else
-#define DIRECT 0
 #endif

@@ -1,11 +1,9 @@
-// Convolutions with many channels and their input gradients, bfloat16 and channels-last.
+// Convolutions with many channels and their input gradients, float or bfloat16 and channels-last.
 //
 // out[n][p][l] = Σ over the taps that meet the image at p, and over k, of in[n][source of p and tap][k] · w[tap][k][l].
 // A block of sums holds one pixel of several images, for which the same taps are valid: the border of zeros is never
-// multiplied. Neighboring k are the pairs that one instruction multiplies, as they lie in memory.
+// multiplied. Of bfloat16, neighboring k are the pairs that one instruction multiplies, as they lie in memory.
 #include "direct.h"
-
-#if DIRECT
 
 namespace {
 
@@ -38,37 +36,37 @@ Reaches backward_reaches(int64_t size, int64_t out_size, int64_t taps, int64_t s
     return all;
 }
 
-struct Job {
-    const bfloat16* in;
+template <class E> struct Job {
+    const E* in;
     int64_t in_image, in_row, in_pixel;  // values
-    const float* weights;                // words [tap][pair of k][vectors · LANES]
+    const float* weights;                // words [tap][step over k][vectors · LANES]
     int64_t taps_across, steps;
     const std::vector<Reach>*down, *across;
     const float* start;  // [vectors · LANES]: the bias
-    bfloat16* out;
+    E* out;
     int64_t out_image, lanes;  // `lanes` of the vectors are written
     bool relu;
 };
 
-template <int R, int V> void convolve(const Job& job) {
+template <class E, int R, int V> void convolve(const Job<E>& job) {
     vector sums[R][V];
     each<R>([&](auto r) ALWAYS_INLINE {
         each<V>([&](auto v) ALWAYS_INLINE { sums[r][v] = load(job.start + v * LANES); });
     });
     for (const Reach& row : *job.down)
         for (const Reach& column : *job.across) {
-            const bfloat16* in = job.in + row.source * job.in_row + column.source * job.in_pixel;
+            const E* in = job.in + row.source * job.in_row + column.source * job.in_pixel;
             const float* weights = job.weights + (row.tap * job.taps_across + column.tap) * job.steps * V * LANES;
             for (int64_t step = 0; step < job.steps; ++step) {
                 vector factors[V];
-                each<V>([&](auto v) ALWAYS_INLINE { factors[v] = load(weights + v * LANES); });
+                each<V>([&](auto v) ALWAYS_INLINE { factors[v] = held(load(weights + v * LANES)); });
                 each<R>([&](auto r) ALWAYS_INLINE {
                     const char* word = reinterpret_cast<const char*>(in + r * job.in_image);
                     each<V>([&](auto v) ALWAYS_INLINE {
-                        sums[r][v] = multiply_add<bfloat16>(sums[r][v], factors[v], word);
+                        sums[r][v] = multiply_add<E>(sums[r][v], factors[v], word);
                     });
                 });
-                in += 2, weights += V * LANES;
+                in += depth_of<E>, weights += V * LANES;
             }
         }
     each<R>([&](auto r) ALWAYS_INLINE {
@@ -76,33 +74,45 @@ template <int R, int V> void convolve(const Job& job) {
             vector sum = sums[r][v];
             if (job.relu) sum = sum <= 0.0f ? vector{} : sum;  // a NaN stays
             const int64_t count = job.lanes - v * LANES;
-            if (count > 0) store_lanes(job.out + r * job.out_image + v * LANES, sum, std::min<int64_t>(count, LANES));
+            E* to = job.out + r * job.out_image + v * LANES;
+            if (count >= LANES) {
+                store_all(to, sum);
+            } else if (count > 0) {
+                store_lanes(to, sum, count);
+            }
         });
     });
 }
 
-struct Block {
+template <class E> struct Block {
     int64_t images;
-    void (*run)(const Job&);
+    void (*run)(const Job<E>&);
 };
+
+template <class E, int V, int... R> constexpr std::array<Block<E>, 4> blocks_of() {
+    return {{{R, convolve<E, R, V>}...}};
+}
 
 // By the number of vectors: blocks of images, the largest first, the last for what is left.
-constexpr Block BLOCKS[MOST_VECTORS][4] = {
-    {{24, convolve<24, 1>}, {12, convolve<12, 1>}, {4, convolve<4, 1>}, {1, convolve<1, 1>}},
-    {{12, convolve<12, 2>}, {6, convolve<6, 2>}, {3, convolve<3, 2>}, {1, convolve<1, 2>}},
-    {{8, convolve<8, 3>}, {4, convolve<4, 3>}, {2, convolve<2, 3>}, {1, convolve<1, 3>}},
-    {{6, convolve<6, 4>}, {4, convolve<4, 4>}, {2, convolve<2, 4>}, {1, convolve<1, 4>}},
-};
+template <class E> constexpr auto all_blocks() {
+    if constexpr (SUMS >= 24) {
+        return std::array{blocks_of<E, 1, 24, 12, 4, 1>(), blocks_of<E, 2, 12, 6, 3, 1>(),
+                          blocks_of<E, 3, 8, 4, 2, 1>(), blocks_of<E, 4, 6, 4, 2, 1>()};
+    } else {
+        return std::array{blocks_of<E, 1, 12, 6, 3, 1>(), blocks_of<E, 2, 6, 4, 2, 1>()};
+    }
+}
 
-struct Group {
+template <class E> struct Group {
     int64_t first;
-    Block block;
+    Block<E> block;
 };
 
-std::vector<Group> groups_of(int64_t images, int64_t vectors) {
-    std::vector<Group> groups;
+template <class E> std::vector<Group<E>> groups_of(int64_t images, int64_t vectors) {
+    static constexpr auto blocks = all_blocks<E>();
+    std::vector<Group<E>> groups;
     for (int64_t image = 0; image < images;)
-        for (const Block& block : BLOCKS[vectors - 1])
+        for (const Block<E>& block : blocks[vectors - 1])
             if (block.images <= images - image) {
                 groups.push_back({image, block});
                 image += block.images;
@@ -117,12 +127,14 @@ struct Direction {
     Reaches down, across;
 };
 
-// Words of the weights of one tap: LANES of `lane` on, pairs of k.
-using PackTap = void (*)(const Geometry& g, const bfloat16* w, int64_t tap, int64_t lane, int64_t vectors, float* to);
+// Words of the weights of one tap: LANES of `lane` on, values or pairs of k.
+template <class E>
+using PackTap = void (*)(const Geometry& g, const E* w, int64_t tap, int64_t lane, int64_t vectors, float* to);
 
-void run(const Geometry& g, const Direction& d, const bfloat16* in, const bfloat16* w, PackTap pack_tap,
-         const float* bias, bool relu, bfloat16* out) {
-    const int64_t taps = d.taps_down * d.taps_across, steps = d.inner / 2;
+template <class E>
+void run(const Geometry& g, const Direction& d, const E* in, const E* w, PackTap<E> pack_tap, const float* bias,
+         bool relu, E* out) {
+    const int64_t taps = d.taps_down * d.taps_across, steps = d.inner / depth_of<E>;
     const std::vector<int64_t> panels = split_vectors(ceil_div(d.lanes, LANES));
     std::vector<int64_t> first{0};
     for (const int64_t vectors : panels) first.push_back(first.back() + vectors);
@@ -139,8 +151,8 @@ void run(const Geometry& g, const Direction& d, const bfloat16* in, const bfloat
         }
         for (int64_t panel = 0; panel < all_panels; ++panel) {
             const int64_t lane = first[panel] * LANES;
-            const std::vector<Group> groups = groups_of(d.images, panels[panel]);
-            Job job{};
+            const std::vector<Group<E>> groups = groups_of<E>(d.images, panels[panel]);
+            Job<E> job{};
             job.in_pixel = d.inner, job.in_row = d.in_width * d.inner, job.in_image = d.in_height * job.in_row;
             job.weights = weights.get() + first[panel] * taps * steps * LANES;
             job.taps_across = d.taps_across, job.steps = steps;
@@ -149,7 +161,7 @@ void run(const Geometry& g, const Direction& d, const bfloat16* in, const bfloat
             const int64_t units = static_cast<int64_t>(groups.size()) * d.out_height;
 #pragma omp for schedule(static) nowait
             for (int64_t unit = 0; unit < units; ++unit) {
-                const Group& group = groups[unit / d.out_height];
+                const Group<E>& group = groups[unit / d.out_height];
                 const int64_t row = unit % d.out_height;
                 job.in = in + group.first * job.in_image;
                 job.down = &d.down[row];
@@ -163,6 +175,28 @@ void run(const Geometry& g, const Direction& d, const bfloat16* in, const bfloat
     }
 }
 
+// Channels of `vectors` · LANES filters: to[channel][filter]. Filters beyond the last are zeros.
+void pack_filters(const Geometry& g, const float* w, int64_t tap, int64_t lane, int64_t vectors, float* to) {
+    const int64_t row = g.kernel_height * g.kernel_width * g.channels, wide = vectors * LANES;
+    const int64_t count = std::min(g.filters - lane, wide);
+    for (int64_t i = 0; i < count; ++i) {
+        const float* from = w + (lane + i) * row + tap * g.channels;
+        for (int64_t c = 0; c < g.channels; ++c) to[c * wide + i] = from[c];
+    }
+    for (int64_t c = 0; c < g.channels; ++c) std::fill(to + c * wide + count, to + (c + 1) * wide, 0.0f);
+}
+
+// Filters at `vectors` · LANES channels: to[filter][channel].
+void pack_channels(const Geometry& g, const float* w, int64_t tap, int64_t lane, int64_t vectors, float* to) {
+    const int64_t row = g.kernel_height * g.kernel_width * g.channels;
+    const int64_t count = std::min(g.channels - lane, vectors * LANES);
+    for (int64_t filter = 0; filter < g.filters; ++filter, to += vectors * LANES) {
+        std::copy_n(w + filter * row + tap * g.channels + lane, count, to);
+        std::fill(to + count, to + vectors * LANES, 0.0f);
+    }
+}
+
+#if BFLOAT16_PAIRS
 // Pairs of neighboring channels of `vectors` · LANES filters: to[c / 2][filter]. Filters beyond the last are zeros.
 void pack_filters(const Geometry& g, const bfloat16* w, int64_t tap, int64_t lane, int64_t vectors, float* to) {
     const int64_t row = g.kernel_height * g.kernel_width * g.channels / 2;  // words of a filter
@@ -186,35 +220,51 @@ void pack_channels(const Geometry& g, const bfloat16* w, int64_t tap, int64_t la
     const int64_t count = std::min(g.channels - lane, vectors * LANES);
     for (int64_t filter = 0; filter < g.filters; filter += 2, to += vectors * LANES) {
         const bfloat16* from = w + filter * row + tap * g.channels + lane;
-        pack_pairs(to, from, from + row, count);
+        pack_words(to, from, from + row, count);
         std::fill(to + count, to + vectors * LANES, 0.0f);
     }
+}
+
+#endif
+
+Direction forward_direction(const Geometry& g) {
+    return {g.images, g.height, g.width, g.channels, g.out_height, g.out_width, g.filters,
+            g.kernel_height, g.kernel_width, g.threads,
+            forward_reaches(g.out_height, g.height, g.kernel_height, g.stride_height, g.pad_height),
+            forward_reaches(g.out_width, g.width, g.kernel_width, g.stride_width, g.pad_width)};
+}
+
+Direction backward_direction(const Geometry& g) {
+    return {g.images, g.out_height, g.out_width, g.filters, g.height, g.width, g.channels,
+            g.kernel_height, g.kernel_width, g.threads,
+            backward_reaches(g.height, g.out_height, g.kernel_height, g.stride_height, g.pad_height),
+            backward_reaches(g.width, g.out_width, g.kernel_width, g.stride_width, g.pad_width)};
 }
 
 }  // namespace
 
 extern "C" {
 
-// x, w, y: images × height × width × channels, filters × kernel × channels; the channels are even. A null bias: none.
-void convnets_direct_forward(const Geometry* g, const bfloat16* x, const bfloat16* w, const float* bias, int64_t relu,
-                             bfloat16* y) {
-    const Direction direction{
-        g->images, g->height, g->width, g->channels, g->out_height, g->out_width, g->filters,
-        g->kernel_height, g->kernel_width, g->threads,
-        forward_reaches(g->out_height, g->height, g->kernel_height, g->stride_height, g->pad_height),
-        forward_reaches(g->out_width, g->width, g->kernel_width, g->stride_width, g->pad_width)};
-    run(*g, direction, x, w, pack_filters, bias, relu != 0, y);
+// x, w, y: images × height × width × channels, filters × kernel × channels. A null bias: none.
+void convnets_direct_forward_f32(const Geometry* g, const float* x, const float* w, const float* bias, int64_t relu,
+                                 float* y) {
+    run<float>(*g, forward_direction(*g), x, w, pack_filters, bias, relu != 0, y);
+}
+
+void convnets_direct_input_gradient_f32(const Geometry* g, const float* gy, const float* w, float* gx) {
+    run<float>(*g, backward_direction(*g), gy, w, pack_channels, nullptr, false, gx);
+}
+
+#if BFLOAT16_PAIRS
+// The channels are even.
+void convnets_direct_forward_bf16(const Geometry* g, const bfloat16* x, const bfloat16* w, const float* bias,
+                                  int64_t relu, bfloat16* y) {
+    run<bfloat16>(*g, forward_direction(*g), x, w, pack_filters, bias, relu != 0, y);
 }
 
 // The filters are even.
-void convnets_direct_input_gradient(const Geometry* g, const bfloat16* gy, const bfloat16* w, bfloat16* gx) {
-    const Direction direction{
-        g->images, g->out_height, g->out_width, g->filters, g->height, g->width, g->channels,
-        g->kernel_height, g->kernel_width, g->threads,
-        backward_reaches(g->height, g->out_height, g->kernel_height, g->stride_height, g->pad_height),
-        backward_reaches(g->width, g->out_width, g->kernel_width, g->stride_width, g->pad_width)};
-    run(*g, direction, gy, w, pack_channels, nullptr, false, gx);
+void convnets_direct_input_gradient_bf16(const Geometry* g, const bfloat16* gy, const bfloat16* w, bfloat16* gx) {
+    run<bfloat16>(*g, backward_direction(*g), gy, w, pack_channels, nullptr, false, gx);
 }
-}
-
 #endif
+}

@@ -1,13 +1,11 @@
-// Weight gradients of convolutions with many channels, bfloat16 and channels-last.
+// Weight gradients of convolutions with many channels, float or bfloat16 and channels-last.
 //
-// gw[o][tap][c] = Σ over images n and pixels p of gy[n][p][o] · x[n][stride · p + tap − padding][c]. One instruction
-// adds two bfloat16 products in a lane. Here the two are of two images at the same pixel, so that one packing serves
-// all taps and strides, and the border of zeros is never multiplied.
+// gw[o][tap][c] = Σ over images n and pixels p of gy[n][p][o] · x[n][stride · p + tap − padding][c]. The border of
+// zeros is never multiplied. Of bfloat16 one instruction adds two products in a lane: of two images at the same pixel,
+// so that one packing serves all taps and strides. "Sets" of images are one image of float, or two of bfloat16.
 #include <memory>
 
 #include "direct.h"
-
-#if DIRECT
 
 namespace {
 
@@ -17,29 +15,29 @@ int64_t block_bytes(int64_t sums) { return std::clamp<int64_t>(4 * sums * int64_
 
 // sums[r][v] += Σ over pixels of gy[pixel][r] · x[pixel][v], r counts filters and v vectors of channels.
 struct Job {
-    const float *x, *gy;  // words: a pair of values
-    int64_t pairs, rows, columns;
-    int64_t x_pair, x_row, x_column, gy_pair, gy_row, gy_column;  // words
+    const float *x, *gy;  // words: a value, or a pair
+    int64_t sets, rows, columns;
+    int64_t x_set, x_row, x_column, gy_set, gy_row, gy_column;  // words
     float* sums;
     int64_t sums_row;
 };
 
-template <int R, int V> void accumulate(const Job& job) {
+template <class E, int R, int V> void accumulate(const Job& job) {
     vector sums[R][V];
     each<R>([&](auto r) ALWAYS_INLINE {
         each<V>([&](auto v) ALWAYS_INLINE { sums[r][v] = load(job.sums + r * job.sums_row + v * LANES); });
     });
-    for (int64_t pair = 0; pair < job.pairs; ++pair)
+    for (int64_t set = 0; set < job.sets; ++set)
         for (int64_t row = 0; row < job.rows; ++row) {
-            const float* x = job.x + pair * job.x_pair + row * job.x_row;
-            const float* gy = job.gy + pair * job.gy_pair + row * job.gy_row;
+            const float* x = job.x + set * job.x_set + row * job.x_row;
+            const float* gy = job.gy + set * job.gy_set + row * job.gy_row;
             for (int64_t column = 0; column < job.columns; ++column) {
                 vector factors[V];
-                each<V>([&](auto v) ALWAYS_INLINE { factors[v] = load(x + v * LANES); });
+                each<V>([&](auto v) ALWAYS_INLINE { factors[v] = held(load(x + v * LANES)); });
                 each<R>([&](auto r) ALWAYS_INLINE {
                     const char* word = reinterpret_cast<const char*>(gy + r);
                     each<V>([&](auto v) ALWAYS_INLINE {
-                        sums[r][v] = multiply_add<bfloat16>(sums[r][v], factors[v], word);
+                        sums[r][v] = multiply_add<E>(sums[r][v], factors[v], word);
                     });
                 });
                 x += job.x_column, gy += job.gy_column;
@@ -55,30 +53,41 @@ struct Tile {
     void (*run)(const Job&);
 };
 
-constexpr Tile TILES[] = {
-    {8, 1, accumulate<8, 1>},   {16, 1, accumulate<16, 1>}, {24, 1, accumulate<24, 1>}, {4, 2, accumulate<4, 2>},
-    {8, 2, accumulate<8, 2>},   {12, 2, accumulate<12, 2>}, {4, 3, accumulate<4, 3>},   {6, 3, accumulate<6, 3>},
-    {8, 3, accumulate<8, 3>},   {4, 4, accumulate<4, 4>},   {5, 4, accumulate<5, 4>},   {6, 4, accumulate<6, 4>},
-};
+template <class E, int V, int... R> void offer(std::vector<Tile>& tiles) {
+    (tiles.push_back({R, V, accumulate<E, R, V>}), ...);
+}
+
+template <class E> std::vector<Tile> all_tiles() {
+    std::vector<Tile> tiles;
+    if constexpr (SUMS >= 24) {
+        offer<E, 1, 8, 16, 24>(tiles), offer<E, 2, 4, 8, 12>(tiles);
+        offer<E, 3, 4, 6, 8>(tiles), offer<E, 4, 4, 5, 6>(tiles);
+    } else {
+        offer<E, 1, 4, 8, 12>(tiles), offer<E, 2, 4, 5, 6>(tiles);
+    }
+    return tiles;
+}
+
 constexpr int64_t MOST_FILTERS = 24;
 
 // The tile of that many vectors that takes the fewest instructions for all filters.
-Tile choose_tile(int64_t filters, int64_t vectors) {
+template <class E> Tile choose_tile(int64_t filters, int64_t vectors) {
+    static const std::vector<Tile> tiles = all_tiles<E>();
     const auto cost = [&](const Tile& tile) {
         return ceil_div(filters, tile.filters) * (2 * tile.filters * vectors + tile.filters + vectors);
     };
     const Tile* best = nullptr;
-    for (const Tile& tile : TILES)
+    for (const Tile& tile : tiles)
         if (tile.vectors == vectors && (best == nullptr || cost(tile) < cost(*best))) best = &tile;
     return *best;
 }
 
 // Rows of `pixels` pixels with `channels` values each, `pitch` words apart; the words between are zeros.
-void pack_pixels(float* to, const bfloat16* first, const bfloat16* second, int64_t pixels, int64_t channels,
-                 int64_t pitch) {
-    if (channels == pitch) return pack_pairs(to, first, second, pixels * channels);
+template <class E>
+void pack_pixels(float* to, const E* first, const E* second, int64_t pixels, int64_t channels, int64_t pitch) {
+    if (channels == pitch) return pack_words(to, first, second, pixels * channels);
     for (int64_t pixel = 0; pixel < pixels; ++pixel, first += channels, to += pitch) {
-        pack_pairs(to, first, second, channels);
+        pack_words(to, first, second, channels);
         std::memset(to + channels, 0, (pitch - channels) * sizeof(float));
         if (second != nullptr) second += channels;
     }
@@ -92,70 +101,71 @@ struct Valid {
           last(std::min(to, size + padding - tap <= 0 ? 0 : ceil_div(size + padding - tap, stride))) {}
 };
 
-// One thread's sums over some pairs of images.
-class Sums {
+// One thread's sums over some sets of images.
+template <class E> class Sums {
     const Geometry& g;
-    const int64_t vectors, lanes, taps, in_image, out_image, block, band, pairs_at_once;
+    const int64_t vectors, lanes, taps, in_image, out_image, block, band, sets_at_once;
     const std::vector<Tile> tiles;  // of successive vectors
     Scratch<float> sums, bias, x_words, gy_words;
 
     int64_t in_rows() const { return std::min(g.height, (band - 1) * g.stride_height + g.kernel_height); }
 
 public:
-    explicit Sums(const Geometry& g, int64_t pairs)
+    explicit Sums(const Geometry& g, int64_t sets)
         : g(g), vectors(ceil_div(g.channels, LANES)), lanes(vectors * LANES), taps(g.kernel_height * g.kernel_width),
           in_image(g.height * g.width * g.channels), out_image(g.out_height * g.out_width * g.filters),
           block(block_bytes(g.filters * taps * lanes)), band(choose_band(g, block, lanes)),
-          pairs_at_once(choose_pairs(g, block, lanes, band, pairs)), tiles(choose_tiles(g, vectors)),
+          sets_at_once(choose_sets(g, block, lanes, band, sets)), tiles(choose_tiles(g, vectors)),
           sums((g.filters + MOST_FILTERS) * taps * lanes), bias(g.filters + MOST_FILTERS),
-          x_words(pairs_at_once * in_rows() * g.width * lanes),
-          gy_words(pairs_at_once * band * g.out_width * g.filters + MOST_FILTERS) {}
+          x_words(sets_at_once * in_rows() * g.width * lanes),
+          gy_words(sets_at_once * band * g.out_width * g.filters + MOST_FILTERS) {}
 
     static int64_t choose_band(const Geometry& g, int64_t block, int64_t lanes) {
         const int64_t row = 4 * (g.stride_height * g.width * lanes + g.out_width * g.filters);
         return std::clamp<int64_t>(block / row, 1, g.out_height);
     }
 
-    static int64_t choose_pairs(const Geometry& g, int64_t block, int64_t lanes, int64_t band, int64_t pairs) {
+    static int64_t choose_sets(const Geometry& g, int64_t block, int64_t lanes, int64_t band, int64_t sets) {
         if (band < g.out_height) return 1;
         const int64_t image = 4 * (g.height * g.width * lanes + g.out_height * g.out_width * g.filters);
-        return std::clamp<int64_t>(block / image, 1, std::max<int64_t>(1, pairs));
+        return std::clamp<int64_t>(block / image, 1, std::max<int64_t>(1, sets));
     }
 
     static std::vector<Tile> choose_tiles(const Geometry& g, int64_t vectors) {
         std::vector<Tile> chosen;
-        for (const int64_t width : split_vectors(vectors)) chosen.push_back(choose_tile(g.filters, width));
+        for (const int64_t width : split_vectors(vectors)) chosen.push_back(choose_tile<E>(g.filters, width));
         return chosen;
     }
 
     const float* of(int64_t filter) { return sums.get() + filter * taps * lanes; }
     float of_bias(int64_t filter) { return bias.get()[filter]; }
 
-    void add(const bfloat16* x, const bfloat16* gy, int64_t first, int64_t last) {
-        for (int64_t pair = first; pair < last; pair += pairs_at_once)
+    void add(const E* x, const E* gy, int64_t first, int64_t last) {
+        for (int64_t set = first; set < last; set += sets_at_once)
             for (int64_t row = 0; row < g.out_height; row += band)
-                add_block(x, gy, pair, std::min(last, pair + pairs_at_once), row, std::min(g.out_height, row + band));
+                add_block(x, gy, set, std::min(last, set + sets_at_once), row, std::min(g.out_height, row + band));
     }
 
 private:
-    void add_block(const bfloat16* x, const bfloat16* gy, int64_t first, int64_t last, int64_t top, int64_t bottom) {
+    void add_block(const E* x, const E* gy, int64_t first, int64_t last, int64_t top, int64_t bottom) {
         const int64_t in_top = std::clamp<int64_t>(top * g.stride_height - g.pad_height, 0, g.height);
         const int64_t in_bottom = std::clamp<int64_t>(
             (bottom - 1) * g.stride_height - g.pad_height + g.kernel_height, in_top, g.height);
         Job job{};
-        job.pairs = last - first;
+        job.sets = last - first;
         job.x_row = g.stride_height * g.width * lanes, job.x_column = g.stride_width * lanes;
-        job.x_pair = (in_bottom - in_top) * g.width * lanes;
-        job.gy_column = g.filters, job.gy_row = g.out_width * g.filters, job.gy_pair = (bottom - top) * job.gy_row;
+        job.x_set = (in_bottom - in_top) * g.width * lanes;
+        job.gy_column = g.filters, job.gy_row = g.out_width * g.filters, job.gy_set = (bottom - top) * job.gy_row;
         job.sums_row = taps * lanes;
-        for (int64_t pair = first; pair < last; ++pair) {
-            const bool alone = 2 * pair + 1 == g.images;
-            const bfloat16* from = x + 2 * pair * in_image + in_top * g.width * g.channels;
-            pack_pixels(x_words.get() + (pair - first) * job.x_pair, from, alone ? nullptr : from + in_image,
-                        (in_bottom - in_top) * g.width, g.channels, lanes);
-            from = gy + 2 * pair * out_image + top * job.gy_row;
-            float* to = gy_words.get() + (pair - first) * job.gy_pair;
-            pack_pairs(to, from, alone ? nullptr : from + out_image, job.gy_pair);
+        for (int64_t set = first; set < last; ++set) {
+            const int64_t image = depth_of<E> * set;
+            const bool paired = depth_of<E> == 2 && image + 1 < g.images;
+            const E* from = x + image * in_image + in_top * g.width * g.channels;
+            pack_pixels<E>(x_words.get() + (set - first) * job.x_set, from, paired ? from + in_image : nullptr,
+                           (in_bottom - in_top) * g.width, g.channels, lanes);
+            from = gy + image * out_image + top * job.gy_row;
+            float* to = gy_words.get() + (set - first) * job.gy_set;
+            pack_words(to, from, paired ? from + out_image : nullptr, job.gy_set);
             add_to_bias(to, (bottom - top) * g.out_width);
         }
         for (int64_t tap_row = 0; tap_row < g.kernel_height; ++tap_row)
@@ -187,30 +197,32 @@ private:
 
     void add_to_bias(const float* words, int64_t pixels) {
         static const bfloat16 one_pair[2] = {{0x3f80u}, {0x3f80u}};
-        const char* one = reinterpret_cast<const char*>(one_pair);
+        static const float one_float = 1.0f;
+        const void* ones = depth_of<E> == 2 ? static_cast<const void*>(one_pair) : &one_float;
+        const char* one = static_cast<const char*>(ones);
         for (int64_t filter = 0; filter < g.filters; filter += LANES) {
             vector a = load(bias.get() + filter), b{};
             int64_t pixel = 0;
             for (; pixel + 2 <= pixels; pixel += 2) {
-                a = multiply_add<bfloat16>(a, load(words + pixel * g.filters + filter), one);
-                b = multiply_add<bfloat16>(b, load(words + (pixel + 1) * g.filters + filter), one);
+                a = multiply_add<E>(a, load(words + pixel * g.filters + filter), one);
+                b = multiply_add<E>(b, load(words + (pixel + 1) * g.filters + filter), one);
             }
-            if (pixel < pixels) a = multiply_add<bfloat16>(a, load(words + pixel * g.filters + filter), one);
+            if (pixel < pixels) a = multiply_add<E>(a, load(words + pixel * g.filters + filter), one);
             store(bias.get() + filter, a + b);
         }
     }
 };
 
-void weight_gradient(const Geometry& g, const bfloat16* x, const bfloat16* gy, float* gw, float* gb) {
-    const int64_t pairs = ceil_div(g.images, 2), parts = std::min(g.threads, pairs);
-    std::vector<std::unique_ptr<Sums>> of_parts(parts);
+template <class E> void weight_gradient(const Geometry& g, const E* x, const E* gy, float* gw, float* gb) {
+    const int64_t sets = ceil_div(g.images, depth_of<E>), parts = std::min(g.threads, sets);
+    std::vector<std::unique_ptr<Sums<E>>> of_parts(parts);
     const int64_t size = g.kernel_height * g.kernel_width * g.channels, lanes = round_up(g.channels, LANES);
 #pragma omp parallel num_threads(parts)
     {
 #pragma omp for schedule(static, 1)
         for (int64_t part = 0; part < parts; ++part) {
-            const int64_t first = part * pairs / parts, last = (part + 1) * pairs / parts;
-            of_parts[part] = std::make_unique<Sums>(g, last - first);
+            const int64_t first = part * sets / parts, last = (part + 1) * sets / parts;
+            of_parts[part] = std::make_unique<Sums<E>>(g, last - first);
             of_parts[part]->add(x, gy, first, last);
         }
 #pragma omp for schedule(static)
@@ -232,16 +244,19 @@ void weight_gradient(const Geometry& g, const bfloat16* x, const bfloat16* gy, f
 
 }  // namespace
 
-#endif
-
 extern "C" {
 
-// Whether this processor has the instructions that the convolutions with many channels are made of.
-int convnets_has_direct() { return DIRECT; }
+// Whether this processor has the instructions that the bfloat16 convolutions with many channels are made of.
+int convnets_has_bfloat16_pairs() { return BFLOAT16_PAIRS; }
 
-#if DIRECT
-void convnets_direct_weight_gradient(const Geometry* g, const bfloat16* x, const bfloat16* gy, float* gw, float* gb) {
-    weight_gradient(*g, x, gy, gw, gb);
+void convnets_direct_weight_gradient_f32(const Geometry* g, const float* x, const float* gy, float* gw, float* gb) {
+    weight_gradient<float>(*g, x, gy, gw, gb);
+}
+
+#if BFLOAT16_PAIRS
+void convnets_direct_weight_gradient_bf16(const Geometry* g, const bfloat16* x, const bfloat16* gy, float* gw,
+                                          float* gb) {
+    weight_gradient<bfloat16>(*g, x, gy, gw, gb);
 }
 #endif
 }

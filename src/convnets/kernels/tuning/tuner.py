@@ -115,7 +115,9 @@ def _machine(threads: int) -> str:
         processor_name(),
         _digest(processor_features()),
         f"torch {torch.__version__}",
-        "no native kernels" if native is None else Path(native._name).stem,  # whose name tells their sources apart
+        "no native kernels"
+        if native is None
+        else Path(native._name).stem,  # whose name tells their sources apart
         *filter(None, limits),
     ]
     return ", ".join([*parts, f"{threads} threads"])
