@@ -10,8 +10,11 @@
 namespace {
 
 // Bytes of packed pixels that are multiplied before the next: they stay in the cache, but the more sums are to be read
-// and written for them, the more pay.
-int64_t block_bytes(int64_t sums) { return std::clamp<int64_t>(4 * sums * int64_t(sizeof(float)), 1 << 20, 2 << 20); }
+// and written for them, the more pay. Processors with narrow vectors mostly have half a megabyte of second-level cache.
+int64_t block_bytes(int64_t sums) {
+    if (SUMS < 24) return 1 << 18;
+    return std::clamp<int64_t>(4 * sums * int64_t(sizeof(float)), 1 << 20, 2 << 20);
+}
 
 // sums[r][v] += Σ over pixels of gy[pixel][r] · x[pixel][v], r counts filters and v vectors of channels.
 struct Job {
@@ -63,12 +66,12 @@ template <class E> std::vector<Tile> all_tiles() {
         offer<E, 1, 8, 16, 24>(tiles), offer<E, 2, 4, 8, 12>(tiles);
         offer<E, 3, 4, 6, 8>(tiles), offer<E, 4, 4, 5, 6>(tiles);
     } else {
-        offer<E, 1, 4, 8, 12>(tiles), offer<E, 2, 4, 5, 6>(tiles);
+        offer<E, 1, 4, 6, 12>(tiles), offer<E, 2, 2, 4, 6>(tiles);  // each divides PANEL
     }
     return tiles;
 }
 
-constexpr int64_t MOST_FILTERS = 24;
+constexpr int64_t MOST_FILTERS = 24, PANEL = 12;
 
 // The tile of that many vectors that takes the fewest instructions for all filters.
 template <class E> Tile choose_tile(int64_t filters, int64_t vectors) {
@@ -82,7 +85,7 @@ template <class E> Tile choose_tile(int64_t filters, int64_t vectors) {
     return *best;
 }
 
-// Rows of `pixels` pixels with `channels` values each, `pitch` words apart; the words between are zeros.
+// Pixels with `channels` values each, `pitch` words apart; the words between are zeros.
 template <class E>
 void pack_pixels(float* to, const E* first, const E* second, int64_t pixels, int64_t channels, int64_t pitch) {
     if (channels == pitch) return pack_words(to, first, second, pixels * channels);
@@ -90,6 +93,22 @@ void pack_pixels(float* to, const E* first, const E* second, int64_t pixels, int
         pack_words(to, first, second, channels);
         std::memset(to + channels, 0, (pitch - channels) * sizeof(float));
         if (second != nullptr) second += channels;
+    }
+}
+
+// `WIDTH` of the `channels` values of each pixel.
+template <int64_t WIDTH> void pack_whole_panel(float* to, const float* from, int64_t pixels, int64_t channels) {
+    for (int64_t pixel = 0; pixel < pixels; ++pixel)
+        std::memcpy(to + pixel * WIDTH, from + pixel * channels, WIDTH * sizeof(float));
+}
+
+// `count` of the `channels` values of each pixel as a panel of their own, `pitch` wide.
+void pack_panel(float* to, const float* from, int64_t pixels, int64_t channels, int64_t count, int64_t pitch) {
+    if (count == 2 * LANES && pitch == count) return pack_whole_panel<2 * LANES>(to, from, pixels, channels);
+    if (count == PANEL && pitch == count) return pack_whole_panel<PANEL>(to, from, pixels, channels);
+    for (int64_t pixel = 0; pixel < pixels; ++pixel, from += channels, to += pitch) {
+        std::copy_n(from, count, to);
+        std::fill(to + count, to + pitch, 0.0f);
     }
 }
 
@@ -103,22 +122,29 @@ struct Valid {
 
 // One thread's sums over some sets of images.
 template <class E> class Sums {
+    // What a tile reads lies together, in panels of channels and of filters; else pixel after pixel. With few registers
+    // a tile reads only a part of a cache line of each pixel.
+    static constexpr bool PANELS = depth_of<E> == 1 && SUMS < 24;
+
     const Geometry& g;
-    const int64_t vectors, lanes, taps, in_image, out_image, block, band, sets_at_once;
+    const int64_t vectors, lanes, filters, taps, in_image, out_image, block, band, sets_at_once;
     const std::vector<Tile> tiles;  // of successive vectors
+    const int64_t x_pixels, gy_pixels;
     Scratch<float> sums, bias, x_words, gy_words;
 
-    int64_t in_rows() const { return std::min(g.height, (band - 1) * g.stride_height + g.kernel_height); }
+    static int64_t in_rows(const Geometry& g, int64_t band) {
+        return std::min(g.height, (band - 1) * g.stride_height + g.kernel_height);
+    }
 
 public:
     explicit Sums(const Geometry& g, int64_t sets)
-        : g(g), vectors(ceil_div(g.channels, LANES)), lanes(vectors * LANES), taps(g.kernel_height * g.kernel_width),
-          in_image(g.height * g.width * g.channels), out_image(g.out_height * g.out_width * g.filters),
-          block(block_bytes(g.filters * taps * lanes)), band(choose_band(g, block, lanes)),
-          sets_at_once(choose_sets(g, block, lanes, band, sets)), tiles(choose_tiles(g, vectors)),
-          sums((g.filters + MOST_FILTERS) * taps * lanes), bias(g.filters + MOST_FILTERS),
-          x_words(sets_at_once * in_rows() * g.width * lanes),
-          gy_words(sets_at_once * band * g.out_width * g.filters + MOST_FILTERS) {}
+        : g(g), vectors(ceil_div(g.channels, LANES)), lanes(vectors * LANES), filters(round_up(g.filters, PANEL)),
+          taps(g.kernel_height * g.kernel_width), in_image(g.height * g.width * g.channels),
+          out_image(g.out_height * g.out_width * g.filters), block(block_bytes(g.filters * taps * lanes)),
+          band(choose_band(g, block, lanes)), sets_at_once(choose_sets(g, block, lanes, band, sets)),
+          tiles(choose_tiles(g, vectors)), x_pixels(sets_at_once * in_rows(g, band) * g.width),
+          gy_pixels(sets_at_once * band * g.out_width), sums((g.filters + MOST_FILTERS) * taps * lanes),
+          bias(g.filters + MOST_FILTERS), x_words(x_pixels * lanes), gy_words(gy_pixels * filters + MOST_FILTERS) {}
 
     static int64_t choose_band(const Geometry& g, int64_t block, int64_t lanes) {
         const int64_t row = 4 * (g.stride_height * g.width * lanes + g.out_width * g.filters);
@@ -147,47 +173,74 @@ public:
     }
 
 private:
+    // Words from one pixel to the next where `width` lanes of x are read, and where those of `lane` on begin.
+    int64_t x_pitch(int64_t width) const { return PANELS ? width : lanes; }
+    int64_t x_first(int64_t lane) const { return PANELS ? lane * x_pixels : lane; }
+    int64_t gy_pitch() const { return PANELS ? PANEL : g.filters; }
+    int64_t gy_first(int64_t filter) const {
+        return PANELS ? filter / PANEL * PANEL * gy_pixels + filter % PANEL : filter;
+    }
+
     void add_block(const E* x, const E* gy, int64_t first, int64_t last, int64_t top, int64_t bottom) {
         const int64_t in_top = std::clamp<int64_t>(top * g.stride_height - g.pad_height, 0, g.height);
         const int64_t in_bottom = std::clamp<int64_t>(
             (bottom - 1) * g.stride_height - g.pad_height + g.kernel_height, in_top, g.height);
-        Job job{};
-        job.sets = last - first;
-        job.x_row = g.stride_height * g.width * lanes, job.x_column = g.stride_width * lanes;
-        job.x_set = (in_bottom - in_top) * g.width * lanes;
-        job.gy_column = g.filters, job.gy_row = g.out_width * g.filters, job.gy_set = (bottom - top) * job.gy_row;
-        job.sums_row = taps * lanes;
+        const int64_t x_set = (in_bottom - in_top) * g.width, gy_set = (bottom - top) * g.out_width;
         for (int64_t set = first; set < last; ++set) {
-            const int64_t image = depth_of<E> * set;
-            const bool paired = depth_of<E> == 2 && image + 1 < g.images;
-            const E* from = x + image * in_image + in_top * g.width * g.channels;
-            pack_pixels<E>(x_words.get() + (set - first) * job.x_set, from, paired ? from + in_image : nullptr,
-                           (in_bottom - in_top) * g.width, g.channels, lanes);
-            from = gy + image * out_image + top * job.gy_row;
-            float* to = gy_words.get() + (set - first) * job.gy_set;
-            pack_words(to, from, paired ? from + out_image : nullptr, job.gy_set);
-            add_to_bias(to, (bottom - top) * g.out_width);
+            const int64_t image = depth_of<E> * set, at = set - first;
+            const E* from_x = x + image * in_image + in_top * g.width * g.channels;
+            const E* from_gy = gy + image * out_image + top * g.out_width * g.filters;
+            pack(from_x, from_gy, depth_of<E> == 2 && image + 1 < g.images, at * x_set, at * gy_set, x_set, gy_set);
         }
         for (int64_t tap_row = 0; tap_row < g.kernel_height; ++tap_row)
             for (int64_t tap_column = 0; tap_column < g.kernel_width; ++tap_column) {
                 const Valid down(tap_row, g.pad_height, g.stride_height, g.height, top, bottom);
                 const Valid across(tap_column, g.pad_width, g.stride_width, g.width, 0, g.out_width);
-                job.rows = down.last - down.first, job.columns = across.last - across.first;
+                Job job{};
+                job.sets = last - first, job.rows = down.last - down.first, job.columns = across.last - across.first;
                 if (job.rows <= 0 || job.columns <= 0) continue;
                 const int64_t in_row = down.first * g.stride_height + tap_row - g.pad_height - in_top;
                 const int64_t in_column = across.first * g.stride_width + tap_column - g.pad_width;
-                add_tap(job, x_words.get() + (in_row * g.width + in_column) * lanes,
-                        gy_words.get() + (down.first - top) * job.gy_row + across.first * job.gy_column,
+                job.gy_column = gy_pitch(), job.gy_row = g.out_width * gy_pitch(), job.gy_set = gy_set * gy_pitch();
+                job.sums_row = taps * lanes;
+                add_tap(job, x_set, in_row * g.width + in_column, (down.first - top) * g.out_width + across.first,
                         sums.get() + (tap_row * g.kernel_width + tap_column) * lanes);
             }
     }
 
-    void add_tap(Job job, const float* x, const float* gy, float* to) {
+    // A set of images from the x_pixel-th and gy_pixel-th packed pixel on; its values for the bias.
+    void pack(const E* x, const E* gy, bool paired, int64_t x_pixel, int64_t gy_pixel, int64_t x_set, int64_t gy_set) {
+        if constexpr (PANELS) {
+            int64_t lane = 0;
+            for (const Tile& tile : tiles) {
+                const int64_t width = tile.vectors * LANES, count = std::min(width, g.channels - lane);
+                pack_panel(x_words.get() + x_first(lane) + x_pixel * width, x + lane, x_set, g.channels, count, width);
+                lane += width;
+            }
+            for (int64_t filter = 0; filter < g.filters; filter += PANEL)
+                pack_panel(gy_words.get() + gy_first(filter) + gy_pixel * PANEL, gy + filter, gy_set, g.filters,
+                           std::min(PANEL, g.filters - filter), PANEL);
+            for (int64_t pixel = 0; pixel < gy_set; ++pixel)
+                for (int64_t filter = 0; filter < g.filters; ++filter)
+                    bias.get()[filter] += gy[pixel * g.filters + filter];
+        } else {
+            pack_pixels<E>(x_words.get() + x_pixel * lanes, x, paired ? x + in_image : nullptr, x_set, g.channels,
+                           lanes);
+            float* to = gy_words.get() + gy_pixel * g.filters;
+            pack_words(to, gy, paired ? gy + out_image : nullptr, gy_set * g.filters);
+            add_to_bias(to, gy_set);
+        }
+    }
+
+    void add_tap(Job job, int64_t x_set, int64_t x_pixel, int64_t gy_pixel, float* to) {
         int64_t lane = 0;
         for (const Tile& tile : tiles) {
-            job.x = x + lane;
+            const int64_t pitch = x_pitch(tile.vectors * LANES);
+            job.x = x_words.get() + x_first(lane) + x_pixel * pitch;
+            job.x_column = g.stride_width * pitch, job.x_row = g.stride_height * g.width * pitch;
+            job.x_set = x_set * pitch;
             for (int64_t filter = 0; filter < g.filters; filter += tile.filters) {
-                job.gy = gy + filter;
+                job.gy = gy_words.get() + gy_first(filter) + gy_pixel * gy_pitch();
                 job.sums = to + filter * job.sums_row + lane;
                 tile.run(job);
             }
