@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
 import psutil
+from torch import Tensor
 
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.data.decode import decode_images, drop_unreadable, resident_bytes
 from convnets.data.image_set import ImageSet, Splits
+from convnets.data.images.decoded_cache import DecodedCache
 from convnets.data.preprocess import Preprocess
 from convnets.training.config import TrainConfig
 
@@ -32,6 +38,7 @@ def decode_where_it_fits(
             f"they are decoded as they are needed (worker processes: {config.workers})"
         )
         return splits
+    cache, kept = DecodedCache(), dict[str, list[str]]()
     decoded: dict[str, ImageSet] = {}
     for name, part in splits.parts().items():
 
@@ -39,12 +46,45 @@ def decode_where_it_fits(
             if progress is not None:
                 progress(f"decoding {name}", done, total)
 
-        decoded[name] = decode_images(
-            part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt, progress=report
-        )
+        decoded[name], how = _decoded(part, preprocess, config, hardware, report, cache)
+        kept.setdefault(how, []).append(name)
         if len(decoded[name]) < len(part):
             notices.append(f"{len(part) - len(decoded[name])} unreadable pictures of {name} were left out")
+    switch = "CONVNETS_DECODED=0 decodes each time"
+    if "found" in kept:
+        notices.append(
+            f"decoded pictures ({', '.join(kept['found'])}) were found in {cache.folder}; {switch}"
+        )
+    if "kept" in kept:
+        notices.append(f"decoded pictures ({', '.join(kept['kept'])}) are kept in {cache.folder}; {switch}")
     return Splits(decoded["train"], decoded.get("validation"), decoded.get("test"))
+
+
+def _decoded(
+    part: ImageSet,
+    preprocess: Preprocess,
+    config: TrainConfig,
+    hardware: Hardware,
+    report: Callable[[int, int], None],
+    cache: DecodedCache,
+) -> tuple[ImageSet, str]:
+    """A part in memory, from the cache where it is there; and "found", "kept" or "" for what the cache did."""
+
+    def decode() -> ImageSet:
+        return decode_images(
+            part, preprocess, threads=hardware.threads, skip_corrupt=config.skip_corrupt, progress=report
+        )
+
+    # which pictures are left out depends on how many may be, and on what is said of each
+    if isinstance(part.images, Tensor) or config.skip_corrupt or not cache.is_on:
+        return decode(), ""
+    path = cache.path_for(part.images.content_hash(), preprocess.channels, preprocess.resize)
+    if (found := cache.find(path)) is not None and len(found) == len(part):
+        return replace(part, images=found), "found"
+    started = time.perf_counter()
+    made = decode()
+    assert isinstance(made.images, Tensor)
+    return made, "kept" if cache.keep(path, made.images, time.perf_counter() - started) else ""
 
 
 def readable(
