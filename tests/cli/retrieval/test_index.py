@@ -93,6 +93,15 @@ def test_near_duplicates(convnets: Command, built: Path, tmp_path: Path) -> None
     assert answer["groups"][0][0]["distance"] == 0.0
 
 
+def test_near_duplicates_in_two_classes(convnets: Command, built: Path) -> None:
+    arguments = ("index", "near-duplicates", built, "--distance", "2")
+    (every,) = convnets(*arguments, "--json").json["groups"]
+    classes = [hit["label"] for hit in every]
+    one, other = (classes.count(name) for name in sorted(set(classes)))
+    assert convnets(*arguments, "--across", "class", "--json").json["pairs"] == one * other
+    assert ", across class; 40 images in 1 groups" in convnets(*arguments, "--across", "class").out
+
+
 def test_wrong_usage_is_one_line(
     refused: Callable[..., str],
     built: Path,
@@ -105,6 +114,7 @@ def test_wrong_usage_is_one_line(
     cases = [
         (2, ["search", built, query, "-k", "0"], "k is 0"),
         (2, ["search", built, query, "-k", "x"], "allowed: a whole number"),
+        (2, ["near-duplicates", built, "--across", "klass"], "nearest: class"),
         (2, ["search", built, query, "--where", "dark"], "allowed: COLUMN=VALUE"),
         (2, ["search", built, query, "--where", "class=drak"], "nearest: dark"),
         (2, ["search", built, query, "--where", "klass=dark"], "nearest: class"),

@@ -11,7 +11,7 @@ from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, check_file, progress_bar, write_json
 from convnets.cli.placement import Device
 from convnets.cli.retrieval.loaded_index import AsJson, IndexPath, facts_of, load_index
-from convnets.errors import UsageError
+from convnets.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from convnets.retrieval.image_index import ImageIndex
@@ -124,6 +124,13 @@ def near_duplicates(
     distance: Annotated[
         float, typer.Option(help="Largest distance, 0 (equal) to 2.", metavar="X", parser=real_number)
     ] = 0.02,
+    across: Annotated[
+        str | None,
+        typer.Option(
+            help="Only pairs whose images differ in it: part (in two parts of the data) or class.",
+            metavar="COLUMN",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with the pictures.", metavar="FILE.html")
     ] = None,
@@ -135,15 +142,20 @@ def near_duplicates(
 ) -> None:
     """List groups of images that are nearly the same to the network.
 
-    Example: convnets index near-duplicates fashion.index --distance 0.01 --sheet twins.png
+    Example: convnets index near-duplicates fashion.index --distance 0.01 --across part --sheet twins.png
     """
     check_file(html)
     check_file(sheet)
-    from convnets.retrieval.results.near_duplicates import find_pairs, group_pairs
+    from convnets.retrieval.results.near_duplicates import find_pairs, group_pairs, pairs_across
 
     loaded = load_index(index, None, device)
+    columns = loaded.entries.columns
+    if across is not None and across not in columns:
+        raise UnknownNameError(f"column of {index}", across, columns)
     with progress_bar(quiet=json) as progress:
         pairs = find_pairs(loaded.vectors, distance, lambda done, total: progress("comparing", done, total))
+    if across is not None:
+        pairs = pairs_across(pairs, columns[across])
     groups = group_pairs(pairs)
     hits = [_group_hits(loaded, group) for group in groups]
     if json:
@@ -157,7 +169,8 @@ def near_duplicates(
     else:
         found = sum(map(len, groups))
         typer.echo(
-            f"{len(pairs):,} pairs at most {distance:g} apart; {found:,} images in {len(groups):,} groups"
+            f"{len(pairs):,} pairs at most {distance:g} apart{'' if across is None else f', across {across}'}; "
+            f"{found:,} images in {len(groups):,} groups"
         )
         rows = [
             (str(number), f"{hit.distance:.4f}", hit.label or "", hit.to_dict()["path"])

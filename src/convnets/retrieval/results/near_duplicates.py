@@ -14,7 +14,7 @@ from torch import Tensor
 from convnets.errors import ConfigError, DataError
 from convnets.retrieval.index import distances_to
 
-__all__ = ["Pair", "find_pairs", "group_pairs"]
+__all__ = ["Pair", "find_pairs", "group_pairs", "pairs_across"]
 
 _ROWS = 1024  # compared at once with each block of as many: 4 MB of products
 _PAIRS = 65_536  # compared by their differences at once
@@ -73,6 +73,17 @@ def _alike(vectors: Tensor, least: float) -> Iterator[tuple[int, Tensor, Tensor]
                 rows, columns = (products >= least).nonzero(as_tuple=True)
                 later = columns + other > rows + start
                 yield start, rows[later] + start, columns[later] + other
+
+
+def pairs_across(pairs: Sequence[Pair], values: Sequence[object]) -> list[Pair]:
+    """The pairs whose two rows have different `values`, of which there is one for each row of the index.
+
+    Of the parts of a data set these are images that were learned from and are tested on as well.
+
+    >>> pairs_across([Pair(0, 1, 0.0), Pair(0, 2, 0.1)], ["train", "train", "test"])
+    [Pair(first=0, second=2, distance=0.1)]
+    """
+    return [pair for pair in pairs if values[pair.first] != values[pair.second]]
 
 
 def group_pairs(pairs: Sequence[Pair]) -> list[list[int]]:
