@@ -49,6 +49,14 @@ def evaluate(
         Path | None,
         typer.Option(help="With --corruptions: draw accuracy by severity here.", metavar="FILE.png"),
     ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="With --corruptions: show one image under each here.", metavar="FILE.png"),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="With --corruptions: a run whose errors count as 1.", metavar="RUN"),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
@@ -62,17 +70,18 @@ def evaluate(
     """
     if mistakes < 0:
         raise UsageError(f"mistakes is {mistakes}; allowed: 0 or more")
-    if picture is not None and not corruptions:
-        raise UsageError("--picture without --corruptions; it draws their accuracies")
-    check_file(report)
-    check_file(picture)
+    for name, value in (("--picture", picture), ("--sheet", sheet), ("--against", against)):
+        if value is not None and not corruptions:
+            raise UsageError(f"{name} without --corruptions, which it belongs to; add --corruptions")
+    for path in (report, picture, sheet):
+        check_file(path)
     if is_for_tables(run):
         given = {"views": views != 1, "corruptions": corruptions, "report": report is not None}
         refuse_image_options(run, {**given, "mistakes": mistakes != 5})
         evaluate_table(run, data, part, (device, precision), json=json)
         return
     if corruptions:
-        _evaluate_corrupted(run, data, part, picture, device, precision, json=json)
+        _evaluate_corrupted((run, against), data, part, (picture, sheet), (device, precision), json=json)
         return
     from convnets.core.hardware import choose_hardware
     from convnets.serving.evaluation import evaluate_model, write_evaluation_report
@@ -99,28 +108,34 @@ def evaluate(
 
 
 def _evaluate_corrupted(
-    run: Path,
+    runs: tuple[Path, Path | None],
     data: str | None,
     part: str | None,
-    picture: Path | None,
-    device: str,
-    precision: str,
+    wanted: tuple[Path | None, Path | None],
+    hardware: tuple[str, str],
     *,
     json: bool,
 ) -> None:
     from convnets.core.hardware import choose_hardware
     from convnets.explanation.pictures.figure_file import write_figure
-    from convnets.serving.corrupted import evaluate_corrupted
+    from convnets.serving.corrupted import draw_corruptions, evaluate_corrupted
 
+    (run, against), (picture, sheet) = runs, wanted
     with progress_bar(quiet=json) as progress:
-        found = evaluate_corrupted(
-            run, data, part=part, hardware=choose_hardware(device, precision), progress=progress
+        found, relative = evaluate_corrupted(
+            run, data, part=part, against=against, hardware=choose_hardware(*hardware), progress=progress
         )
     if picture is not None:
         write_figure(picture, found.figure(), "Accuracy under corruptions")
+    if sheet is not None:
+        draw_corruptions(sheet, run, data, part=part)
     if json:
-        write_json(found.to_dict())
+        against_it = {} if relative is None else {"against": str(against), "relative_error": relative}
+        write_json({**found.to_dict(), **against_it})
         return
     typer.echo(str(found))
-    if picture is not None:
-        typer.echo(f"picture: {picture}")
+    if relative is not None:
+        typer.echo(f"\nerrors relative to {against}: {relative:.3f}, mean over corruptions")
+    for path in (picture, sheet):
+        if path is not None:
+            typer.echo(f"picture: {path}")

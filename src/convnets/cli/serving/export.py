@@ -143,7 +143,7 @@ def _export_hub(
     check_hub_folder(run, folder, overwrite=overwrite)
     with progress_bar() as progress:
         images, part = _images(run, progress)
-        robustness = evaluate_corrupted(run, progress=progress) if corruptions else None
+        robustness = evaluate_corrupted(run, progress=progress)[0] if corruptions else None
         found = export_hub(
             run,
             folder,
