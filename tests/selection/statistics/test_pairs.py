@@ -97,3 +97,18 @@ def test_unequal_lengths_are_refused() -> None:
 def test_a_difference_is_that_of_its_interval() -> None:
     expected = t_interval(np.subtract(FIRST, SECOND).tolist())
     assert compare_seeds(FIRST, SECOND).difference == expected
+
+
+def test_of_several_comparisons_more_seeds_are_needed_and_those_decide() -> None:
+    generator = np.random.default_rng(0)
+    first, second = [0.91, 0.93, 0.92], [0.92, 0.90, 0.91]
+    needed = {many: seeds_to_decide(first, second, comparisons=many) for many in (1, 10)}
+    assert needed[1] is not None
+    assert needed[10] is not None
+    assert needed[10] > needed[1]
+    gap, spread = 0.01, float(np.std(np.subtract(first, second), ddof=1))
+    found = 0
+    for _ in range(2000):  # the same normal differences again and again, at Bonferroni's level
+        drawn = generator.normal(gap, spread, needed[10])
+        found += stats.ttest_1samp(drawn, 0).pvalue < 0.05 / 10
+    assert found / 2000 >= 0.77  # power 0.8, less three standard errors

@@ -165,7 +165,8 @@ def stand(groups: Sequence[Group], metric: str = "validation") -> Standings:
         groups = [replace(group, name=f"{group.name} ({place})") for place, group in enumerate(groups, 1)]
     methods = [_standing(group) for group in groups]
     by_name = {method.name: method for method in methods}
-    pairs = [_pair(*two, by_name) for two in combinations(groups, 2)]
+    two_by_two = list(combinations(groups, 2))
+    pairs = [_pair(*two, by_name, len(two_by_two)) for two in two_by_two]
     corrected = holm([pair.p_value for pair in pairs])
     return Standings(
         metric,
@@ -191,7 +192,7 @@ def _standing(group: Group) -> Standing:
     )
 
 
-def _pair(first: Group, second: Group, methods: dict[str, Standing]) -> PairOfMethods:
+def _pair(first: Group, second: Group, methods: dict[str, Standing], comparisons: int) -> PairOfMethods:
     if first.pairing != second.pairing:
         raise RunError(
             f"{first.name} and {second.name} were measured on different images or folds; nothing can be paired"
@@ -204,7 +205,8 @@ def _pair(first: Group, second: Group, methods: dict[str, Standing]) -> PairOfMe
     one, two = [first.values[key] for key in shared], [second.values[key] for key in shared]
     needed: int | None
     if first.test_share is None:
-        tested, needed = compare_seeds(one, two), seeds_to_decide(one, two)
+        tested = compare_seeds(one, two)
+        needed = seeds_to_decide(one, two, comparisons=comparisons)
     else:
         tested, needed = compare_folds(one, two, first.test_share), None
     overlap = methods[first.name].interval.overlaps(methods[second.name].interval)

@@ -118,12 +118,17 @@ def probability_of_better(first: Sequence[float], second: Sequence[float], level
 
 
 def seeds_to_decide(
-    first: Sequence[float], second: Sequence[float], level: float = 0.95, power: float = 0.8
+    first: Sequence[float],
+    second: Sequence[float],
+    level: float = 0.95,
+    power: float = 0.8,
+    comparisons: int = 1,
 ) -> int | None:
     """Seeds with which a difference such as this one would be found in `power` of all experiments.
 
     The smallest n for which the paired t-test (by its noncentral t distribution) has that power and the intervals of
-    both means would part. None where more than 1,000 would be needed: the two are as good as equal.
+    both means would part. None where more than 1,000 would be needed: the two are as good as equal. Of several
+    `comparisons` it is the number for the strictest of Holm's steps, which is Bonferroni's.
 
     >>> seeds_to_decide([0.91, 0.92, 0.93], [0.90, 0.92, 0.91])
     18
@@ -135,8 +140,10 @@ def seeds_to_decide(
         return None
 
     def decides(count: int) -> bool:
-        quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
-        if quantile * width / math.sqrt(count) >= gap:  # the intervals overlap
+        of_means, quantile = (
+            float(stats.t.ppf(1 - (1 - level) / (2 * many), count - 1)) for many in (1, comparisons)
+        )
+        if of_means * width / math.sqrt(count) >= gap:  # the intervals overlap
             return False
         return spread == 0 or _power(gap / spread * math.sqrt(count), count - 1, quantile) >= power
 
