@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from convnets.core.instruction_set import has_bf16_products, instruction_set
 from convnets.core.memory import keep_freed_memory
 from convnets.errors import ConfigError, DeviceError
 
@@ -81,6 +82,7 @@ def choose_hardware(device: str = "auto", precision: str = "auto", threads: int 
     dtype = torch.bfloat16 if precision == "bf16" or (precision == "auto" and native) else torch.float32
     count = threads or _wanted_threads() or usable_cores()
     if chosen.type == "cpu":
+        instruction_set()  # refuses a wrong cap before anything is prepared
         keep_freed_memory()
         if torch.get_num_threads() != count:
             torch.set_num_threads(count)
@@ -122,11 +124,15 @@ def _device(name: str) -> torch.device:
 
 
 def bf16_is_native(device: torch.device) -> bool:
-    """Whether the device has bf16 instructions (AMX or AVX512-BF16, Ampere and later); emulation does not count."""
+    """Whether the device has bf16 instructions (AMX or AVX512-BF16, Ampere and later); emulation does not count.
+
+    Nor do those that `CONVNETS_ISA` excludes.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu" and platform.machine() in ("x86_64", "AMD64"):
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        there = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(there) and has_bf16_products()
     return False
 
 

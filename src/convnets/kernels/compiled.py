@@ -19,13 +19,24 @@ from pathlib import Path
 
 import torch
 
+from convnets.core.instruction_set import instruction_set, processor_instructions
 from convnets.core.storage.cache import cache_folder
 from convnets.core.storage.files import atomic_path
 
 __all__ = ["compiled_kernels", "compiler_command", "is_compiled", "processor_features", "why_not_compiled"]
 
 _SOURCES = Path(__file__).parent / "native"
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
+_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
+_SSE = ("-march=x86-64", "-msse4.2", "-mtune=native")
+_AVX2 = (*_SSE, "-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2")
+_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl")
+_INSTRUCTIONS = {
+    None: ("-march=native",),
+    "sse": _SSE,
+    "avx2": _AVX2,
+    "avx512": _AVX512,
+    "avx512_bf16": (*_AVX512, "-mavx512bf16"),
+}  # as flags that older compilers know, too
 _TIMEOUT = 300  # seconds; it takes about ten
 
 
@@ -33,7 +44,8 @@ _TIMEOUT = 300  # seconds; it takes about ten
 def compiled_kernels() -> ctypes.CDLL | None:
     """The library of native kernels, compiled at the first call on a machine; None where that is not possible.
 
-    `CONVNETS_NATIVE=0` in the environment switches it off.
+    `CONVNETS_NATIVE=0` in the environment switches it off, `CONVNETS_ISA=avx2` and the like cap its instructions
+    (`instruction_set`, whose ConfigError is raised).
     """
     _reason.clear()
     command = compiler_command()
@@ -86,20 +98,19 @@ def _path_of(command: str) -> Path:
     for source in sorted(_SOURCES.iterdir()):
         told.update(source.name.encode() + source.read_bytes())
     status = Path(command).stat()
-    parts = (*_FLAGS, command, status.st_size, status.st_mtime_ns, processor_features(), torch.__version__)
+    parts = (*_flags(), command, status.st_size, status.st_mtime_ns, processor_features(), torch.__version__)
     told.update(repr(parts).encode())
     return cache_folder() / "kernels" / f"native-{told.hexdigest()[:16]}.so"
+
+
+def _flags() -> tuple[str, ...]:
+    return (*_FLAGS, *_INSTRUCTIONS[instruction_set()])
 
 
 @cache
 def processor_features() -> str:
     """What the processor can do; two machines may share a cache folder, and their programs must not mix."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                return line
-    return platform.machine()
+    return " ".join(sorted(processor_instructions())) or platform.machine()
 
 
 def _compile(command: str, library: Path) -> None:
@@ -107,7 +118,7 @@ def _compile(command: str, library: Path) -> None:
     sources = [str(path) for path in sorted(_SOURCES.glob("*.cpp"))]
     with atomic_path(library) as temporary:
         done = subprocess.run(
-            [command, *_FLAGS, *sources, "-o", str(temporary)],
+            [command, *_flags(), *sources, "-o", str(temporary)],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,
