@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from convnets.core.instruction_set import instruction_set
 from convnets.kernels import compiled
-from convnets.kernels.compiled import compiled_kernels, compiler_command, is_compiled, why_not_compiled
+from convnets.kernels.compiled import (
+    compiled_kernels,
+    compiler_command,
+    is_compiled,
+    prebuild,
+    why_not_compiled,
+)
 
 
 @pytest.fixture
@@ -127,3 +135,45 @@ def test_two_processes_at_once(cache_of_its_own: Path, tmp_path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert [path.suffix for path in (cache_of_its_own / "kernels").iterdir()] == [".so"]
+
+
+def test_a_wheels_library_needs_no_compiler(
+    cache_of_its_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler()
+    folder = tmp_path / "prebuilt"
+    made = prebuild(folder)
+    assert [path.name.rpartition("-")[2] for path in made] == (
+        ["sse.so", "avx2.so", "avx512.so", "avx512_bf16.so"]
+        if instruction_set() is not None
+        else [f"{platform.machine()}.so"]
+    )
+    monkeypatch.setattr(compiled, "_PREBUILT", folder)
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    assert is_compiled()
+    library = compiled_kernels()
+    assert isinstance(library, ctypes.CDLL)
+    assert library.answer() == 42
+    assert Path(library._name).parent == folder
+    monkeypatch.setenv("CONVNETS_NATIVE", "0")
+    compiled_kernels.cache_clear()
+    assert compiled_kernels() is None
+
+
+@pytest.mark.parametrize("fault", ["other sources", "does not load"])
+def test_a_wheels_library_that_does_not_fit_is_compiled_anew(
+    fault: str, cache_of_its_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler()
+    folder = tmp_path / "prebuilt"
+    made = prebuild(folder)
+    monkeypatch.setattr(compiled, "_PREBUILT", folder)
+    if fault == "other sources":
+        (tmp_path / "native" / "answer.cpp").write_text('extern "C" int answer() { return 43; }\n')
+    else:
+        for path in made:
+            path.write_bytes(b"no library")
+    library = compiled_kernels()
+    assert isinstance(library, ctypes.CDLL)
+    assert library.answer() == (43 if fault == "other sources" else 42)
+    assert cache_of_its_own in Path(library._name).parents
