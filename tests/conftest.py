@@ -83,9 +83,9 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     hub.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; a `playwright.sync_api.Browser`."""
+    """Chromium, a `playwright.sync_api.Browser`; of one module, since no other event loop can run while it is open."""
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:

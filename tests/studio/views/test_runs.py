@@ -40,10 +40,10 @@ def test_the_batch_of_a_step_is_the_one_that_was_trained_on(
     seen: list[list[int]] = []
     original = Batches._prepare
 
-    def watching(self: Batches, stored, indices, epoch, step):  # type: ignore[no-untyped-def]
+    def watching(self: Batches, stored, targets, indices, epoch, step):  # type: ignore[no-untyped-def]
         if self.shuffle:
             seen.append(indices.tolist())
-        return original(self, stored, indices, epoch, step)
+        return original(self, stored, targets, indices, epoch, step)
 
     monkeypatch.setattr(Batches, "_prepare", watching)
     config = TrainConfig(epochs=2, device="cpu", precision="fp32", fast=False, seed=1)

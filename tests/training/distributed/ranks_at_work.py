@@ -206,8 +206,10 @@ def broken(folder: Path) -> dict[str, Any]:
     """An image of NaN in rank 1 at step 3 of the first epoch."""
     prepare, learners = Batches._prepare, []
 
-    def spoilt(batches: Batches, stored: Tensor, indices: Tensor, epoch: int, step: int) -> Batch:
-        batch = prepare(batches, stored, indices, epoch, step)
+    def spoilt(
+        batches: Batches, stored: Tensor, targets: Tensor, indices: Tensor, epoch: int, step: int
+    ) -> Batch:
+        batch = prepare(batches, stored, targets, indices, epoch, step)
         if RANK == 1 and (epoch, step) == (0, 3) and batches.shuffle:
             batch.images[0] = torch.nan
         return batch

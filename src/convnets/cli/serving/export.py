@@ -47,6 +47,13 @@ def export(
             metavar="NAME",
         ),
     ] = "pictures",
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="onnx: 8 bits; refused where it costs over 0.5 points or is not faster. [file: model-int8.onnx]",
+        ),
+    ] = False,
     repository: Annotated[
         str | None,
         typer.Option(help="hub: name that the model will have, for the card.", metavar="USER/NAME"),
@@ -72,6 +79,8 @@ def export(
     """
     if to not in _FORMS:
         raise UnknownNameError("form of export", to, _FORMS)
+    if int8 and to != "onnx":
+        raise UsageError(f"--int8 with --to {to}; allowed with: onnx")
     if to == "hub":
         _export_hub(run, output, repository, license, corruptions, overwrite, json=json)
         return
@@ -86,8 +95,11 @@ def export(
 
     if is_onnx(run):
         raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")
-    path = run / f"model.{to}" if output is None else output
+    path = run / f"model{'-int8' * int8}.{to}" if output is None else output
     check_file(path)
+    if int8:
+        _export_int8(run, path, form, json=json)
+        return
     from convnets.checkpoints.model_source import open_model
     from convnets.serving.export.onnx_export import export_onnx
     from convnets.serving.export.pt2_export import export_pt2
@@ -111,6 +123,51 @@ def export(
         typer.echo(
             f"{found.images:,} {part} images: {found.agreement:.2%} answered alike, accuracy {before:.4f} → {after:.4f}"
         )
+
+
+def _export_int8(run: Path, path: Path, form: str, *, json: bool) -> None:
+    from convnets.checkpoints.model_source import open_model
+    from convnets.serving.export.int8_export import export_int8
+    from convnets.serving.model_and_images import open_parts
+    from convnets.training.runs.run import Run
+
+    with progress_bar() as progress:
+        trained = open_model(run)
+        if not (run / "model").is_dir():
+            raise UsageError(
+                f"{run} is no run, whose training images --int8 needs; give a run, or leave --int8 out"
+            )
+        parts = open_parts(Run(run), trained, progress=progress)
+        part = "validation" if "validation" in parts else "test"
+        if part not in parts:
+            raise UsageError(f"{run} has neither validation nor test images to compare on; leave --int8 out")
+        found = export_int8(
+            trained,
+            path,
+            parts["train"],
+            parts[part],
+            form="pictures" if form == "pictures" else "tensor",
+            progress=progress,
+        )
+    if json:
+        write_json({**found.to_dict(), "part": part})
+        return
+    plain, small = found.megabytes
+    before, after = found.accuracy
+    typer.echo(
+        f"{found.path}: {plain:.2f} → {small:.2f} MB, opset {found.opset}, input {form}, any batch size"
+    )
+    typer.echo(
+        f"{found.images:,} {part} images: {found.agreement:.2%} answered alike, accuracy {before:.4f} → {after:.4f}"
+    )
+    for each in found.milliseconds:
+        ratio = each.float32 / each.int8
+        times = f"{each.float32:.4g} → {each.int8:.4g} ms, {ratio:.2f} times as fast"
+        typer.echo(f"batch {each.batch}: {times} on {found.hardware}")
+    why = ", since this processor has no VNNI" if found.weight_bits < 8 else ""
+    typer.echo(
+        f"weights of {found.weight_bits} bits{why}; ranges from {found.calibration_images} training images"
+    )
 
 
 def _images(run: Path, progress: ProgressBar) -> tuple[ImageSet | None, str]:
