@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convnets.core.html.kit import card, details, facts, note, plot, table
+from convnets.evaluation.plots.figures import curves_svg
 from convnets.training.runs.run import Run
 
 __all__ = ["run_html"]
@@ -36,10 +37,6 @@ def run_html(run: Run) -> str:
     if len(shown) < len(rows):
         parts.append(note(f"{len(shown)} of {len(rows)} epochs: the best, the last and some in between"))
     if len(rows) > 1:
-        from convnets.evaluation.plots.figures import (
-            curves_svg,  # with matplotlib: nobody else is to wait for it
-        )
-
         parts.append(details("curves", plot(curves_svg(rows))))
     return card(f"{run.name}: {run.network_name} on {run.data_name}", *parts, note(str(run.path)))
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
-import warnings
 import xml.etree.ElementTree as ElementTree
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -49,11 +47,9 @@ def _texts(svg: str) -> list[str]:
 
 
 def _size_of(svg: str, color: str) -> int:
-    """How many points the longest line in a color has; those of the legend are not clipped."""
-    paths = re.findall(
-        rf'd="([^"]*)" clip-path="[^"]*" style="fill: none; stroke: {color}; stroke-width: 2', svg
-    )
-    return max((len(re.findall("[ML]", path)) for path in paths), default=0)
+    """How many points the longest line in a color has."""
+    lines = re.findall(rf'<polyline points="([^"]*)" fill="none" stroke="{color}" stroke-width="2"', svg)
+    return max((len(line.split()) for line in lines), default=0)
 
 
 def test_curves_hold_a_point_for_every_epoch_and_name_their_lines() -> None:
@@ -108,7 +104,7 @@ def test_many_classes_stay_sensible(classes: int, names: int) -> None:
 
 
 def _matrix(svg: str) -> np.ndarray:
-    data = re.search(r'xlink:href="data:image/png;base64,\s*([^"]*)"', svg)
+    data = re.search(r'href="data:image/png;base64,([^"]*)"', svg)
     assert data is not None
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))).convert("RGBA")).astype(float)
 
@@ -148,15 +144,13 @@ def test_reliability_has_a_bar_for_every_filled_bin() -> None:
     svg = reliability_svg(evaluation)
     filled = sum(each.count > 0 for each in evaluation.reliability)
     assert filled > 3
-    assert len(re.findall(r'style="fill: #0072b2; opacity: 0.85', svg)) == filled
+    bars = re.search(r'<g fill="#0072b2" opacity="0.85">(.*?)</g>', svg)
+    assert bars is not None
+    assert bars[1].count("<rect") == filled
 
 
-def test_plots_leave_no_trace_and_repeat_themselves() -> None:
-    settings = dict(matplotlib.rcParams)
+def test_plots_repeat_themselves() -> None:
     evaluation = _evaluation(AWKWARD)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        first = [curves_svg(_rows(4)), confusion_svg(evaluation), reliability_svg(evaluation)]
-    assert dict(matplotlib.rcParams) == settings
+    first = [curves_svg(_rows(4)), confusion_svg(evaluation), reliability_svg(evaluation)]
     assert [curves_svg(_rows(4)), confusion_svg(evaluation), reliability_svg(evaluation)] == first
     assert all(svg.startswith('<svg role="img"') for svg in first)

@@ -79,7 +79,7 @@ def started(epochs: int = 3, name: str = "net") -> RunStarted:
 
 def markers(picture: str) -> int:
     """Points drawn on the curves."""
-    return picture.count("<use")
+    return picture.count("<circle")
 
 
 def test_one_output_is_updated_in_place_and_ends_complete(notebook: Notebooks) -> None:
@@ -171,7 +171,7 @@ def test_a_picture_that_cannot_be_drawn_gives_way_to_rows(
 ) -> None:
     listener = Notebook(interval=0.0)
     listener(started())
-    monkeypatch.setattr("convnets.evaluation.plots.figures.curves_svg", lambda rows: 1 / 0)
+    monkeypatch.setattr("convnets.training.listeners.notebook.curves_svg", lambda rows: 1 / 0)
     with pytest.warns(UserWarning, match=r"cannot be drawn \(ZeroDivisionError: division by zero\)"):
         listener(epoch(1))
     listener(epoch(2))

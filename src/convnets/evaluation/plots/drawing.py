@@ -1,4 +1,4 @@
-"""Drawing: one look for every plot, and SVG text that a page can carry.
+"""Drawing by matplotlib: one look for every figure, and SVG text that a page can carry. Charts of runs: `chart`.
 
 Figures are made with matplotlib's object interface: no pyplot, no figure that stays behind. Text stays text,
 so that a browser draws any script with its own fonts. Names given by users are never handed to matplotlib,
@@ -17,23 +17,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from convnets.core.display.text import columns, plain_text
+from convnets.evaluation.plots.chart import FONTS, shortened
+from convnets.evaluation.plots.colors import BLUE, GRID, INK, LINE_COLORS, ORANGE
 
 __all__ = ["BLUE", "GRID", "INK", "LINE_COLORS", "ORANGE", "Names", "style_axes", "svg_text"]
-
-# Okabe & Ito 2008, "Color Universal Design": a pair that every kind of color vision tells apart
-BLUE, ORANGE = "#0072b2", "#d55e00"
-LINE_COLORS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-INK, GRID = "#57606a", "#d8dee4"
-
-_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 
 
 class Names:
     """Names of users' classes, which go around matplotlib."""
 
     def __init__(self, names: Sequence[str], longest: int = 18) -> None:
-        cleaned = [plain_text(name) for name in names]
-        self.names = [name if len(name) <= longest else name[: longest - 1] + "…" for name in cleaned]
+        self.names = [shortened(name, longest) for name in names]
 
     def placeholders(self) -> list[str]:
         """A plain text for each name, about as wide as it; unique."""
@@ -67,7 +61,7 @@ def svg_text(figure: Figure, label: str, names: Names | None = None) -> str:
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # ids of several figures on one page would collide
-    svg = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", rf"\1 {_FONTS}", svg)
+    svg = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", rf"\1 {FONTS}", svg)
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', "", svg, count=1)
     style = f"max-width: {figure.get_figwidth():.2f}in; stroke-linejoin: round; stroke-linecap: butt"
     head = f'<svg role="img" aria-label="{escape(plain_text(label))}" style="{style}"'

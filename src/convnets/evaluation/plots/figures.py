@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from PIL import Image
 
 from convnets.errors import UsageError
 from convnets.evaluation.evaluation import Evaluation
-from convnets.evaluation.plots.drawing import (
-    BLUE,
-    GRID,
-    INK,
-    LINE_COLORS,
-    ORANGE,
-    Names,
-    style_axes,
-    svg_text,
-)
+from convnets.evaluation.plots.axis import Axis, number_text, percent_text
+from convnets.evaluation.plots.chart import Panel, chart_svg, shortened
+from convnets.evaluation.plots.colors import BLUE, GRID, INK, LINE_COLORS, ORANGE
 
-__all__ = ["CELLS", "confusion_svg", "curve_svg", "curves_svg", "reliability_svg"]
+__all__ = ["CELLS", "confusion_svg", "curve_svg", "curves_svg", "lines_svg", "reliability_svg"]
 
 Rows = Sequence[Mapping[str, float | None]]
 
@@ -32,8 +24,10 @@ CELLS = 100
 
 _NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
 _COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
+_MARKED = 30  # more points than this need no dot each
 _COLORS = {"train": BLUE, "validation": ORANGE}
 _MEASURES = ("loss", "accuracy", "learning_rate")
+_DASHES = ("", "7 3", "2 2")
 
 
 def curves_svg(rows: Rows) -> str:
@@ -42,41 +36,58 @@ def curves_svg(rows: Rows) -> str:
     >>> curves_svg([{"epoch": 1, "train_loss": 0.7, "train_accuracy": 0.5}])[:5]
     '<svg '
     """
-    figure = Figure(figsize=(9.2, 3.2), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        _draw_curve(axes, rows, measure)
-    return svg_text(figure, "Loss and accuracy by epoch")
+    panels = [[_curve(rows, measure)] for measure in ("loss", "accuracy")]
+    return chart_svg("Loss and accuracy by epoch", panels, 662, 230)
 
 
 def curve_svg(rows: Rows, measure: str) -> str:
     """One of `loss`, `accuracy`, `learning_rate` over the epochs; raises UsageError for another name."""
     if measure not in _MEASURES:
         raise UsageError(f"measure is {measure!r}; allowed: {', '.join(_MEASURES)}")
-    figure = Figure(figsize=(4.3, 3.1), layout="constrained")
-    _draw_curve(figure.subplots(), rows, measure)
-    return svg_text(figure, f"{measure.replace('_', ' ').capitalize()} by epoch")
+    return chart_svg(f"{_heading(measure)} by epoch", [[_curve(rows, measure)]])
 
 
-def _draw_curve(axes: Axes, rows: Rows, measure: str) -> None:
-    style_axes(axes, measure.replace("_", " ").capitalize(), "epoch")
+def lines_svg(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], measure: str) -> str:
+    """Curves of several runs over their epochs: name → (epoch, value), points without a value are left out.
+
+    >>> lines_svg({"first run": [(1, 0.5), (2, 0.7)]}, "accuracy")[:5]
+    '<svg '
+    """
+    panel = _panel(measure)
+    panel.beside = True
+    for place, (name, points) in enumerate(lines.items()):
+        known = [(x, y) for x, y in points if x is not None and y is not None and math.isfinite(y)]
+        color = LINE_COLORS[place % len(LINE_COLORS)]
+        dash = _DASHES[place // len(LINE_COLORS) % len(_DASHES)]
+        panel.line(known, color, shortened(name, 40), dash, markers=len(known) <= _MARKED)
+    return chart_svg(f"{measure} of {len(lines)} runs", [[panel]], 520, max(288, 36 + 14 * len(lines)))
+
+
+def _heading(measure: str) -> str:
+    return measure.replace("_", " ").capitalize()
+
+
+def _panel(measure: str) -> Panel:
+    words = percent_text if measure == "accuracy" else number_text
+    x = Axis("epoch", margin=0.03, whole=True)
+    return Panel(_heading(measure), x, Axis(margin=0.12, words=words))
+
+
+def _curve(rows: Rows, measure: str) -> Panel:
+    panel = _panel(measure)
     columns = (
         {measure: BLUE}
         if measure == "learning_rate"
         else {f"{part}_{measure}": color for part, color in _COLORS.items()}
     )
     for column, color in columns.items():
-        _draw_line(axes, rows, column, color)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if measure == "accuracy":
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    else:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    if len(axes.lines) > 1:
-        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
-    axes.margins(x=0.03, y=0.12)
+        _draw_line(panel, rows, column, color)
+    if len(panel.names) < 2:
+        panel.names.clear()  # one line needs no name
+    return panel
 
 
-def _draw_line(axes: Axes, rows: Rows, column: str, color: str) -> None:
+def _draw_line(panel: Panel, rows: Rows, column: str, color: str) -> None:
     points = [
         (epoch, value, bool(row.get("best")))
         for row in rows
@@ -86,16 +97,11 @@ def _draw_line(axes: Axes, rows: Rows, column: str, color: str) -> None:
     ]
     if not points:
         return
-    epochs, values, best = zip(*points, strict=True)
-    marker = "o" if len(points) <= 30 else ""
-    axes.plot(
-        epochs, values, color=color, linewidth=2, marker=marker, markersize=3.5, label=column.split("_")[0]
-    )
-    if any(best) and column.startswith("validation"):
-        last = max(i for i, is_best in enumerate(best) if is_best)  # each best epoch beat those before it
-        axes.plot(
-            epochs[last], values[last], "o", markersize=10, mfc="none", mec=color, mew=1.6, label="best"
-        )
+    line = [(epoch, value) for epoch, value, _ in points]
+    panel.line(line, color, column.split("_")[0], markers=len(line) <= _MARKED)
+    best = [(epoch, value) for epoch, value, is_best in points if is_best]
+    if best and column.startswith("validation"):  # each best epoch beat those before it
+        panel.dots(best[-1:], color, 5.0, ring=True, name="best")
 
 
 def confusion_svg(evaluation: Evaluation) -> str:
@@ -107,29 +113,22 @@ def confusion_svg(evaluation: Evaluation) -> str:
     """
     counts = evaluation.confusion.numpy()
     classes = len(counts)
-    side = 6.4 if classes > _COUNTED_CLASSES else 1.9 + 0.42 * classes
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
-    style_axes(axes, "", "predicted", "true")
-    axes.grid(False)
-    edges = (-0.5, classes - 0.5)
-    axes.imshow(_cells(counts), interpolation="none", aspect="equal", extent=(*edges, *edges[::-1]))
-    names = Names(evaluation.classes, longest=16)
+    names = None
     if classes <= _NAMED_CLASSES:
-        places = range(classes)
-        axes.set_xticks(places, names.placeholders(), parse_math=False)
-        if (
-            classes > 5
-        ):  # anchored by their ends: the browser's letters are not as wide as those that were measured
-            for label in axes.get_xticklabels():
-                label.set(rotation=90, rotation_mode="anchor", ha="right", va="center")
-        axes.set_yticks(places, names.placeholders(), parse_math=False)
-    else:
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
+        names = [(float(place), shortened(name, 16)) for place, name in enumerate(evaluation.classes)]
+    first, last = -0.5, classes - 0.5
+    panel = Panel(
+        "",
+        Axis("predicted", first, last, whole=True, ticks=names, upright=names is not None and classes > 5),
+        Axis("true", last, first, whole=True, ticks=names),
+        grid=False,
+        square=True,
+    )
+    panel.cells(_png(_cells(counts)), (first, last, first, last))
     if classes <= _COUNTED_CLASSES:
-        _write_counts(axes, counts)
-    return svg_text(figure, f"Confusion matrix of {classes} classes", names)
+        _write_counts(panel, counts)
+    width = 460 if classes > _COUNTED_CLASSES else 130 + 31 * classes
+    return chart_svg(f"Confusion matrix of {classes} classes", [[panel]], width)
 
 
 def _cells(counts: np.ndarray) -> np.ndarray:
@@ -146,65 +145,30 @@ def _cells(counts: np.ndarray) -> np.ndarray:
     return cells
 
 
-def _write_counts(axes: Axes, counts: np.ndarray) -> None:
+def _png(cells: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(255 * cells).astype(np.uint8), "RGBA").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_counts(panel: Panel, counts: np.ndarray) -> None:
     strength = _cells(counts)[..., 3]
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            color = "#ffffff" if strength[row, column] > 0.6 else INK
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
+            panel.words((column, row), str(count), "#ffffff" if strength[row, column] > 0.6 else INK)
 
 
 def reliability_svg(evaluation: Evaluation) -> str:
     """The reliability diagram: accuracy at each confidence, the ideal line, and the share of images below."""
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = [each for each in evaluation.reliability if each.count]
-    lows, width = [each.low for each in bins], 1 / len(evaluation.reliability)
-    style_axes(upper, "", "", "accuracy")
-    upper.bar(lows, [each.accuracy for each in bins], width * 0.92, align="edge", color=BLUE, alpha=0.85)
-    upper.plot(
-        [each.confidence for each in bins], [each.accuracy for each in bins], "o", color=ORANGE, markersize=4
+    width, total = 0.92 / len(evaluation.reliability), sum(each.count for each in bins)
+    upper = Panel(x=Axis("", 0.0, 1.0, ticks=()), y=Axis("accuracy", 0.0, 1.0, words=percent_text), share=3.0)
+    upper.bars([(each.low, width, each.accuracy) for each in bins], BLUE, opacity=0.85)
+    upper.dots([(each.confidence, each.accuracy) for each in bins], ORANGE)
+    upper.line([(0.0, 0.0), (1.0, 1.0)], INK, dash="4 3", width=1.2)
+    lower = Panel(
+        x=Axis("confidence", 0.0, 1.0, words=percent_text),
+        y=Axis("images", low=0.0, most=3, words=percent_text),
     )
-    upper.plot([0, 1], [0, 1], linestyle=(0, (4, 3)), color=INK, linewidth=1.2)
-    upper.set_ylim(0, 1)
-    style_axes(lower, "", "confidence", "images")
-    total = sum(each.count for each in bins)
-    lower.bar(
-        lows,
-        [each.count / total for each in bins],
-        width * 0.92,
-        align="edge",
-        color=GRID,
-        edgecolor=INK,
-        lw=0.6,
-    )
-    lower.set_xlim(0, 1)
-    lower.tick_params(axis="x", pad=7)
-    for axis in (upper.yaxis, lower.yaxis, lower.xaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    lower.yaxis.set_major_locator(MaxNLocator(3))
-    return svg_text(figure, "Reliability diagram")
-
-
-def lines_svg(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], measure: str) -> str:
-    """Curves of several runs over their epochs: name → (epoch, value), points without a value are left out.
-
-    >>> lines_svg({"first run": [(1, 0.5), (2, 0.7)]}, "accuracy")[:5]
-    '<svg '
-    """
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-    axes = figure.subplots()
-    style_axes(axes, measure.replace("_", " ").capitalize(), "epoch")
-    names = Names(list(lines), longest=40)
-    for place, (points, placeholder) in enumerate(zip(lines.values(), names.placeholders(), strict=True)):
-        known = [(x, y) for x, y in points if x is not None and y is not None and math.isfinite(y)]
-        marker = "o" if len(known) <= 30 else ""
-        style = ("-", "--", ":")[place // len(LINE_COLORS) % 3]
-        color = LINE_COLORS[place % len(LINE_COLORS)]
-        xs, ys = [x for x, _ in known], [y for _, y in known]
-        axes.plot(xs, ys, style, color=color, linewidth=2, marker=marker, markersize=3.5, label=placeholder)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if measure == "accuracy":
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="center left", bbox_to_anchor=(1, 0.5))
-    return svg_text(figure, f"{measure} of {len(lines)} runs", names)
+    lower.bars([(each.low, width, each.count / total) for each in bins], GRID, outline=INK)
+    return chart_svg("Reliability diagram", [[upper, lower]], 331, 331)

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from convnets.evaluation.numbers import NumbersEvaluation
-from convnets.evaluation.plots.drawing import BLUE, INK, ORANGE, style_axes, svg_text
+from convnets.evaluation.plots.axis import Axis
+from convnets.evaluation.plots.chart import Panel, chart_svg
+from convnets.evaluation.plots.colors import BLUE, INK, ORANGE
 
-__all__ = ["numbers_figure", "numbers_svg"]
+__all__ = ["numbers_svg"]
 
 _MOST_POINTS = 2000
 
 
-def numbers_figure(evaluation: NumbersEvaluation, place: int = 0) -> Figure:
-    """Of the number at `place` predicted against true at the left, residuals over the prediction at the right.
-
-    Of more than 2,000 rows every n-th is drawn.
-    """
-    step = -(-evaluation.rows // _MOST_POINTS)
-    true, predicted = evaluation.true[::step, place], evaluation.predicted[::step, place]
-    figure = Figure(figsize=(9.2, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    style_axes(left, "Predicted against true", "true", "predicted")
-    style_axes(right, "What is left over", "predicted", "true − predicted")
-    low, high = np.minimum(true, predicted).min(), np.maximum(true, predicted).max()
-    left.plot([low, high], [low, high], color=INK, linestyle="--", linewidth=1)
-    left.plot(true, predicted, ".", color=BLUE, markersize=4, alpha=0.6)
-    right.axhline(0, color=INK, linestyle="--", linewidth=1)
-    right.plot(predicted, true - predicted, ".", color=ORANGE, markersize=4, alpha=0.6)
-    return figure
-
-
 def numbers_svg(evaluation: NumbersEvaluation) -> dict[str, str]:
-    """The plots of each number, by a heading that names it."""
+    """The plots of each number, by a heading that names it.
+
+    Predicted against true at the left, residuals over the prediction at the right. Of more than 2,000 rows every n-th
+    is drawn.
+    """
     return {
-        f"Predictions of {name}": svg_text(numbers_figure(evaluation, place), f"Predictions of {name}")
-        for place, name in enumerate(evaluation.names)
+        f"Predictions of {name}": _plots(evaluation, place) for place, name in enumerate(evaluation.names)
     }
+
+
+def _plots(evaluation: NumbersEvaluation, place: int) -> str:
+    step = -(-evaluation.rows // _MOST_POINTS)
+    true, predicted = (
+        np.asarray(values[::step, place], np.float64).tolist()
+        for values in (evaluation.true, evaluation.predicted)
+    )
+    left = Panel("Predicted against true", Axis("true"), Axis("predicted"))
+    right = Panel("Residuals", Axis("predicted"), Axis("true − predicted"))
+    ends = min(true + predicted), max(true + predicted)
+    left.line([(end, end) for end in ends], INK, dash="4 3", width=1)
+    left.dots(list(zip(true, predicted, strict=True)), BLUE, opacity=0.6)
+    right.line([(min(predicted), 0.0), (max(predicted), 0.0)], INK, dash="4 3", width=1)
+    residuals = [a - b for a, b in zip(true, predicted, strict=True)]
+    right.dots(list(zip(predicted, residuals, strict=True)), ORANGE, opacity=0.6)
+    return chart_svg(f"Predictions of {evaluation.names[place]}", [[left], [right]], 662, 288)

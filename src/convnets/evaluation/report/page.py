@@ -27,6 +27,7 @@ from convnets.core.html.kit import (
 from convnets.core.storage.files import write_text
 from convnets.data.images.thumbnail import pixels_html
 from convnets.evaluation.evaluation import Evaluation, Mistake
+from convnets.evaluation.plots.figures import CELLS, confusion_svg, curve_svg, reliability_svg
 
 __all__ = ["Report", "write_report"]
 
@@ -98,10 +99,6 @@ class Report:
         )
 
     def _curves(self) -> str:
-        from convnets.evaluation.plots.figures import (
-            curve_svg,
-        )  # matplotlib is loaded when a plot is drawn, not before
-
         if not self.rows:
             return ""
         measures = [
@@ -135,8 +132,6 @@ class Report:
         return section("Classes", body, note(_MEASURES_EXPLAINED + partly))
 
     def _matrix_and_reliability(self) -> str:
-        from convnets.evaluation.plots.figures import CELLS, confusion_svg, reliability_svg
-
         if self.evaluation is None:
             return ""
         shared = _CELLS_EXPLAINED if len(self.evaluation.classes) > CELLS else ""

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from convnets.core.display.live_picture import LivePicture
+from convnets.evaluation.plots.figures import curves_svg
 from convnets.training.events import (
     EmbeddingEvaluated,
     EpochEnded,
@@ -146,10 +147,6 @@ class Notebook:
     def _draw(self) -> tuple[str, str]:
         rows = [*self._rows, *([self._running] if self._running else [])]
         if rows and rows != self._drawn_rows:
-            from convnets.evaluation.plots.figures import (
-                curves_svg,  # with matplotlib: nobody else is to wait for it
-            )
-
             self._curves, self._drawn_rows = curves_svg(rows), rows
         hidden = len(self._notes) - _NOTES_SHOWN
         notes = self._notes[:_NOTES_SHOWN] + ([f"… and {hidden} notes more"] if hidden > 0 else [])

@@ -9,6 +9,7 @@ from pathlib import Path
 from convnets.checkpoints.training_state import TrainingState
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
+from convnets.evaluation.plots.embedding_plot import embedding_svg
 from convnets.evaluation.report.page import Report, write_report
 from convnets.training.objectives.embedding import EmbeddingObjective
 from convnets.training.recording.health import write_health
@@ -81,10 +82,6 @@ def _of_vectors(objective: EmbeddingObjective, run: Run) -> dict[str, str]:
 
 
 def _drawings(run: Run) -> dict[str, str]:
-    from convnets.evaluation.plots.embedding_plot import (
-        embedding_svg,  # matplotlib is loaded when a plot is drawn
-    )
-
     if not run.events_file.exists():
         return {}
     rows = {}

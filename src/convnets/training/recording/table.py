@@ -12,6 +12,7 @@ from convnets.core.distributed.process_group import ProcessGroup
 from convnets.evaluation.baselines import evaluate_baselines, figures_of
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.evaluation.plots.numbers_plot import numbers_svg
 from convnets.evaluation.report.page import Report, write_report
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener, RunEnded, TableEvaluated
@@ -97,10 +98,6 @@ def _write_report(
 ) -> Path:
     drawings = {}
     if isinstance(judged, NumbersEvaluation):
-        from convnets.evaluation.plots.numbers_plot import (
-            numbers_svg,  # matplotlib is loaded when a plot is drawn
-        )
-
         drawings = numbers_svg(judged)
     nouns = task.train.table.nouns
     settings, where = run.settings, shlex.quote(str(run.path))

@@ -8,6 +8,7 @@ from typing import Any
 
 from convnets.core.html.kit import card, plot, table
 from convnets.core.storage.files import write_text
+from convnets.evaluation.plots.figures import lines_svg
 from convnets.training.runs.run import Run
 
 __all__ = ["Comparison", "compare_runs"]
@@ -52,8 +53,6 @@ class Comparison:
         return path
 
     def _curves(self) -> str:
-        from convnets.evaluation.plots.figures import lines_svg
-
         lines = {}
         for run in self.runs:
             rows = run.metrics
