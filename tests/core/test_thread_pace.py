@@ -103,6 +103,16 @@ def test_fewer_threads_must_win_clearly(machine: Machine) -> None:
     assert pace.threads == 2
 
 
+def test_more_threads_must_win_clearly_as_well(machine: Machine) -> None:
+    machine.busy = True
+    with machine.pace() as pace:
+        machine.work(pace, 5)
+        machine.busy_seconds = {2: 0.029, 1: 0.03}
+        machine.work(pace, 60)
+    assert machine.changes == [(2, 1)]
+    assert pace.threads == 1
+
+
 def test_trying_takes_ever_less_of_the_time_while_nothing_changes(machine: Machine) -> None:
     machine.busy = True
     with machine.pace() as pace:

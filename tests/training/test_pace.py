@@ -59,6 +59,10 @@ def test_what_is_said_names_both_numbers_and_how_to_keep_one() -> None:
     assert "busy: training goes on with 1 thread, 3.1 times as fast as with 2" in said[0]
     assert "--threads 2" in said[0]
     assert "free again: training goes on with 2 threads, 1.2 times as fast as with 1" in said[1]
+    for _ in range(5):
+        pace._changed(2, 1, 3.14)
+    assert len(said) == 3
+    assert said[-1].endswith("; later changes are made without a word")
 
 
 def made_learner() -> Learner:

@@ -12,6 +12,8 @@ from convnets.training.config import TrainConfig
 
 __all__ = ["choose_pace"]
 
+_SAID = 3  # changes that are reported; a machine that others use all day would fill the screen
+
 
 def choose_pace(
     hardware: Hardware, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]
@@ -21,11 +23,22 @@ def choose_pace(
     So it is in a deterministic run, where the number was given, and where several processes train together.
     """
 
+    changes = 0
+
     def tell(before: int, now: int, gain: float) -> None:
+        nonlocal changes
+        changes += 1
+        if changes > _SAID:
+            return
         say(
             f"the machine is {'busy' if now < before else 'free again'}: training goes on with {now} "
-            f"thread{'s' * (now != 1)}, {gain:.1f} times as fast as with {before}; results may differ in their last "
-            f"bits (--threads {hardware.threads} or --deterministic keeps to {hardware.threads})"
+            f"thread{'s' * (now != 1)}, {gain:.1f} times as fast as with {before}"
+            + (
+                f"; results may differ in their last bits (--threads {hardware.threads} or --deterministic keeps to "
+                f"{hardware.threads})"
+                if changes == 1
+                else "; later changes are made without a word" * (changes == _SAID)
+            )
         )
 
     left_to_us = hardware.paced and world.size == 1 and not config.deterministic
