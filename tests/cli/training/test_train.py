@@ -63,6 +63,15 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_recipe(
     assert (config.epochs, config.batch_size, config.learning_rate) == (4, 64, 0.9)
 
 
+def test_a_recipes_name_in_the_place_of_a_networks_is_that_recipe(
+    convnets: Command, started: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    convnets("train", "notes/lenet", "--epochs", 4, "--output", tmp_path)
+    network, data, config, _ = started[0]
+    assert (network, data, config.epochs, config.learning_rate) == ("lenet", "fashion-mnist", 4, 0.9)
+    assert "unknown recipe 'notes/lenets'; nearest: notes/lenet" in convnets("train", "notes/lenets").err
+
+
 def test_rows_for_people(convnets: Command, tmp_path: Path) -> None:
     ended = convnets("train", "mlp", "--epochs", 2, "--output", tmp_path, "--name", "mine")
     assert (ended.status, ended.err) == (0, "")

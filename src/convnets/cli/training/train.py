@@ -30,7 +30,7 @@ def train(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Network's name (see: convnets models). [default: that of --from]", metavar="MODEL"
+            help="Network's name (see: convnets models), or a recipe's. [default: that of --from]", metavar="MODEL"
         ),
     ] = None,
     data: Annotated[
@@ -133,6 +133,8 @@ def _start(
     from convnets.models.catalogue import model_entry
 
     base: dict[str, Any] = {}
+    if recipe is None and model is not None and "/" in model:  # no network's name has one
+        model, recipe = None, model
     if recipe is not None:
         from convnets.recipes.catalogue import get_recipe
 
