@@ -34,7 +34,7 @@ class Several:
 
 
 @pytest.mark.parametrize(
-    ("hardware", "config", "world", "expected"),
+    ("hardware", "config", "group", "expected"),
     [
         (LEFT_OPEN, TrainConfig(), ALONE, True),
         (replace(LEFT_OPEN, paced=False), TrainConfig(), ALONE, False),
@@ -45,9 +45,9 @@ class Several:
     ids=["left open", "given", "one core", "deterministic", "several processes"],
 )
 def test_only_a_number_that_was_left_open_is_chosen(
-    hardware: Hardware, config: TrainConfig, world: ProcessGroup, expected: bool
+    hardware: Hardware, config: TrainConfig, group: ProcessGroup, expected: bool
 ) -> None:
-    assert choose_pace(hardware, config, world, lambda _: None).is_on is expected
+    assert choose_pace(hardware, config, group, lambda _: None).is_on is expected
 
 
 def test_what_is_said_names_both_numbers_and_how_to_keep_one() -> None:

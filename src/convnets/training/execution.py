@@ -48,14 +48,14 @@ def execute(
     task: Task | TableTask,
     config: TrainConfig,
     beginning: Beginning,
-    world: ProcessGroup,
+    group: ProcessGroup,
     listeners: Sequence[Listener] | None,
 ) -> Run:
     """Train from `beginning` to the end and leave in the run what there is to know; process 0 writes and tells."""
     run, state = beginning.run, beginning.state
-    interruption = Interruption(world)
+    interruption = Interruption(group)
     heard: list[Listener] = []
-    if world.first:
+    if group.first:
         heard += default_listeners() if listeners is None else listeners
         heard.append(EventFile(run.events_file))
     emit = _telling(heard, interruption)
@@ -64,33 +64,33 @@ def execute(
         emit(Notice(message))
 
     with (
-        _claimed(run, world),
+        _claimed(run, group),
         _own_random_numbers(),
         interruption.listening(),
         contextlib.ExitStack() as layout,
     ):
-        learner = _learner(task, config, world, say)
+        learner = _learner(task, config, group, say)
         layout.enter_context(learner.laid_out())
         if beginning.learner is not None:
             learner.load_state_dict(beginning.learner)
         reason, hurried = "failed", False
         try:
-            emit(_started(run, task, config, state, world))
+            emit(_started(run, task, config, state, group))
             for notice in (*task.notices, *beginning.notices):
                 say(notice)
             reason = _fit(run, task, config, state, learner, interruption, emit)
         except KeyboardInterrupt:  # asked twice: at once
             reason, hurried = INTERRUPTED, True
-            if world.size > 1:  # the others learn of it by this process's end
+            if group.size > 1:  # the others learn of it by this process's end
                 raise
         except Exception as error:
-            cause = world.cause_of(_told_as_ours(error, run))
+            cause = group.cause_of(_told_as_ours(error, run))
             reason = f"failed: {str(cause).splitlines()[0] if str(cause) else type(cause).__name__}"
             if cause is not error:
                 raise cause from None
             raise
         finally:
-            if world.first:
+            if group.first:
                 hurried = hurried or reason == TERMINATED
                 with _failing(run, reason.startswith("failed")):
                     if isinstance(task, TableTask):
@@ -124,26 +124,26 @@ def _failing(run: Run, already: bool) -> Iterator[None]:
             raise _told_as_ours(error, run) from None
 
 
-def _claimed(run: Run, world: ProcessGroup) -> contextlib.AbstractContextManager[None]:
-    return run.claimed() if world.first else contextlib.nullcontext()
+def _claimed(run: Run, group: ProcessGroup) -> contextlib.AbstractContextManager[None]:
+    return run.claimed() if group.first else contextlib.nullcontext()
 
 
 def _learner(
-    task: Task | TableTask, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]
+    task: Task | TableTask, config: TrainConfig, group: ProcessGroup, say: Callable[[str], None]
 ) -> Learner:
     """The learner; of several processes, all from the weights of process 0."""
-    if world.size > 1 and config.sync_bn:
+    if group.size > 1 and config.sync_bn:
         network = task.network
         made_from = network.architecture if isinstance(network, ImageClassifier) else None
         synchronize_batch_norm(network)
         if isinstance(network, ImageClassifier):
             network.architecture = made_from  # outside this run it is plain batch norm again
     task.network.to(task.hardware.device)
-    world.copy_from_first([*task.network.parameters(), *task.network.buffers()])
+    group.copy_from_first([*task.network.parameters(), *task.network.buffers()])
     steps = config.epochs * -(-len(task.train) // config.batch_size)
-    kernels = Kernels(task.hardware, say, fixed=config.deterministic, world=world, steps=steps)
+    kernels = Kernels(task.hardware, say, fixed=config.deterministic, group=group, steps=steps)
     return Learner(
-        task.network, config, task.hardware, kernels, say, task.objective, world, task.class_counts
+        task.network, config, task.hardware, kernels, say, task.objective, group, task.class_counts
     )
 
 
@@ -175,13 +175,13 @@ def _fit(
 ) -> str:
     def validate(network: nn.Module) -> Scored | None:
         if isinstance(task, TableTask):
-            return _validated_rows(task, world, network)
+            return _validated_rows(task, group, network)
         if probe is not None:
             emit(probe.measure(learner, state.epochs + 1))
         if task.objective is None:
             judge = partial(evaluate_on, task)
             return (
-                None if task.validation is None else evaluate_shares(world, network, task.validation, judge)
+                None if task.validation is None else evaluate_shares(group, network, task.validation, judge)
             )
         found = None
         if task.validation is not None:
@@ -189,13 +189,13 @@ def _fit(
         emit(measured(state.epochs + 1, task.objective, found))
         return found
 
-    world = learner.world
+    group = learner.group
     probe = HealthProbe(task, config) if config.health and isinstance(task, Task) else None
     if probe is not None and not (state.epochs or state.step):
         emit(probe.measure(learner, 0))
-    batches = _batches(task, config, world)
+    batches = _batches(task, config, group)
     validation_images = 0 if task.validation is None else len(task.validation)
-    saver = Saver(run, task, learner, state, config, emit) if world.first else None
+    saver = Saver(run, task, learner, state, config, emit) if group.first else None
     try:
         reason = fit(learner, batches, validate, validation_images, config, state, emit, saver, interruption)
     except BaseException:
@@ -208,16 +208,16 @@ def _fit(
     return reason
 
 
-def _validated_rows(task: TableTask, world: ProcessGroup, network: nn.Module) -> Scored | None:
+def _validated_rows(task: TableTask, group: ProcessGroup, network: nn.Module) -> Scored | None:
     """All validation rows in every process: they are quick to compute, and R² is no mean of shares."""
-    if world.size > 1:
-        world.copy_from_first(network.buffers())  # moving statistics are each process's own between steps
+    if group.size > 1:
+        group.copy_from_first(network.buffers())  # moving statistics are each process's own between steps
     return None if task.validation is None else task.evaluate(network, task.validation)
 
 
-def _batches(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -> Batches | RowBatches:
+def _batches(task: Task | TableTask, config: TrainConfig, group: ProcessGroup) -> Batches | RowBatches:
     if isinstance(task, TableTask):
-        return row_batches(task, config, world)
+        return row_batches(task, config, group)
     if task.objective is not None:
         return class_batches(task, config)
     if isinstance(task.train.images, ShardPictures):
@@ -225,8 +225,8 @@ def _batches(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -
         return ShardBatches(
             task.train,
             task.preprocess,
-            max(1, config.batch_size // world.size),
-            reading=Reading(world.rank, world.size),
+            max(1, config.batch_size // group.size),
+            reading=Reading(group.rank, group.size),
             device=task.hardware.device,
             seed=config.seed,
             augment=task.augment,
@@ -245,19 +245,19 @@ def _batches(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -
         mixing=task.mixing,
         workers=task.workers,
         skip_corrupt=config.skip_corrupt,
-        share=(world.rank, world.size),
+        share=(group.rank, group.size),
     )
 
 
 def _started(
-    run: Run, task: Task | TableTask, config: TrainConfig, state: TrainingState, world: ProcessGroup
+    run: Run, task: Task | TableTask, config: TrainConfig, state: TrainingState, group: ProcessGroup
 ) -> RunStarted:
     if isinstance(task, TableTask):
         shape: tuple[int, ...] = task.encoder.shape
     else:
         shape = (task.preprocess.channels, task.preprocess.size, task.preprocess.size)
     numbers = isinstance(task, TableTask) and task.objective is not None
-    shared = f" in each of {world.size} processes" if world.size > 1 else ""
+    shared = f" in each of {group.size} processes" if group.size > 1 else ""
     return RunStarted(
         run=str(run.path),
         network=task.network_name,

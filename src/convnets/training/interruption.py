@@ -28,15 +28,15 @@ class Interruption:
     'interrupted'
     """
 
-    def __init__(self, world: ProcessGroup = ALONE) -> None:
+    def __init__(self, group: ProcessGroup = ALONE) -> None:
         self.reason: str | None = None
-        self._world = world
+        self._group = group
         self._asked_here = False  # else the reason came from another process, and our own signal is the first
 
     def is_asked(self) -> bool:
         """Whether the run is to end. All processes ask at the same places and get the same answer."""
         code = 0 if self.reason is None else _REASONS.index(self.reason) + 1
-        agreed = self._world.all_reduce_max(code)
+        agreed = self._group.all_reduce_max(code)
         if agreed:  # else a signal may have come in this very moment: it is for the next time
             self.reason = _REASONS[agreed - 1]
         return agreed > 0

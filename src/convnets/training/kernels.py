@@ -40,10 +40,10 @@ class Kernels:
         say: Callable[[str], None] | None = None,
         *,
         fixed: bool = False,
-        world: ProcessGroup = ALONE,
+        group: ProcessGroup = ALONE,
         steps: int | None = None,
     ) -> None:
-        self.hardware, self._world, self._steps = hardware, world, steps
+        self.hardware, self._group, self._steps = hardware, group, steps
         self._say = say or _say_nothing
         self._tuner = Tuner()
         self._fixed = fixed
@@ -55,7 +55,7 @@ class Kernels:
 
     def accelerate(self, network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
         """What to train `network` through: its twin, on CUDA what `choose_compilation` picks, or the network itself."""
-        if self.hardware.device.type == "cuda" and (self._world.size > 1 or self._fixed):
+        if self.hardware.device.type == "cuda" and (self._group.size > 1 or self._fixed):
             return network  # what is measured could differ from process to process, and from run to run
         if self.hardware.device.type == "cuda":
             self._say("measuring ways to run this network on this GPU: up to a minute")
@@ -77,7 +77,7 @@ class Kernels:
 
     def _may_be_recorded(self, network: nn.Module) -> bool:
         """On one CUDA device, and where nothing but known layers decides what a step computes."""
-        alone = self._world.size == 1 and not self._fixed
+        alone = self._group.size == 1 and not self._fixed
         return self.hardware.device.type == "cuda" and alone and find_obstacle(network) is None
 
     def chosen(self) -> KernelsChosen | None:
@@ -102,22 +102,22 @@ class Kernels:
     def plans(self) -> dict[str, dict[str, Any]]:
         """What was chosen so far, by shape: a resumed run computes by the same kernels, to the same bits."""
         own = {self._key(shape, threads): plan.to_dict() for (shape, threads), plan in self._plans.items()}
-        return own | self._restored if self._world.size == 1 else dict(self._common)
+        return own | self._restored if self._group.size == 1 else dict(self._common)
 
     def restore(self, plans: dict[str, dict[str, Any]]) -> None:
         """Choose as `plans()` says for the shapes in it, as far as those kernels are there."""
-        if self._world.size == 1:
+        if self._group.size == 1:
             self._restored = dict(plans)
         else:
             self._common = dict(plans)
 
     def _plan_for(self, shape: ConvolutionShape) -> ConvolutionPlan:
-        if self._world.size == 1:
+        if self._group.size == 1:
             return self._own_plan(shape)
         common = replace(shape, batch=1).key()  # the processes' shares of a batch differ by an image
         if common not in self._common:  # all processes meet a shape at the same step
-            chosen = self._own_plan(shape).to_dict() if self._world.first else {}
-            self._common[common] = self._world.broadcast(chosen)
+            chosen = self._own_plan(shape).to_dict() if self._group.first else {}
+            self._common[common] = self._group.broadcast(chosen)
         plan = ConvolutionPlan.from_dict(self._common[common])
         if not all(plan.chosen(direction) in applicable(direction, shape) for direction in DIRECTIONS):
             plan = plan_without_measuring(shape)

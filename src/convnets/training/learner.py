@@ -71,12 +71,12 @@ class Learner:
         kernels: Kernels | None = None,
         say: Callable[[str], None] | None = None,
         objective: Objective | None = None,
-        world: ProcessGroup = ALONE,
+        group: ProcessGroup = ALONE,
         class_counts: Tensor | None = None,
     ) -> None:
         check_auxiliary_heads(network, config)
         self._say = say or (lambda _: None)
-        self.config, self.hardware, self.world = config, hardware, world
+        self.config, self.hardware, self.group = config, hardware, group
         self.network = network.to(hardware.device)
         # code of the user's own may rely on contiguous pictures and weights; known layers do not
         self._channels_last = find_obstacle(network) is None
@@ -97,7 +97,7 @@ class Learner:
         self.learning_rate = 0.0
         self.parts = config.accumulate
         """Parts that a batch is computed in; more than were asked for where memory did not suffice."""
-        self.pace = choose_pace(hardware, config, world, self._say)
+        self.pace = choose_pace(hardware, config, group, self._say)
         self.guard = StepGuard(self.network, self.optimizer, config, self._say)
         self.start_epoch()
 
@@ -152,7 +152,7 @@ class Learner:
     def _step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         if self.freezing.begin(epoch):
             self._twin = None  # it was made for other gradients
-        seed = derive_seed(self.config.seed, "step", epoch, step, *self.world.purpose)
+        seed = derive_seed(self.config.seed, "step", epoch, step, *self.group.purpose)
         seed_device(seed, self.hardware.device)
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
         for group in self.optimizer.param_groups:
@@ -201,7 +201,7 @@ class Learner:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self.parts >= len(batch.targets):
                     raise
-                if self.world.size > 1:  # the others wait inside the backward pass
+                if self.group.size > 1:  # the others wait inside the backward pass
                     raise shortage(len(batch.targets), self.parts) from None
             self.parts *= 2  # outside of the handler, whose traceback keeps the failed attempt's activations
             self.guard.undo()
@@ -214,7 +214,7 @@ class Learner:
     def _gradients_in_parts(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         own = len(batch.targets)
         batch = replace(batch, images=self._laid_out(batch.images))
-        count = self.world.total(own) if batch.whole is None else batch.whole
+        count = self.group.total(own) if batch.whole is None else batch.whole
         if self._twin is None:
             with self.hardware.autocast():
                 self._twin = self._made_twin(batch.images)
@@ -224,13 +224,13 @@ class Learner:
             replayed = self._recorded(partial(self._backward, share=1.0), batch.images, batch.targets)
             if replayed is not None:
                 return *replayed, count
-        parts = self._twin.parts(batch, min(self.parts, own, count // self.world.size))
+        parts = self._twin.parts(batch, min(self.parts, own, count // self.group.size))
         sums = []
         for number, (images, targets) in enumerate(parts, 1):
             with self._twin.part(last=number == len(parts)):
                 sums.append(self._backward(images, targets, self._twin.factor * len(targets) / count))
         loss, right = torch.stack([loss for loss, _ in sums]).sum(), torch.stack([r for _, r in sums]).sum()
-        return *summed(self.world, loss, right), count
+        return *summed(self.group, loss, right), count
 
     def _backward(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
         loss, extra, right = self._judge(images, targets)
@@ -263,11 +263,11 @@ class Learner:
 
     def _made_twin(self, images: Tensor) -> SharedGradients:
         if self.config.auxiliary_weight:
-            return SharedGradients(self.world, AllHeads(self.network))
+            return SharedGradients(self.group, AllHeads(self.network))
         through = self.network if self.objective is None else self.objective.through(self.network)
         twin = self.kernels.accelerate(through, images) if self.config.fast else through
         heads = twin is self.network and isinstance(self.network, HasAuxiliaryHeads)
-        return SharedGradients(self.world, twin, some_unused=heads)
+        return SharedGradients(self.group, twin, some_unused=heads)
 
     @torch.no_grad()
     def _update_average(self) -> None:

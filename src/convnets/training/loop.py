@@ -37,7 +37,7 @@ def fit(
     what is written when. Raises TrainingError when the loss or a gradient is no longer finite.
     """
     steps = len(batches)
-    clock = RunClock(config.max_minutes, state.seconds, learner.world)
+    clock = RunClock(config.max_minutes, state.seconds, learner.group)
     reports = StepReports(learner, emit)
     asked = interruption or Interruption()
     for epoch in range(state.epochs, config.epochs):

@@ -16,7 +16,7 @@ _SAID = 3  # changes that are reported; a machine that others use all day would 
 
 
 def choose_pace(
-    hardware: Hardware, config: TrainConfig, world: ProcessGroup, say: Callable[[str], None]
+    hardware: Hardware, config: TrainConfig, group: ProcessGroup, say: Callable[[str], None]
 ) -> ThreadPace:
     """A pace for the steps of a run, which keeps to the hardware's threads where results must not depend on it.
 
@@ -41,5 +41,5 @@ def choose_pace(
             )
         )
 
-    left_to_us = hardware.paced and world.size == 1 and not config.deterministic
+    left_to_us = hardware.paced and group.size == 1 and not config.deterministic
     return ThreadPace(replace(hardware, paced=left_to_us), tell)

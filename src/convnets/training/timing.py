@@ -20,8 +20,8 @@ _FORWARD_SHARE = (
 class RunClock:
     """Wall-clock time of the run, over all its sessions, against its budget; of several processes, process 0's."""
 
-    def __init__(self, max_minutes: float | None, before: float, world: ProcessGroup) -> None:
-        self._world = world
+    def __init__(self, max_minutes: float | None, before: float, group: ProcessGroup) -> None:
+        self._group = group
         self.budget = None if max_minutes is None else 60 * max_minutes
         self.reserve = 0.0
         """Seconds kept back for a validation, so that the run ends within its budget."""
@@ -54,9 +54,9 @@ class RunClock:
     def _spent(self) -> float:
         """Seconds that are gone or kept back. All processes ask together, and decide by one clock."""
         own = self.elapsed() + self.reserve
-        if self._world.size == 1:
+        if self._group.size == 1:
             return own
-        return self._world.all_reduce_max(round(own * 1e9) if self._world.first else 0) / 1e9
+        return self._group.all_reduce_max(round(own * 1e9) if self._group.first else 0) / 1e9
 
 
 class Stopwatch:

@@ -102,35 +102,35 @@ def train(
         )
     asked = complete(data, config, start)
     config = asked.config
-    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
-        with world.raise_on_all_ranks("prepared"):
-            if world.first:
+    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as group:
+        with group.raise_on_all_ranks("prepared"):
+            if group.first:
                 check_output(output, None if go_on else name)
             task = _prepared(
                 network,
                 asked.data,
-                config_for_rank(config, world),
+                config_for_rank(config, group),
                 arguments=arguments,
                 augment=augment,
-                progress=progress if world.first else None,
+                progress=progress if group.first else None,
                 start=asked.start,
             )
-            check_share(config.batch_size, len(task.train), world.size)
+            check_share(config.batch_size, len(task.train), group.size)
 
         def begin() -> Beginning:
-            settings = _settings(task, config, world)
+            settings = _settings(task, config, group)
             stopped = find_run(output, name, settings) if go_on else None
             if stopped is not None:
-                return go_on_with(stopped, task, world)
+                return go_on_with(stopped, task, group)
             run = create_run(output, name, _default_name(task), settings)
             run.write_metrics([])
             notices = [*asked.notices, *told_of_start(task)]
-            return Beginning(run, TrainingState(world_size=world.size), notices=notices)
+            return Beginning(run, TrainingState(world_size=group.size), notices=notices)
 
-        beginning = begin_together(world, begin)
+        beginning = begin_together(group, begin)
         if beginning.over:
-            return leave_as_it_is(beginning.run, listeners if world.first else ())
-        return execute(task, config, beginning, world, listeners)
+            return leave_as_it_is(beginning.run, listeners if group.first else ())
+        return execute(task, config, beginning, group, listeners)
 
 
 def resume(
@@ -163,20 +163,20 @@ def resume(
     if isinstance(source, str | Path):
         source = table_again(settings["data"], source) or source
     chosen = known["name"] if network is None else network
-    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as world:
-        with world.raise_on_all_ranks("prepared"):
+    with _as_asked(config), join_process_group(config.rank_timeout, cuda=trains_on_cuda(config)) as group:
+        with group.raise_on_all_ranks("prepared"):
             task = _prepared(
                 chosen,
                 source,
-                config_for_rank(config, world),
+                config_for_rank(config, group),
                 arguments=known["arguments"],
                 augment=augment,
-                progress=progress if world.first else None,
+                progress=progress if group.first else None,
                 start=start_of(run),
             )
             check_images(run, task, moved=isinstance(data, str | Path))
-        beginning = begin_together(world, lambda: go_on_with(run, task, world))
-        return execute(task, config, beginning, world, listeners)
+        beginning = begin_together(group, lambda: go_on_with(run, task, group))
+        return execute(task, config, beginning, group, listeners)
 
 
 @contextlib.contextmanager
@@ -214,7 +214,7 @@ def _default_name(task: Task | TableTask) -> str:
     return plain[:100].strip("-.") or "run"
 
 
-def _settings(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) -> dict[str, Any]:
+def _settings(task: Task | TableTask, config: TrainConfig, group: ProcessGroup) -> dict[str, Any]:
     known = getattr(task.network, "architecture", None)
     return {
         "format_version": RUN_VERSION,
@@ -228,7 +228,7 @@ def _settings(task: Task | TableTask, config: TrainConfig, world: ProcessGroup) 
         **({} if task.start is None else {"start": task.start.record.to_dict()}),
         "environment": {
             **describe_environment(task.hardware),
-            "processes": world.size,
+            "processes": group.size,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }

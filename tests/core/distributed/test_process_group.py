@@ -27,14 +27,14 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_alone_nothing_changes() -> None:
-    with join_process_group(1) as world:
-        assert world is ALONE
+    with join_process_group(1) as group:
+        assert group is ALONE
         tensor = torch.ones(2)
-        assert world.sum(tensor) is tensor
-        assert world.total(3) == 3
-        assert world.purpose == ()
+        assert group.sum(tensor) is tensor
+        assert group.total(3) == 3
+        assert group.purpose == ()
         error = RuntimeError("Connection closed by peer")
-        assert world.cause_of(error) is error
+        assert group.cause_of(error) is error
     assert "convnets.core.distributed.joined_process_group" not in sys.modules or rank_in_environment() == 0
     assert (rank_in_environment(), size_in_environment(), local_rank_in_environment()) == (0, 1, 0)
     assert threads_in_environment(8) is None

@@ -99,16 +99,16 @@ def equal(folder: Path) -> dict[str, Any]:
         found[name] = {"steps": diary.taken(), "rows": rows(run), "status": run.status}
     run = train("lenet_bn", few(), RESTARTED, output=folder, name="unbroken", listeners=())
     found["unbroken"] = final_hash(run.path) if RANK == 0 else ""
-    with join_process_group(1) as world:
+    with join_process_group(1) as group:
         found["world"] = [
-            world.total(RANK + 1),
-            world.all_reduce_max(RANK),
-            world.broadcast({"a": torch.arange(3 - RANK)})["a"].tolist(),
+            group.total(RANK + 1),
+            group.all_reduce_max(RANK),
+            group.broadcast({"a": torch.arange(3 - RANK)})["a"].tolist(),
         ]
         found["norm"] = [norm_difference(kind) for kind in (nn.BatchNorm1d, nn.BatchNorm2d)]
-    with join_process_group(1) as world:
+    with join_process_group(1) as group:
         try:
-            world.from_first(lambda: fail())
+            group.from_first(lambda: fail())
         except RunError as error:
             found["error"] = [str(error), error.told]
     return found

@@ -30,7 +30,8 @@ def train(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Network's name (see: convnets models), or a recipe's. [default: that of --from]", metavar="MODEL"
+            help="Network's name (see: convnets models), or a recipe's. [default: that of --from]",
+            metavar="MODEL",
         ),
     ] = None,
     data: Annotated[

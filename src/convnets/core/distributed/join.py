@@ -37,16 +37,16 @@ def join_process_group(minutes: float, *, cuda: bool = False) -> Iterator[Proces
         JoinedProcessGroup,  # with torch: nobody who trains alone waits for it
     )
 
-    world = JoinedProcessGroup(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
+    group = JoinedProcessGroup(rank_in_environment(), size_in_environment(), minutes, cuda=cuda)
     try:
-        yield world
+        yield group
     except Exception as error:
-        cause = world.cause_of(error)
-        world.leave(cause)
+        cause = group.cause_of(error)
+        group.leave(cause)
         if cause is error:
             raise
         raise cause from None
     except BaseException as error:
-        world.leave(error)
+        group.leave(error)
         raise
-    world.leave(None)
+    group.leave(None)

@@ -71,8 +71,8 @@ class JoinedProcessGroup(ProcessGroup):
                 f"rank {rank} did not meet the others at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
                 f"({str(error).splitlines()[0][:200]}); start all with the same rendezvous address"
             ) from None
-        world = dist.group.WORLD
-        self._control = dist.new_group(backend="gloo", timeout=timeout) if cuda else world
+        group = dist.group.WORLD
+        self._control = dist.new_group(backend="gloo", timeout=timeout) if cuda else group
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place and on the tensor's device."""

@@ -69,7 +69,7 @@ class _Plain(TypedDict):
     over: str
 
 
-def begin_together(world: ProcessGroup, begin: Callable[[], Beginning]) -> Beginning:
+def begin_together(group: ProcessGroup, begin: Callable[[], Beginning]) -> Beginning:
     """`begin` in process 0, which finds or makes the run and reads its state; the others begin from the same."""
     made: list[Beginning] = []
 
@@ -84,9 +84,9 @@ def begin_together(world: ProcessGroup, begin: Callable[[], Beginning]) -> Begin
             "over": each.over,
         }
 
-    if world.size == 1:
+    if group.size == 1:
         return begin()
-    found = world.from_first(plain)
+    found = group.from_first(plain)
     if made:
         return made[0]
     state = TrainingState.from_dict(found["state"])
@@ -100,16 +100,16 @@ def trains_on_cuda(config: TrainConfig) -> bool:
     return config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
 
 
-def config_for_rank(config: TrainConfig, world: ProcessGroup) -> TrainConfig:
+def config_for_rank(config: TrainConfig, group: ProcessGroup) -> TrainConfig:
     """The options as this process uses them: a GPU for itself, its share of the cores.
 
     Raises ConfigError for what several processes cannot do.
     """
-    if world.size == 1:
+    if group.size == 1:
         return config
     if config.objective != "classification":
         raise ConfigError(
-            f"objective is {config.objective} with {world.size} processes; allowed: classification, since a loss "
+            f"objective is {config.objective} with {group.size} processes; allowed: classification, since a loss "
             "on pairs would see each process's images alone; train it in one process"
         )
     device = f"cuda:{local_rank_in_environment()}" if trains_on_cuda(config) else config.device
@@ -117,16 +117,16 @@ def config_for_rank(config: TrainConfig, world: ProcessGroup) -> TrainConfig:
 
 
 def evaluate_shares(
-    world: ProcessGroup,
+    group: ProcessGroup,
     network: nn.Module,
     images: ImageSet,
     evaluate: Callable[[nn.Module, ImageSet], Scored],
 ) -> Scored:
     """`evaluate` on this process's share of `images`; accuracy and loss of all, each image counted once."""
-    if world.size == 1:
+    if group.size == 1:
         return evaluate(network, images)
-    world.copy_from_first(network.buffers())  # moving statistics are each process's own between steps
-    share = images.subset(range(world.rank, len(images), world.size))
+    group.copy_from_first(network.buffers())  # moving statistics are each process's own between steps
+    share = images.subset(range(group.rank, len(images), group.size))
     device = next(network.parameters()).device
     sums = torch.zeros(3, dtype=torch.float64, device=device)
     if len(share):
@@ -135,5 +135,5 @@ def evaluate_shares(
         sums += torch.tensor(
             [right, scored.loss * len(share), len(share)], dtype=torch.float64, device=device
         )
-    right_, loss, count = world.sum(sums).tolist()
+    right_, loss, count = group.sum(sums).tolist()
     return Score(right_ / count, loss / count)

@@ -44,12 +44,12 @@ class SharedGradients:
     """
 
     def __init__(
-        self, world: ProcessGroup, through: Callable[[Tensor], Any], *, some_unused: bool = False
+        self, group: ProcessGroup, through: Callable[[Tensor], Any], *, some_unused: bool = False
     ) -> None:
-        self.factor = world.size
+        self.factor = group.size
         self._through = through
         self._engine: Any = None
-        if world.size > 1:
+        if group.size > 1:
             from torch.nn.parallel import DistributedDataParallel
 
             assert isinstance(through, nn.Module)
@@ -75,10 +75,10 @@ class SharedGradients:
         return cast("contextlib.AbstractContextManager[None]", self._engine.no_sync())
 
 
-def summed(world: ProcessGroup, loss: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+def summed(group: ProcessGroup, loss: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """The sum of losses and the number of right answers over all processes; scalars."""
-    if world.size == 1:
+    if group.size == 1:
         return loss, right
     exact = torch.float64 if loss.device.type != "mps" else torch.float32
-    sums = world.sum(torch.stack([loss.to(exact), right.to(exact)]))
+    sums = group.sum(torch.stack([loss.to(exact), right.to(exact)]))
     return sums[0].to(loss.dtype), sums[1].to(right.dtype)

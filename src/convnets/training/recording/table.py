@@ -25,14 +25,14 @@ from convnets.training.tables.table_task import TableTask
 __all__ = ["finalize_table", "row_batches"]
 
 
-def row_batches(task: TableTask, config: TrainConfig, world: ProcessGroup) -> RowBatches:
+def row_batches(task: TableTask, config: TrainConfig, group: ProcessGroup) -> RowBatches:
     """The training rows in this process's batches."""
     return RowBatches(
         task.train,
         config.batch_size,
         device=task.hardware.device,
         seed=config.seed,
-        share=(world.rank, world.size),
+        share=(group.rank, group.size),
         augment=task.augment,
     )
 

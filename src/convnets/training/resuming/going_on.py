@@ -34,19 +34,19 @@ __all__ = [
 ]
 
 
-def go_on(run: Run, task: Task | TableTask, world: ProcessGroup) -> Beginning:
+def go_on(run: Run, task: Task | TableTask, group: ProcessGroup) -> Beginning:
     """Where `run` goes on: at its last save, with its files set back to it; nowhere where it has ended.
 
     Raises RunError where it cannot go on exactly, or another process trains it.
     """
     if run.status in ENDED:
-        return Beginning(run, TrainingState(world_size=world.size), over=run.status)
-    saved, state, learner = StateFolder(run.state_folder), TrainingState(world_size=world.size), None
+        return Beginning(run, TrainingState(world_size=group.size), over=run.status)
+    saved, state, learner = StateFolder(run.state_folder), TrainingState(world_size=group.size), None
     if saved.exists():  # else the run was stopped before its first save, and begins anew
         state, learner = saved.load(task.hardware.device)
-    if state.world_size != world.size:
+    if state.world_size != group.size:
         raise RunError(
-            f"{run.path} was trained by {_processes(state.world_size)}, now there {_are(world.size)}, which could "
+            f"{run.path} was trained by {_processes(state.world_size)}, now there {_are(group.size)}, which could "
             f"not go on exactly; start {_processes(state.world_size)}, or train under another name"
         )
     changes = environment_changes(run.environment, describe_environment(task.hardware))
