@@ -1,11 +1,12 @@
 """Networks beside simple models on small real data: 5 × 5 folds of tables, 5 folds in time of a series, with intervals.
 
-Usage: python benchmarks/small_tables.py   writes a Markdown table for each data set; takes some minutes. The data are
-scikit-learn's and statsmodels' own. The options were set once, and tuned on none of them.
+Usage: python benchmarks/small_tables.py [NAME…]   writes a Markdown table for each data set, or for those named; takes
+some minutes. The data are scikit-learn's and statsmodels' own. The options were set once, and tuned on none of them.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def main() -> None:
     """Write a table for each data set."""
     with tempfile.TemporaryDirectory() as folder:
         for name, (examples, repeats) in tables().items():
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
             print(f"\n{name}: {len(examples)} {examples.nouns}", flush=True)
             for number, (network, arguments) in enumerate(NETWORKS.items()):
                 network = (

@@ -67,6 +67,39 @@ def test_coverage_over_folds_that_share_images(folds: int) -> None:
     assert share_that_holds([t_interval(row) for row in rows], 0) < 0.9
 
 
+@pytest.mark.parametrize(
+    ("folds", "count", "truth"), [(5, 36, 0.97), (5, 114, 0.97), (10, 57, 0.975), (5, 40, 0.7)]
+)
+def test_coverage_of_accuracies_over_folds(folds: int, count: int, truth: float) -> None:
+    """Hits of `count` images a fold, correlated by 1/K through an accuracy that a repetition's folds share."""
+    generator = np.random.default_rng(count)
+    strength = count * folds - 1  # of the Beta whose variance is p(1 − p)/n · 1/K
+    common = generator.beta(truth * strength, (1 - truth) * strength, (2 * REPETITIONS, 1))
+    images = round(count * folds / (folds - 1))
+    drawn = generator.binomial(images, np.repeat(common, folds, axis=1)) / images
+    rows = [row.tolist() for row in drawn]
+    found = [corrected_interval(row, 1 / (folds - 1), shares=True) for row in rows]
+    assert all(0 <= each.low <= each.estimate <= each.high <= 1 for each in found)
+    assert 0.93 <= share_that_holds(found, truth) <= 0.97
+    plain = [corrected_interval(row, 1 / (folds - 1)) for row in rows]
+    assert share_that_holds(plain, truth) < share_that_holds(found, truth)
+    if truth > 0.9:
+        assert any(each.high > 1 for each in plain)
+
+
+def test_an_interval_of_shares_is_the_plain_one_on_the_logit_scale() -> None:
+    values = [0.98, 1.0, 0.96, 1.0, 1.0]
+    plain, found = t_interval(values), t_interval(values, shares=True)
+    mean = sum(values) / 5
+    half = (plain.high - mean) / (mean * (1 - mean))
+    for end, sign in ((found.low, -1), (found.high, 1)):
+        assert end == pytest.approx(1 / (1 + (1 - mean) / mean * math.exp(-sign * half)))
+    same = t_interval([1.0, 1.0], shares=True)
+    assert (same.low, same.high) == (1, 1)
+    with pytest.raises(InputError, match="allowed: between 0 and 1"):
+        t_interval([0.5, 1.1], shares=True)
+
+
 def test_coverage_of_a_paired_difference_over_seeds() -> None:
     generator = np.random.default_rng(0)
     seeds = generator.normal(0, 0.02, (REPETITIONS, 5))  # what both share

@@ -24,7 +24,7 @@ def band(group: Replicates) -> list[tuple[int, Interval]]:
         values = [row["train_accuracy"] for row in reached] if None in validated else validated
         known = [value for value in values if value is not None]
         if len(known) >= 2:
-            found.append((epoch, t_interval(known)))
+            found.append((epoch, t_interval(known, shares=group.of_classes)))
     return found
 
 

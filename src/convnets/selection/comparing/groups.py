@@ -29,6 +29,8 @@ class Group:
     """For folds, n₂/n₁: they share training images; None for seeds."""
     pairing: str = ""
     """What must be equal for values of two groups to be pairs."""
+    shares: bool = False
+    """Whether the values are accuracies, which end at 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,11 @@ class Replicates:
     runs: tuple[Run, ...]
     stopped: str | None = None
     """Why it was stopped before its end, if it was."""
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether they tell classes apart, so that the values are accuracies."""
+        return bool(self.runs[0].settings["data"].get("classes"))
 
     def values(self, metric: str = "validation") -> dict[int | str, float]:
         """Accuracy, of numbers R², by seed of the runs that have ended; raises RunError where one has none."""
@@ -83,7 +90,7 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
         measured = rows.figures[rows.network]
         key = "accuracy" if "accuracy" in measured else "r2"
         scores: dict[int | str, float] = dict(zip(rows.fold_names, measured[key], strict=True))
-        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}")
+        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", key == "accuracy")
     if (path / RECORD).exists():
         found = read_cross_validation(path)
         values: dict[int | str, float] = {
@@ -91,11 +98,11 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
         }
         keys = ("content_hash", "folds", "repeats", "groups")
         pairing = str([found.settings[key] for key in keys] + [found.settings["options"]["seed"]])
-        return Group(path.name, values, 1 / (found.settings["folds"] - 1), f"folds {pairing}")
+        return Group(path.name, values, 1 / (found.settings["folds"] - 1), f"folds {pairing}", True)
     # whatever has a config.json is meant as one run; Run says what it lacks
     runs = Replicates(path, (Run(path),)) if (path / "config.json").exists() else read_replicates(path)
     data = runs.runs[0].settings["data"]["content_hash"]
-    return Group(path.name, runs.values(metric), None, f"{metric} {data}")
+    return Group(path.name, runs.values(metric), None, f"{metric} {data}", runs.of_classes)
 
 
 def _identity(run: Run) -> dict[str, Any]:

@@ -184,7 +184,9 @@ def _standing(group: Group) -> Standing:
         )
     folds = group.test_share is not None
     interval = (
-        t_interval(values) if group.test_share is None else corrected_interval(values, group.test_share)
+        t_interval(values, shares=group.shares)
+        if group.test_share is None
+        else corrected_interval(values, group.test_share, shares=group.shares)
     )
     resampled = None if folds or len(values) < FEWEST_RESAMPLED else bootstrap_interval(values)
     return Standing(

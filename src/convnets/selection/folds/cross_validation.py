@@ -68,7 +68,7 @@ class CrossValidation:
         """95 %, corrected for the images that folds share; None before two have ended."""
         if len(self.accuracies) < 2:
             return None
-        return corrected_interval(self.accuracies, 1 / (self.settings["folds"] - 1))
+        return corrected_interval(self.accuracies, 1 / (self.settings["folds"] - 1), shares=True)
 
     @property
     def complete(self) -> bool:

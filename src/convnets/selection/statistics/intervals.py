@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from convnets.errors import InputError
 
@@ -43,11 +43,12 @@ class Interval:
         return asdict(self)
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def t_interval(values: Sequence[float], level: float = 0.95, *, shares: bool = False) -> Interval:
     """Student's interval of the mean of n independent values: m ± t·s / √n with n − 1 degrees of freedom.
 
     Student 1908, "The probable error of a mean". Exact for normal values, and the one to read for few seeds.
-    Raises InputError for fewer than 2 values or what is not finite.
+    With `shares` (accuracies and the like) it stays between 0 and 1, see `corrected_interval`.
+    Raises InputError for fewer than 2 values, what is not finite, or shares outside 0 and 1.
 
     >>> found = t_interval([0.90, 0.91, 0.92])
     >>> round(found.low, 3), round(found.high, 3)
@@ -55,10 +56,12 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """
     numbers = as_numbers(values, level)
     mean, half = _student(numbers, 1 / len(numbers), level)
-    return Interval(mean, mean - half, mean + half, level, "t")
+    return _around(mean, half, level, "t", numbers if shares else None)
 
 
-def corrected_interval(values: Sequence[float], test_share: float, level: float = 0.95) -> Interval:
+def corrected_interval(
+    values: Sequence[float], test_share: float, level: float = 0.95, *, shares: bool = False
+) -> Interval:
     """The interval of the mean over J folds that share training images: m ± t·s·√(1/J + n₂/n₁).
 
     Folds are not independent: each pair shares training images, and the plain interval is too narrow. Nadeau & Bengio
@@ -66,16 +69,40 @@ def corrected_interval(values: Sequence[float], test_share: float, level: float 
 
     Args:
         test_share: n₂/n₁, images tested for each image trained on: 1 / (K − 1) for K folds.
+        shares: the values are shares of images, such as accuracies, between 0 and 1. The interval is then made on the
+            logit scale and taken back: σ(logit m ± h / (m(1 − m))), where m ± h would be the plain one and
+            1 / (m(1 − m)) is the logit's slope at m. It contains m, never ends outside 0 and 1, and is longer towards
+            the middle, as shares near 1 are spread. Cut off at 1 instead, the plain interval would hold the truth no
+            more often than before: too rarely, for its lower end is what misses. Where all values are 0, or all 1,
+            there is no spread to go by, and both ends are that value.
 
     >>> found = corrected_interval([0.90, 0.91, 0.92, 0.91, 0.90], 1 / 4)
     >>> round(found.high - found.low, 4), round(t_interval([0.90, 0.91, 0.92, 0.91, 0.90]).high - found.estimate, 4)
     (0.0312, 0.0104)
+    >>> found = corrected_interval([0.98, 1.0, 0.96, 1.0, 1.0], 1 / 4, shares=True)
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.832, 0.999)
     """
     if not test_share > 0:
         raise InputError(f"test_share is {test_share}; allowed: above 0, such as 1/4 for 5 folds")
     numbers = as_numbers(values, level)
     mean, half = _student(numbers, 1 / len(numbers) + test_share, level)
-    return Interval(mean, mean - half, mean + half, level, "corrected t")
+    return _around(mean, half, level, "corrected t", numbers if shares else None)
+
+
+def _around(
+    mean: float, half: float, level: float, method: str, shares: np.ndarray[Any, Any] | None
+) -> Interval:
+    """mean ± half, of shares by their logit."""
+    if shares is None:
+        return Interval(mean, mean - half, mean + half, level, method)
+    if shares.min() < 0 or shares.max() > 1:
+        raise InputError(f"shares {str(shares.tolist())[:80]}; allowed: between 0 and 1")
+    if half == 0 or not 0 < mean < 1:
+        return Interval(mean, mean, mean, level, f"{method} of logits")
+    half /= mean * (1 - mean)
+    low, high = special.expit(special.logit(mean) + np.array([-half, half])).tolist()
+    return Interval(mean, low, high, level, f"{method} of logits")
 
 
 def bootstrap_interval(values: Sequence[float], level: float = 0.95, *, seed: int = 0) -> Interval:
