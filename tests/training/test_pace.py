@@ -62,7 +62,7 @@ def test_what_is_said_names_both_numbers_and_how_to_keep_one() -> None:
     for _ in range(5):
         pace._changed(2, 1, 3.14)
     assert len(said) == 3
-    assert said[-1].endswith("; later changes are made without a word")
+    assert said[-1].endswith("; later changes are not reported")
 
 
 def made_learner() -> Learner:

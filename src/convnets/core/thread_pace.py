@@ -19,9 +19,7 @@ _WAITED = 0.15  # seconds waited for a core in a second of work: above it, other
 _SLOWER = 1.35  # times the least time that work has taken with this many threads: as good a sign
 _TRIAL, _FEWEST = 0.1, 2  # seconds and pieces of work that each number of threads is tried for
 _LONG = 0.2  # seconds after which one piece of work is enough of a trial
-_GAIN = (
-    0.9  # another number of threads must take less than this share of the time, or the present one is kept
-)
+_GAIN = 0.9  # the present number of threads is kept unless another takes less than this share of its time
 _PAUSE, _LONGEST_PAUSE = 0.5, 60.0  # seconds between two choices, doubled while they change nothing
 _PROBE = (
     3.0  # the same, where nothing is wrong but fewer threads than all are in use: the others may have gone
@@ -137,9 +135,8 @@ class ThreadPace:
         return self.threads < self.most and since >= max(_PROBE, self._pause)
 
     def _choose(self) -> None:
-        best = before = (
-            self._before
-        )  # another number must win clearly, or a busy machine would see it change all the time
+        # another number must win clearly, or a run on a busy machine would change it all the time
+        best = before = self._before
         for threads, seconds in self._tried.items():
             if seconds < _GAIN * self._tried[best]:
                 best = threads

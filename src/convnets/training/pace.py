@@ -12,7 +12,11 @@ from convnets.training.config import TrainConfig
 
 __all__ = ["choose_pace"]
 
-_SAID = 3  # changes that are reported; a machine that others use all day would fill the screen
+_ENDS = (  # of what is said of each change; a machine that others use all day would fill the screen
+    "results may differ in their last bits (--threads {most} or --deterministic keeps to {most})",
+    "--threads {most} keeps to {most}",
+    "later changes are not reported",
+)
 
 
 def choose_pace(
@@ -23,23 +27,16 @@ def choose_pace(
     So it is in a deterministic run, where the number was given, and where several processes train together.
     """
 
-    changes = 0
+    ends = iter(_ENDS)
 
     def tell(before: int, now: int, gain: float) -> None:
-        nonlocal changes
-        changes += 1
-        if changes > _SAID:
-            return
-        say(
-            f"the machine is {'busy' if now < before else 'free again'}: training goes on with {now} "
-            f"thread{'s' * (now != 1)}, {gain:.1f} times as fast as with {before}"
-            + (
-                f"; results may differ in their last bits (--threads {hardware.threads} or --deterministic keeps to "
-                f"{hardware.threads})"
-                if changes == 1
-                else "; later changes are made without a word" * (changes == _SAID)
+        end = next(ends, None)
+        if end is not None:
+            say(
+                f"the machine is {'busy' if now < before else 'free again'}: training goes on with {now} "
+                f"thread{'s' * (now != 1)}, {gain:.1f} times as fast as with {before}; "
+                + end.format(most=hardware.threads)
             )
-        )
 
     left_to_us = hardware.paced and group.size == 1 and not config.deterministic
     return ThreadPace(replace(hardware, paced=left_to_us), tell)

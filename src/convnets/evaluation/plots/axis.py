@@ -74,7 +74,8 @@ class Axis:
         """Lowest and highest place on this axis, given all `values` drawn along it."""
         found = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(found), max(found)
-        room = self.margin * (high - low) or 0.05 * abs(high) or 0.5
+        alike = high - low <= 1e-9 * max(abs(low), abs(high))  # or ticks could not be told apart
+        room = (0.05 * abs(high) or 0.5) if alike else self.margin * (high - low)
         return (
             low - room if self.low is None else self.low,
             high + room if self.high is None else self.high,

@@ -21,6 +21,7 @@ FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica N
 _SMALL, _TITLE = 9.0, 11.0  # sizes of letters
 _WIDE = 0.62  # width of a letter in its size, a little more than most fonts take
 _GAP, _LINE = 5.0, 14.0
+_DOTTED = 30  # points of a line, at most, that have a dot each
 
 Point = tuple[float, float]
 Scale = Callable[[float], float]
@@ -65,9 +66,9 @@ class Panel:
 
     def line(
         self, points: Sequence[Point], color: str = BLUE, name: str = "", dash: str = "", width: float = 2.0,
-        markers: bool = False,
+        markers: bool = True,
     ) -> None:  # fmt: skip
-        """A line through `points`, with a dot at each if `markers`; `dash` is SVG's stroke-dasharray."""
+        """A line through `points`, with a dot at each of up to 30; `dash` is SVG's stroke-dasharray."""
         self._reach(points)
         style = f'stroke="{color}" stroke-width="{width:g}"' + (f' stroke-dasharray="{dash}"' if dash else "")
 
@@ -76,7 +77,7 @@ class Panel:
             return f'<polyline points="{line}" fill="none" {style}/>'
 
         self.marks.append(mark)
-        if markers:
+        if markers and len(points) <= _DOTTED:
             self.dots(points, color, radius=1.75)
         if name:
             self.names.append((f'<path d="M0 0h16" {style}/>', name))

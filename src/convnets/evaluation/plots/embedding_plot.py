@@ -39,4 +39,4 @@ def _draw(panel: Panel, rows: Sequence[Mapping[str, Any]], names: Mapping[str, s
     for (key, label), color in zip(names.items(), LINE_COLORS, strict=False):
         points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
         if points:
-            panel.line(points, color, label, markers=len(points) <= 30)
+            panel.line(points, color, label)

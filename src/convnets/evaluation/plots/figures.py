@@ -24,7 +24,6 @@ CELLS = 100
 
 _NAMED_CLASSES = 40  # more names than this do not fit beside a matrix
 _COUNTED_CLASSES = 14  # more counts than this do not fit into its cells
-_MARKED = 30  # more points than this need no dot each
 _COLORS = {"train": BLUE, "validation": ORANGE}
 _MEASURES = ("loss", "accuracy", "learning_rate")
 _DASHES = ("", "7 3", "2 2")
@@ -59,7 +58,7 @@ def lines_svg(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], 
         known = [(x, y) for x, y in points if x is not None and y is not None and math.isfinite(y)]
         color = LINE_COLORS[place % len(LINE_COLORS)]
         dash = _DASHES[place // len(LINE_COLORS) % len(_DASHES)]
-        panel.line(known, color, shortened(name, 40), dash, markers=len(known) <= _MARKED)
+        panel.line(known, color, shortened(name, 40), dash)
     return chart_svg(f"{measure} of {len(lines)} runs", [[panel]], 520, max(288, 36 + 14 * len(lines)))
 
 
@@ -98,7 +97,7 @@ def _draw_line(panel: Panel, rows: Rows, column: str, color: str) -> None:
     if not points:
         return
     line = [(epoch, value) for epoch, value, _ in points]
-    panel.line(line, color, column.split("_")[0], markers=len(line) <= _MARKED)
+    panel.line(line, color, column.split("_")[0])
     best = [(epoch, value) for epoch, value, is_best in points if is_best]
     if best and column.startswith("validation"):  # each best epoch beat those before it
         panel.dots(best[-1:], color, 5.0, ring=True, name="best")
@@ -165,7 +164,7 @@ def reliability_svg(evaluation: Evaluation) -> str:
     upper = Panel(x=Axis("", 0.0, 1.0, ticks=()), y=Axis("accuracy", 0.0, 1.0, words=percent_text), share=3.0)
     upper.bars([(each.low, width, each.accuracy) for each in bins], BLUE, opacity=0.85)
     upper.dots([(each.confidence, each.accuracy) for each in bins], ORANGE)
-    upper.line([(0.0, 0.0), (1.0, 1.0)], INK, dash="4 3", width=1.2)
+    upper.line([(0.0, 0.0), (1.0, 1.0)], INK, dash="4 3", width=1.2, markers=False)
     lower = Panel(
         x=Axis("confidence", 0.0, 1.0, words=percent_text),
         y=Axis("images", low=0.0, most=3, words=percent_text),

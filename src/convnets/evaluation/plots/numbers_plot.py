@@ -34,9 +34,9 @@ def _plots(evaluation: NumbersEvaluation, place: int) -> str:
     left = Panel("Predicted against true", Axis("true"), Axis("predicted"))
     right = Panel("Residuals", Axis("predicted"), Axis("true − predicted"))
     ends = min(true + predicted), max(true + predicted)
-    left.line([(end, end) for end in ends], INK, dash="4 3", width=1)
+    left.line([(end, end) for end in ends], INK, dash="4 3", width=1, markers=False)
     left.dots(list(zip(true, predicted, strict=True)), BLUE, opacity=0.6)
-    right.line([(min(predicted), 0.0), (max(predicted), 0.0)], INK, dash="4 3", width=1)
+    right.line([(min(predicted), 0.0), (max(predicted), 0.0)], INK, dash="4 3", width=1, markers=False)
     residuals = [a - b for a, b in zip(true, predicted, strict=True)]
     right.dots(list(zip(predicted, residuals, strict=True)), ORANGE, opacity=0.6)
     return chart_svg(f"Predictions of {evaluation.names[place]}", [[left], [right]], 662, 288)
