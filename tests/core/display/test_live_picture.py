@@ -198,7 +198,7 @@ def test_train_shows_one_picture_and_prints_nothing(cells: dict[str, Cell]) -> N
     assert cell.messages["display_data"] == 1
     assert cell.messages["update_display_data"] >= 1
     assert "finished after 4 epochs" in cell.picture
-    assert cell.picture.count("<use") >= 4 * 4  # epochs, of two measures of two parts
+    assert cell.picture.count("<circle") >= 4 * 4  # epochs, of two measures of two parts
     assert [each.output_type for each in cell.outputs] == ["display_data"]
     assert "Sequential on halves: " in cell.outputs[0].data["text/plain"]
 
