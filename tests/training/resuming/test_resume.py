@@ -126,7 +126,9 @@ def test_every_later_step_is_the_same(
     assert final_hash(run) == final_hash(never_stopped)
     ours, theirs = state_tensors(run), state_tensors(never_stopped)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert [without_times(row) for row in run.metrics] == [without_times(row) for row in never_stopped.metrics]
+    assert [without_times(row) for row in run.metrics] == [
+        without_times(row) for row in never_stopped.metrics
+    ]
     assert told(run) == told(never_stopped)
 
 

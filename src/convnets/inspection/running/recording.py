@@ -81,7 +81,7 @@ def record(
 
     - `fixed`: the parameters and buffers, which are no activations
     - `gradients`: record what autograd keeps as well
-    - `computed`: really compute; otherwise all tensors must be twins on the meta device
+    - `computed`: really compute; otherwise all tensors must be on the meta device
     """
     names = {module: name for name, module in network.named_modules()}
     root = Call(network, "", 1, _shapes(inputs))
@@ -205,7 +205,7 @@ def _is_machinery(module: nn.Module, name: str) -> bool:
 
 
 def _only_reads_values(func: Any, args: tuple[Any, ...]) -> bool:
-    """Such as float(number of batches): it needs the values, and what it reads is no twin."""
+    """Such as float(number of batches): it needs the values, and what it reads is on no meta device."""
     return operator_name(func) in ("_local_scalar_dense", "equal", "is_nonzero") and all(
         each.device != _META for each in args if isinstance(each, Tensor)
     )
