@@ -43,7 +43,7 @@ class RowPrediction:
     row: int
     """From 1."""
     values: dict[str, str | float]
-    """By the target's name: a class, or a number in its own unit."""
+    """By the target's name: a class, or a number in its own unit; each quantile as `NAME q0.9`."""
     probability: float | None = None
     """Of the class; None for numbers."""
 
@@ -118,7 +118,7 @@ class TablePredictor:
                 )
             ]
         values = self.model.target.decode(answers.numpy()).tolist()
-        names = self.model.target.names
+        names = self.model.target.answer_names
         return [RowPrediction(row, dict(zip(names, each, strict=True))) for row, each in enumerate(values, 1)]
 
     def evaluate(
@@ -132,7 +132,7 @@ class TablePredictor:
         parts, note = self._own_parts(needed=data is None)
         chosen, table = self._chosen(parts, data, part)
         model, inputs = self.model, encoded(table, self.model.encoder)
-        loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
+        loss = None if self.run is None else LOSS_FUNCTIONS.get(self.run.config.loss)
         evaluation = evaluate_rows(model.network, inputs, table, model.target, self.hardware, loss=loss)
         figures = {self.name: figures_of(evaluation)}
         if baselines and "train" in parts:

@@ -97,7 +97,7 @@ class RunStarted(Event):
     first_step: int = 0
     """Steps that a resumed run had done in the epoch after those."""
     objective: str = "classification"
-    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1, of numbers R²."""
+    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1, of numbers R², of quantiles R¹."""
     examples: str = "images"
     """What is learned from, for people; of a table `rows`."""
 

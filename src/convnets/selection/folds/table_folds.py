@@ -35,6 +35,10 @@ TABLE_RECORD = "table-folds.json"
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
+    "pinball": "pinball",
+    "r1": "R¹",
+    "coverage": "covered",
+    "width": "width",
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
