@@ -53,7 +53,8 @@ def quantile_measures(true: _Floats, bounds: _Floats, levels: Sequence[float]) -
     """Measures of the quantiles of one number, for true N and bounds N×Q, which rise along Q:
 
     - pinball: mean of `pinball_by_quantile`, the mean of max(q·(y − ŷ), (q − 1)·(y − ŷ)) by quantile, in y's unit
-    - r1: 1 − pinball / that of the quantiles of y itself (Koenker & Machado 1999); 0 for these, None where y is constant
+    - r1: 1 − pinball / that of the quantiles of y itself (Koenker & Machado 1999): 0 for these, negative for what is
+      worse, None where y is constant
     - at_or_below: by quantile the share of rows that it should be, q, and is
     - coverage: share of rows from the first to the last quantile, of which `nominal` is meant; None with one quantile
     - width: mean distance of these two, in the unit of y

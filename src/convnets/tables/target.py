@@ -76,8 +76,8 @@ class Target:
         if logarithm and (values <= 0).any():
             row, place = np.argwhere(values <= 0)[0].tolist()
             raise DataError(
-                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and log-rmse takes its "
-                "logarithm; allowed: numbers above 0; choose another loss, such as squared"
+                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and this loss takes its "
+                "logarithm; allowed: numbers above 0; choose one without log-, such as squared"
             )
         values = np.log(values) if logarithm else values
         return cls(
@@ -137,13 +137,13 @@ class Target:
         return column
 
     def encode(self, table: Targeted) -> NDArray[Any]:
-        """What is learned: int64 N of classes, float32 N×K of standardized numbers."""
+        """What is learned: int64 N of classes, float32 N×K of standardized numbers, of which quantiles are learned."""
         if self.classes:
             return self.labels(table)
         values = self.values(table)
         if self.logarithm and (values <= 0).any():
             raise DataError(
-                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as log-rmse asks"
+                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as their logarithm asks"
             )
         return self.standardized(values).astype(np.float32)
 
@@ -156,18 +156,21 @@ class Target:
     def decode(self, answers: NDArray[Any]) -> NDArray[np.float64]:
         """The network's answers N×K, standardized → numbers in their own unit, float64 N×K.
 
-        Of quantiles N×(K·Q), those of the first number first, each number's sorted: so they never cross.
+        Of quantiles N×(K·Q), those of the first number first, each number's sorted: so they never cross, and their
+        pinball loss is at most what it was (Chernozhukov et al. 2010, "Quantile and probability curves without
+        crossing").
         """
-        if self.quantiles:
-            apart = answers.astype(np.float64).reshape(len(answers), len(self.names), -1)
-            found = np.sort(apart, axis=2) * np.array(self.std)[:, None] + np.array(self.mean)[:, None]
-            return found.reshape(answers.shape)
-        values = answers.astype(np.float64) * self.std + self.mean
+        levels = max(1, len(self.quantiles))
+        apart = np.sort(answers.astype(np.float64).reshape(len(answers), len(self.names), levels), axis=2)
+        mean, std = np.repeat(self.mean, levels), np.repeat(self.std, levels)
+        values: NDArray[np.float64] = apart.reshape(answers.shape) * std + mean
         return np.exp(np.minimum(values, 700)) if self.logarithm else values
 
     def single(self, decoded: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of what `decode` gave one number for each target, N×K: of quantiles the one nearest to the median."""
-        return decoded[:, middle_place(self.quantiles) :: len(self.quantiles)] if self.quantiles else decoded
+        if not self.quantiles:
+            return decoded
+        return decoded.reshape(len(decoded), len(self.names), -1)[:, :, middle_place(self.quantiles)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -188,7 +191,7 @@ class Target:
             raise ConfigError(
                 f"the target of a table, {', '.join(names)}, needs a mean and a std above 0 each"
             )
-        if quantiles and (classes or logarithm or not are_quantiles(quantiles)):
+        if quantiles and (classes or not are_quantiles(quantiles)):
             raise ConfigError(
                 f"the target of a table, {', '.join(names)}, has quantiles {list(quantiles)}; allowed: levels between "
                 "0 and 1, each above the one before, of numbers"

@@ -103,10 +103,9 @@ def _converted(name: str, value: Any, annotation: str) -> Any:
     parts = [part.strip() for part in str(value).split(",") if part.strip()]
     if "str" in annotation:
         return tuple(parts)
-    kind, allowed = (int, "whole numbers with commas, such as 5,8")
-    if "float" in annotation:
-        kind, allowed = (float, "numbers with commas, such as 0.1,0.9")
+    whole = "int" in annotation
+    allowed = "whole numbers with commas, such as 5,8" if whole else "numbers with commas, such as 0.1,0.9"
     try:
-        return tuple(kind(part) for part in parts)
+        return tuple(int(part) if whole else float(part) for part in parts)
     except ValueError:
         raise ConfigError(f"{name} is {value!r}; allowed: {allowed}") from None

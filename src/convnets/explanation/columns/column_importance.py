@@ -27,7 +27,10 @@ __all__ = ["ColumnImportance", "column_importance"]
 
 @dataclass(frozen=True, eq=False)
 class ColumnImportance:
-    """By column what accuracy, or R² (of quantiles of the one nearest to the median), loses when its values are dealt out anew among the examples."""
+    """By column what accuracy or R² loses when its values are dealt out anew among the examples.
+
+    Of quantiles it is the R² of the one nearest to the median.
+    """
 
     measure: str
     """accuracy or R²."""

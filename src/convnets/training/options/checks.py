@@ -51,10 +51,10 @@ def check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def checked_quantiles(loss: str, levels: tuple[float, ...]) -> tuple[float, ...]:
     """The levels that are learned, by default 0.1, 0.5 and 0.9 of pinball. Raises ConfigError for what are none."""
-    if loss != "pinball":
+    if loss not in ("pinball", "log-pinball"):
         if levels:
             raise ConfigError(
-                f"quantiles are {_listed(levels)} and loss is {loss}; allowed with pinball alone (--loss pinball)"
+                f"quantiles are {_listed(levels)} and loss is {loss}; allowed for pinball and log-pinball alone"
             )
         return ()
     if not all(0 < level < 1 for level in levels):

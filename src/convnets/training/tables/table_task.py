@@ -112,7 +112,7 @@ def prepare_table(
     if network is None:
         raise UsageError("no network; give one, such as mlp")
     train, validation = split_rows(table, config)
-    target = Target.fit(table, logarithm=config.loss == "log-rmse")
+    target = Target.fit(table, logarithm=config.loss.startswith("log-"))
     if not target.classes:  # the spread of the training rows; of the whole table only faults are looked for
         target = Target.fit(train, logarithm=target.logarithm, quantiles=config.quantiles)
     elif config.loss != "squared":
