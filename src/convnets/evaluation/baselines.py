@@ -66,13 +66,15 @@ def evaluate_baselines(
                     continue
                 answer = np.column_stack(solved)
         found[name] = _judged(target, answer, judged[1], time.perf_counter() - started)
-    learning, series = rows[1], judged[1]
-    if isinstance(series, SeriesSet) and isinstance(learning, SeriesSet) and series.horizon:
+    series = judged[1]
+    if isinstance(series, SeriesSet) and series.horizon:
         started = time.perf_counter()
         name = "last value" if series.period == 1 else f"value {series.period} steps before"
         answer = target.standardized(series.naive_forecast())
         if target.quantiles:
-            errors = target.encode(learning) - target.standardized(learning.naive_forecast())
+            fitted_on = rows[1].subset(chosen)
+            assert isinstance(fitted_on, SeriesSet)
+            errors = learned - target.standardized(fitted_on.naive_forecast())
             answer = answer.repeat(len(target.quantiles), 1) + constant_quantiles(errors, target.quantiles)
         found[name] = _judged(target, answer, series, time.perf_counter() - started)
     return found

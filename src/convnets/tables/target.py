@@ -75,9 +75,10 @@ class Target:
         values = np.stack([column.values for column in table.targets], axis=1)
         if logarithm and (values <= 0).any():
             row, place = np.argwhere(values <= 0)[0].tolist()
+            loss, other = ("log-pinball", "pinball") if quantiles else ("log-rmse", "squared")
             raise DataError(
-                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and this loss takes its "
-                "logarithm; allowed: numbers above 0; choose one without log-, such as squared"
+                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and {loss} takes its "
+                f"logarithm; allowed: numbers above 0; choose another loss, such as {other}"
             )
         values = np.log(values) if logarithm else values
         return cls(
@@ -142,8 +143,9 @@ class Target:
             return self.labels(table)
         values = self.values(table)
         if self.logarithm and (values <= 0).any():
+            loss = "log-pinball" if self.quantiles else "log-rmse"
             raise DataError(
-                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as their logarithm asks"
+                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as {loss} asks"
             )
         return self.standardized(values).astype(np.float32)
 

@@ -112,9 +112,10 @@ def prepare_table(
     if network is None:
         raise UsageError("no network; give one, such as mlp")
     train, validation = split_rows(table, config)
-    target = Target.fit(table, logarithm=config.loss.startswith("log-"))
+    logarithm = config.loss.startswith("log-")
+    target = Target.fit(table, logarithm=logarithm, quantiles=config.quantiles)
     if not target.classes:  # the spread of the training rows; of the whole table only faults are looked for
-        target = Target.fit(train, logarithm=target.logarithm, quantiles=config.quantiles)
+        target = Target.fit(train, logarithm=logarithm, quantiles=config.quantiles)
     elif config.loss != "squared":
         raise ConfigError(
             f"loss is {config.loss} and {target.names[0]} holds classes; allowed for numbers alone"
