@@ -47,8 +47,8 @@ def pinball(answers: Tensor, targets: Tensor, levels: Sequence[float] | Tensor) 
     Its mean over many rows is least where a share q of them lies at or below ŷ (Koenker & Bassett 1978, "Regression
     quantiles").
 
-    >>> pinball(torch.tensor([[1.0, 4.0]]), torch.tensor([[2.0]]), (0.1, 0.9)).tolist()
-    [[[0.10000000149011612, 0.20000000298023224]]]
+    >>> pinball(torch.tensor([[1.0, 4.0]]), torch.tensor([[2.0]]), (0.25, 0.75)).tolist()
+    [[[0.25, 0.5]]]
     """
     above = targets[:, :, None] - answers.reshape(*targets.shape, len(levels))
     level = torch.as_tensor(levels, dtype=answers.dtype, device=answers.device)

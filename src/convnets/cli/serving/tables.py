@@ -46,11 +46,13 @@ def evaluate_table(
     picture: Path | None = None,
 ) -> None:
     """Measure, by the segments of a column too, and write it as text or JSON, and these as a picture."""
+    if picture is not None:
+        from convnets.explanation.columns.segments_picture import segments_figure
+        from convnets.explanation.pictures.figure_file import check_picture_ending, write_figure
+
+        check_picture_ending(picture)
     judged = _loaded(run, hardware).evaluate(data, part=part, segments=segments)
     if picture is not None and judged.segments is not None:
-        from convnets.explanation.columns.segments_picture import segments_figure
-        from convnets.explanation.pictures.figure_file import write_figure
-
         title = f"{judged.part} by {segments}"
         write_figure(picture, segments_figure(judged.segments), title, str(judged.segments))
     if json:

@@ -37,7 +37,7 @@ class Segment:
     name: str
     rows: int
     measures: dict[str, dict[str, Any]]
-    """By the target's name: `accuracy` of classes; of numbers what `number_measures` and `quantile_measures` give.
+    """Of classes `accuracy` by the word `class`; of numbers by their names all of `number_measures`, of quantiles too.
 
     `accuracy_interval`, `rmse_interval` and `coverage_interval` are 95 % intervals, None where none can be given.
     """

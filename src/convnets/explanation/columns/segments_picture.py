@@ -24,7 +24,7 @@ def segments_figure(segments: Segments) -> Figure:
     places = np.arange(len(shown))
     for axes, target in zip(panels, targets, strict=True):
         style_axes(axes, "", "accuracy" if measure == "accuracy" else "RMSE")
-        title = f"by {segments.column}" if len(targets) == 1 else target
+        title = "" if measure == "accuracy" else target
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10, parse_math=False)
         found = [each.measures[target] for each in shown]
         values = np.array([each[measure] for each in found])
@@ -34,5 +34,6 @@ def segments_figure(segments: Segments) -> Figure:
         reach = np.abs(np.array(ends).T - values)
         axes.errorbar(values, places, xerr=reach, fmt="o", color=BLUE, ecolor=INK, elinewidth=1)
         axes.axvline(segments.whole.measures[target][measure], color=ORANGE, linewidth=1.2)
+    panels[0].set_ylabel(segments.column, fontsize=9, color=INK, parse_math=False)
     panels[0].set_yticks(places, [f"{each.name[:24]} ({each.rows:,})" for each in shown], parse_math=False)
     return figure
