@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from convnets.evaluation.evaluate_rows import judged_numbers
 from convnets.evaluation.evaluation import Evaluation
@@ -28,6 +29,9 @@ from convnets.tables.target import Target
 __all__ = ["evaluate_baselines", "figures_of"]
 
 _MOST_ROWS = 50_000  # that a baseline is fitted on: it takes seconds, and is to be beaten, not tuned
+_MOST_ROWS_OF_ONE_THREAD = (
+    10_000  # two win little there, and on a busy machine wait for each other up to 40 times as long
+)
 _MOST_ROWS_OF_QUANTILE = 10_000  # boosting fits one model for each, and searches medians in its leaves
 _MOST_ROWS_OF_LINEAR, _WIDEST_LINEAR = 2_000, 100  # of linear quantiles, which are linear programs
 _MOST_QUANTILES = 30  # of all numbers together, each a model of its own
@@ -53,9 +57,10 @@ def evaluate_baselines(
     features, learned = inputs[torch.from_numpy(chosen)].flatten(1).numpy(), learned[chosen]
     asked = [judged[0][at : at + _AT_ONCE].flatten(1).numpy() for at in range(0, len(judged[0]), _AT_ONCE)]
     found = {}
+    threads = 1 if len(features) <= _MOST_ROWS_OF_ONE_THREAD else None
     for name, models in _models(target, seed, features.shape[1]).items():
         started = time.perf_counter()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(threads):
             warnings.simplefilter("ignore")  # that steps did not suffice: it is a baseline as it is
             if target.classes:
                 answer = _probabilities(models[0].fit(features, learned), asked, len(target.classes))
