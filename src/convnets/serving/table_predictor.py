@@ -18,7 +18,13 @@ from convnets.evaluation.comparison_table import compare_baselines
 from convnets.evaluation.evaluate_rows import answer_rows, evaluate_rows
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.explanation.columns.segments import Segments, evaluate_segments
 from convnets.series.examples import ExampleSet, encoded, kind_of
+from convnets.series.series_options import SeriesOptions
+from convnets.serving.segment_column import column_beside
+from convnets.tables.table_encoder import TableEncoder
+from convnets.tables.table_options import TableOptions
+from convnets.tables.table_set import Column
 from convnets.training.objectives.numbers import LOSS_FUNCTIONS
 from convnets.training.resuming.further import run_at
 from convnets.training.tables.table_task import split_rows, table_again
@@ -43,7 +49,7 @@ class RowPrediction:
     row: int
     """From 1."""
     values: dict[str, str | float]
-    """By the target's name: a class, or a number in its own unit."""
+    """By the target's name: a class, or a number in its own unit; each quantile as `NAME q0.9`."""
     probability: float | None = None
     """Of the class; None for numbers."""
 
@@ -65,12 +71,15 @@ class JudgedTable:
     """By model, the network's first; alone where the training rows are gone."""
     note: str = ""
     """Why there are no baselines."""
+    segments: Segments | None = None
+    """The network's measures by the values of one column, where that was asked for."""
 
     def __str__(self) -> str:
         beside = (
             compare_baselines(next(iter(self.figures)), self.figures) if len(self.figures) > 1 else self.note
         )
-        return f"{self.evaluation}\n\n{beside}"
+        by_segment = "" if self.segments is None else f"\n\n{self.segments}"
+        return f"{self.evaluation}\n\n{beside}{by_segment}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -79,6 +88,7 @@ class JudgedTable:
             "source": self.table.source,
             **self.evaluation.to_dict(),
             "models": self.figures,
+            **({} if self.segments is None else {"segments": self.segments.to_dict()}),
         }
 
 
@@ -118,28 +128,37 @@ class TablePredictor:
                 )
             ]
         values = self.model.target.decode(answers.numpy()).tolist()
-        names = self.model.target.names
+        names = self.model.target.answer_names
         return [RowPrediction(row, dict(zip(names, each, strict=True))) for row, each in enumerate(values, 1)]
 
     def evaluate(
-        self, data: str | Path | Any = None, *, part: str | None = None, baselines: bool = True
+        self,
+        data: str | Path | Any = None,
+        *,
+        part: str | None = None,
+        baselines: bool = True,
+        segments: str | None = None,
     ) -> JudgedTable:
         """Evaluate on the run's own rows, or on `data`, beside models fitted on the training rows.
 
         `part` is `train` or `validation`, by default the last that is there; the validation rows are the very ones
-        that the run was validated on. Raises UsageError for a part that is not there.
+        that the run was validated on. `segments` names a column of the table, also one that the network does not see:
+        the measures then stand by its values too (see `evaluate_segments`), of windows by its value at their last
+        step. Raises UsageError for a part that is not there, DataError for a column that is not.
         """
         parts, note = self._own_parts(needed=data is None)
         chosen, table = self._chosen(parts, data, part)
+        column = None if segments is None else self._column(table, segments, data)
         model, inputs = self.model, encoded(table, self.model.encoder)
-        loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
+        loss = None if self.run is None else LOSS_FUNCTIONS.get(self.run.config.loss)
         evaluation = evaluate_rows(model.network, inputs, table, model.target, self.hardware, loss=loss)
         figures = {self.name: figures_of(evaluation)}
         if baselines and "train" in parts:
             train = parts["train"]
             found = evaluate_baselines(model.target, (encoded(train, model.encoder), train), (inputs, table))
             figures |= {name: figures_of(each) for name, each in found.items()}
-        return JudgedTable(model, table, chosen, evaluation, figures, note)
+        by_segment = None if column is None else evaluate_segments(evaluation, column)
+        return JudgedTable(model, table, chosen, evaluation, figures, note, by_segment)
 
     def examples(self, data: str | Path | Any = None, *, part: str | None = None) -> ExampleSet:
         """The run's own rows or series, by default those of the last part that is there, or `data` with its target."""
@@ -155,6 +174,15 @@ class TablePredictor:
         if part is not None:
             raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
         return "given rows", self._read_with_target(data)
+
+    def _column(self, table: ExampleSet, name: str, data: Any) -> Column:
+        """Of the rows that are evaluated the values of a column, read again where the network does not see it."""
+        if data is None and self.run is not None:
+            data = self.run.settings["data"]["name"]
+        encoder = self.model.encoder
+        if isinstance(encoder, TableEncoder):
+            return column_beside(table, name, data, TableOptions(**encoder.notation))
+        return column_beside(table, name, data, encoder.options or SeriesOptions())
 
     def _answers(self, table: ExampleSet) -> torch.Tensor:
         return answer_rows(

@@ -88,7 +88,7 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     if (path / TABLE_RECORD).exists():
         rows = read_table_folds(path)
         measured = rows.figures[rows.network]
-        key = "accuracy" if "accuracy" in measured else "r2"
+        key = next(each for each in ("accuracy", "r1", "r2") if each in measured)
         scores: dict[int | str, float] = dict(zip(rows.fold_names, measured[key], strict=True))
         return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", key == "accuracy")
     if (path / RECORD).exists():

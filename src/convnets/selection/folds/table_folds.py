@@ -35,6 +35,10 @@ TABLE_RECORD = "table-folds.json"
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
+    "pinball": "pinball",
+    "r1": "R¹",
+    "coverage": "covered",
+    "width": "width",
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
@@ -66,7 +70,7 @@ class TableFolds:
     def interval(self, model: str, measure: str) -> Interval:
         """The mean over the folds with its 95 % interval, corrected for the rows that folds share."""
         values, share = self.figures[model][measure], 1 / (self.folds - 1)
-        return corrected_interval(values, share, shares=measure == "accuracy")
+        return corrected_interval(values, share, shares=measure in ("accuracy", "coverage"))
 
     def difference(self, model: str, measure: str) -> Interval:
         """By how much the network's figure is above that of `model`, fold by fold, with its 95 % interval."""
