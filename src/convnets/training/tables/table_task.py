@@ -40,6 +40,7 @@ from convnets.training.objectives.numbers import LOSS_FUNCTIONS, NumbersObjectiv
 from convnets.training.optimization.freezing import check_freezing
 from convnets.training.preparation.network_check import bare_network, check_network, materialize
 from convnets.training.tables.row_batches import Rows
+from convnets.training.tables.whole_groups import whole_groups
 
 __all__ = ["TableTask", "prepare_table", "split_rows", "table_again"]
 
@@ -164,7 +165,7 @@ def table_again(record: dict[str, Any], path: str | Path | None = None) -> Examp
 def split_rows(table: ExampleSet, config: TrainConfig) -> tuple[ExampleSet, ExampleSet | None]:
     """Training and validation rows by the options' share and seed; of classes each side has its share.
 
-    Windows of a long series are split in time, never at random: see `SeriesSet.split_in_time`.
+    Windows of a long series are split in time, never at random: see `SeriesSet.split_in_time`. Groups stay whole.
     """
     if not config.validation:
         return table, None
@@ -177,7 +178,10 @@ def split_rows(table: ExampleSet, config: TrainConfig) -> tuple[ExampleSet, Exam
             "without: validation=0 (--validation 0)"
         )
     target = table.targets[0] if table.targets else None
-    if target is not None and target.kind == "category" and _splits_by_class(target.values, count):
+    if table.groups is not None:
+        classes = None if target is None or target.kind != "category" else target.values
+        chosen = whole_groups(table.groups.values, classes, config.validation, seed % 2**32)
+    elif target is not None and target.kind == "category" and _splits_by_class(target.values, count):
         chosen = np.array(stratified_part(target.values, count, seed % 2**32))
     else:
         chosen = (
