@@ -33,6 +33,7 @@ from convnets.series.series_set import SeriesSet
 from convnets.tables.load_table import open_table
 from convnets.tables.table_encoder import TableEncoder
 from convnets.tables.table_options import TableOptions
+from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
@@ -125,7 +126,7 @@ def prepare_table(
     hardware = choose_hardware(
         config.device, "fp32" if config.precision == "auto" else config.precision, config.threads
     )
-    notices = list(table.notes)
+    notices = [*table.notes, *_notes(encoder, train)]
     augment = _augmentations(config, encoder)
     if isinstance(network, str):
         built: nn.Module = _build(network, encoder.shape, target, config, arguments or {})
@@ -224,6 +225,12 @@ def _fitted(
         notation={name: getattr(options_of_table, name) for name in _NOTATION},
         seed=derive_seed(config.seed, "bins") % 2**32,
     )
+
+
+def _notes(encoder: ExampleEncoder, train: ExampleSet) -> list[str]:
+    if isinstance(train, TableSet) and isinstance(encoder, TableEncoder):
+        return encoder.notes(train)
+    return []
 
 
 def _augmentations(config: TrainConfig, encoder: ExampleEncoder) -> tuple[SeriesAugmentation, ...]:
