@@ -53,6 +53,8 @@ class SeriesSet:
     """What was decided when it was read, for people."""
     read_from: Mapping[str, Any] | None = None
     """Path and options that read the very same series again; None for what was in memory, and for subsets."""
+    steps: tuple[str, ...] = ()
+    """Names of the columns that are the L steps, where each row of a file is a series."""
     groups: Column | None = None
     """Which series belong together: a split takes them as a whole; None: each by itself."""
 
@@ -162,7 +164,8 @@ class SeriesSet:
         if not learned.any() or not judged.any():
             raise DataError(
                 f"{self.source}: {self.data.shape[-1]:,} steps leave {int(learned.sum())} windows to learn from and "
-                f"{int(judged.sum())} to judge by; give a longer series, or a smaller window or horizon"
+                f"{int(judged.sum())} to judge by; give a longer series, or a smaller window, "
+                "horizon or gap"
             )
         return self.subset(learned), self.subset(judged)
 

@@ -77,7 +77,8 @@ def beyond_reach(values: NDArray[Any]) -> NDArray[np.bool_]:
     >>> beyond_reach(np.array([1e300, -np.inf, np.nan, 2.0])).tolist()
     [True, True, False, False]
     """
-    found: NDArray[np.bool_] = np.abs(values) > _LARGEST
+    # no narrower float reaches so far
+    found: NDArray[np.bool_] = np.abs(values) > _LARGEST if values.dtype == np.float64 else np.isinf(values)
     return found
 
 
