@@ -111,11 +111,11 @@ def open_series(
     if targets and not path.is_dir():
         options.refuse(("rate", "length"), f"and {source} is no folder of sounds; leave it out")
     if path.is_dir() or is_sound(path):
+        found = read_sounds(path, options, source, targets=targets)
         options.refuse(
             ("target", "window", *_OF_WINDOWS, "drop"),
             "on sounds, whose classes are their folders; leave it out",
         )
-        found = read_sounds(path, options, source, targets=targets)
     elif path.suffix.lower() in _ARRAYS:
         found = _of_array(*_read_arrays(path, options, targets=targets), options, source, targets=targets)
     elif options.window is None:
