@@ -163,6 +163,8 @@ def _labels(path: Path, file: Path) -> NDArray[Any]:
 
 
 def _loaded(file: Path) -> Any:
+    if file.suffix.lower() == ".npz" and not zipfile.is_zipfile(file):
+        raise DataError(f"{file}: no archive of arrays; give a file that numpy.savez wrote")
     return _checked(lambda: np.load(file, allow_pickle=False), file)
 
 

@@ -155,7 +155,7 @@ class SeriesEncoder:
         largest = np.maximum(np.fmax.reduce(series.data, axis), -np.fmin.reduce(series.data, axis))
         scaled = (largest.astype(np.float64) + np.abs(self.mean)) / self.std
         for name, value, far in zip(self.channels, largest.tolist(), scaled.tolist(), strict=True):
-            if far > np.finfo(np.float32).max:
+            if far > float(np.finfo(np.float32).max):
                 raise DataError(
                     f"{series.source}: channel {name!r} holds a number of size {value:g}, out of reach of what it was "
                     "in training; correct it, or make it missing"
