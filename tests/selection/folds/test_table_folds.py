@@ -207,6 +207,22 @@ def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_classes_too_small_to_be_dealt_out_are_no_fault(tmp_path: Path) -> None:
+    """scikit-learn raises where every class has fewer rows than there are parts, and warns where one has."""
+    frame = pd.DataFrame(
+        {"a": np.arange(16.0) ** 2, "y": ["p", "q"] * 8, "who": [f"w{i // 2}" for i in range(16)]}
+    )
+    rows = grouped(load_table(frame, "y"), "who")
+    for learned, _ in split_examples(rows, 2, 1, 0):
+        part = rows.subset(learned)
+        training, validation = split_rows(part, replace(QUICK, validation=0.1))
+        assert validation is not None
+        assert len(training) + len(validation) == len(part)
+    few = load_table(frame.assign(y=["p"] * 13 + ["q"] * 3), "y")
+    with pytest.raises(DataError, match="the smallest class has 3 rows for 4 folds"):
+        split_examples(grouped(few, "who"), 4, 1, 0)
+
+
 def test_measures_are_those_that_every_fold_knows(tmp_path: Path) -> None:
     rows = table()  # some of its targets are below 0: no logarithm anywhere
     found = cross_validate_table("linear", rows, QUICK, folds=2, output=tmp_path, listeners=())

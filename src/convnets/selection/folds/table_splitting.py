@@ -37,6 +37,11 @@ def split_examples(examples: ExampleSet, folds: int, repeats: int, seed: int) ->
             f"{examples.source}: {len(examples)} {examples.nouns} for {folds} folds; give at least {2 * folds}"
         )
     labels = _labels(examples)
+    fewest = folds if labels is None else int(np.bincount(labels)[np.unique(labels)].min())
+    if fewest < folds:
+        raise DataError(
+            f"{examples.source}: the smallest class has {fewest} {examples.nouns} for {folds} folds; give fewer folds"
+        )
     if examples.groups is not None:
         groups = examples.groups.values
         count = len(np.unique(groups))
@@ -52,11 +57,6 @@ def split_examples(examples: ExampleSet, folds: int, repeats: int, seed: int) ->
         return list(examples.folds_in_time(folds))
     if labels is None:
         return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(examples))))
-    fewest = int(np.bincount(labels)[np.unique(labels)].min())
-    if fewest < folds:
-        raise DataError(
-            f"{examples.source}: the smallest class has {fewest} {examples.nouns} for {folds} folds; give fewer folds"
-        )
     return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
@@ -12,7 +15,7 @@ __all__ = ["whole_groups"]
 
 
 def whole_groups(
-    groups: NDArray[np.int32], labels: NDArray[np.int32] | None, share: float, seed: int
+    groups: NDArray[Any], labels: NDArray[Any] | None, share: float, seed: int
 ) -> NDArray[np.int64]:
     """Places of about `share` of the rows, whole groups of them; of each class about its share.
 
@@ -27,7 +30,10 @@ def whole_groups(
             "one group is left to learn from; give more groups, or train without validation rows: validation=0 "
             "(--validation 0)"
         )
-    alike = np.zeros(len(groups), dtype=np.int64) if labels is None else labels
+    if labels is None or np.bincount(labels).max() < parts:  # no class could be dealt out
+        labels = np.zeros(len(groups), dtype=np.int32)
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    _, taken = next(iter(splitter.split(groups, alike, groups)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a small class is not in every part
+        _, taken = next(iter(splitter.split(groups, labels, groups)))
     return np.sort(taken)
