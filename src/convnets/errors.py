@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -46,6 +47,14 @@ class ConvnetsError(Exception):
 
     told = False
     """Whether another process of a distributed run says it to the user."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From process to process with its message, whatever it was made of."""
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(kind: type[ConvnetsError], told: tuple[Any, ...]) -> ConvnetsError:
+    return kind.__new__(kind, *told)
 
 
 class UsageError(ConvnetsError, ValueError):

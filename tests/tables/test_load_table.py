@@ -139,7 +139,10 @@ BAD_FILES: dict[str, tuple[str, str]] = {
     "longer": ("a,y\n1,2\n1,2,3\n", "row 2: 3 cells where the header names 2"),
     "no target": ("a,b\n1,2\n", "has no column 'y'; it has: a, b"),
     "twice": ("a,a,y\n1,2,3\n", "names the column 'a' twice"),
-    "infinite": ("a,y\n1,2\ninf,3\n", r"column 'a', row 2: inf; allowed: finite numbers; .*--drop a"),
+    "infinite": (
+        "a,y\n1,2\ninf,3\n",
+        r"column 'a', row 2: inf; allowed: finite numbers to 1e100; .*--drop a",
+    ),
     "open quote": ('a,y\n1,"2\n', "line 2: unexpected end of data; write the file as CSV again"),
 }
 

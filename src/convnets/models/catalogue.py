@@ -84,7 +84,9 @@ def create_model(
         raise ConfigError(f"seed is {seed!r}; allowed: a whole number")
     size = entry.input_size if input_size is None else _whole("input_size", input_size)
     if size < entry.min_size:
-        raise ConfigError(f"input_size is {size}; {name} needs at least {entry.min_size} pixels")
+        raise ConfigError(
+            f"input_size is {size}; {name} needs at least {entry.min_size} {'steps' if entry.axes == 1 else 'pixels'}"
+        )
     arguments: dict[str, Any] = {
         "in_channels": _one_of_two(in_channels, in_chans) or entry.in_channels,
         "num_classes": entry.num_classes if num_classes is None else _whole("num_classes", num_classes),

@@ -18,9 +18,15 @@ from convnets.tables.table_set import Column, TableSet
 __all__ = ["column_of_series", "series_of_rows", "windows_of_steps"]
 
 
-def series_of_rows(path: Path, options: SeriesOptions, source: str, *, targets: bool) -> SeriesSet:
-    """Each row a series of one channel: its numbers, in the order of the columns."""
+def series_of_rows(
+    path: Path, options: SeriesOptions, source: str, *, targets: bool, known: tuple[str, ...] = ()
+) -> SeriesSet:
+    """Each row a series of one channel: its numbers, in the order of the columns, or of those that are `known`."""
     asked = options.target if targets else ()
+    if known:
+        table = open_table(path, TableOptions(asked, numeric=known, only=known, **options.notation))
+        values = np.stack([table.column(name).values for name in known], axis=1)[:, None]
+        return SeriesSet(values, ("x",), table.targets, source, len(known), notes=table.notes, steps=known)
     table = open_table(path, TableOptions(target=asked, drop=options.drop, **options.notation))
     columns = [column for column in table.columns if column.name not in options.target]
     steps = [column for column in columns if column.kind == "number"]
@@ -31,21 +37,27 @@ def series_of_rows(path: Path, options: SeriesOptions, source: str, *, targets: 
             f"{others[0]}), or make it the target"
         )
     values = np.stack([column.values for column in steps], axis=1)[:, None]
-    return SeriesSet(values, ("x",), table.targets, source, values.shape[2], notes=table.notes)
+    return SeriesSet(values, ("x",), table.targets, source, values.shape[2], notes=table.notes,
+                     steps=tuple(column.name for column in steps))  # fmt: skip
 
 
-def windows_of_steps(path: Path, options: SeriesOptions, source: str, *, targets: bool) -> SeriesSet:
-    """Each row a step of a long series, or of several that the column `by` tells apart."""
-    asked = (*options.target, *(() if options.by is None else (options.by,)))
-    table = open_table(path, TableOptions(drop=options.drop, **options.notation))
-    for name in asked:
-        table = _with(table, name, path, options)
+def windows_of_steps(
+    path: Path, options: SeriesOptions, source: str, *, targets: bool, known: tuple[str, ...] = ()
+) -> SeriesSet:
+    """Each row a step of a long series, or of several that the column `by` tells apart.
+
+    Channels are all columns of numbers, or those that are `known`, in any order among others.
+    """
+    table = _steps(path, options, targets=targets, known=known)
     order, bounds = _in_order(table, options.by, source)
     channels = [column for column in table.columns if column.kind == "number" and column.name != options.by]
+    if known:
+        channels = [table.column(name) for name in known]
+    asked = (*options.target, options.by)
     extra = [
         column.name for column in table.columns if column.kind == "category" and column.name not in asked
     ]
-    if extra:
+    if extra and not known:
         raise DataError(
             f"{source}: column {extra[0]!r} holds names, which are no channel; leave it out (--drop {extra[0]}), or "
             f"let it tell series apart (--by {extra[0]})"
@@ -53,6 +65,11 @@ def windows_of_steps(path: Path, options: SeriesOptions, source: str, *, targets
     if not channels:
         raise DataError(f"{source} has no column of numbers to make windows of")
     chosen = [table.column(name) for name in options.target] if targets else []
+    dates = [column.name for column in chosen if column.kind == "date"]
+    if dates:
+        raise DataError(
+            f"{source}: the target {dates[0]!r} holds dates; allowed: a column of numbers or classes"
+        )
     classes = [column for column in chosen if column.kind == "category"]
     if classes and len(chosen) > 1:
         raise DataError(
@@ -84,6 +101,25 @@ def column_of_series(path: Path, options: SeriesOptions, name: str) -> Column:
         return column
     order, _ = _in_order(table, options.by, str(path))
     return replace(column, rows=order[options.window - 1 :])
+
+
+def _steps(path: Path, options: SeriesOptions, *, targets: bool, known: tuple[str, ...]) -> TableSet:
+    """The file's columns but those that are dropped; the known ones hold numbers."""
+    asked = (
+        *(options.target if targets or not known else ()),
+        *(() if options.by is None else (options.by,)),
+    )
+    if not known:
+        table = open_table(path, TableOptions(drop=options.drop, **options.notation))
+        for name in asked:
+            table = _with(table, name, path, options)
+        return table
+    table = open_table(path, TableOptions(numeric=known, **options.notation))
+    kept = tuple(column for column in table.columns if column.name not in options.drop)
+    table = replace(table, columns=kept)
+    for name in asked:
+        table = _with(table, name, path, replace(options, drop=()))
+    return table
 
 
 def _with(table: TableSet, name: str, path: Path, options: SeriesOptions) -> TableSet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from convnets.errors import DataError, InputError, UsageError
 from convnets.series.csv_series import series_of_rows, windows_of_steps
 from convnets.series.series_options import SeriesOptions
 from convnets.series.series_set import SeriesSet
-from convnets.series.sounds import holds_sounds, read_sounds
+from convnets.series.sounds import holds_sounds, is_sound, read_sounds
 from convnets.series.windows import windows
 from convnets.tables.table_set import Column
+from convnets.tables.values import beyond_reach
 
 __all__ = ["is_of_series", "load_series", "open_series"]
 
 _ARRAYS = (".npy", ".npz")
+_OF_WINDOWS = ("horizon", "stride", "gap", "period", "by")
 
 
 def load_series(
@@ -88,8 +91,12 @@ def open_series(
     *,
     labels: NDArray[Any] | None = None,
     targets: bool = True,
+    known: tuple[str, ...] = (),
 ) -> SeriesSet:
-    """`load_series`, with the options in one record; without `targets` none is asked for, as at prediction."""
+    """`load_series`, with the options in one record; without `targets` none is asked for, as at prediction.
+
+    known: of a CSV or Parquet file the columns to take, by name; others are passed over.
+    """
     if isinstance(data, SeriesSet):
         return data
     if isinstance(data, np.ndarray):
@@ -97,14 +104,24 @@ def open_series(
     if not isinstance(data, str | Path):
         raise InputError(f"series are {type(data).__name__}; allowed: a path, or a NumPy array N×C×L or N×L")
     path, source = Path(data).expanduser(), str(data)
-    if path.is_dir():
-        found = read_sounds(path, options, source)
+    if options.window is None:
+        options.refuse(
+            _OF_WINDOWS, "without a window; give the steps that the network sees at once (--window L)"
+        )
+    if targets and not path.is_dir():
+        options.refuse(("rate", "length"), f"and {source} is no folder of sounds; leave it out")
+    if path.is_dir() or is_sound(path):
+        found = read_sounds(path, options, source, targets=targets)
+        options.refuse(
+            ("target", "window", *_OF_WINDOWS, "drop"),
+            "on sounds, whose classes are their folders; leave it out",
+        )
     elif path.suffix.lower() in _ARRAYS:
         found = _of_array(*_read_arrays(path, options, targets=targets), options, source, targets=targets)
     elif options.window is None:
-        found = series_of_rows(path, options, source, targets=targets)
+        found = series_of_rows(path, options, source, targets=targets, known=known)
     else:
-        found = windows_of_steps(path, options, source, targets=targets)
+        found = windows_of_steps(path, options, source, targets=targets, known=known)
     where = str(path.absolute())
     return replace(found, read_from={"path": where, "options": options.to_dict()})
 
@@ -117,36 +134,70 @@ def _read_arrays(
     if len(options.target) > 1:
         raise UsageError(f"{path} has one target; given: {', '.join(options.target)}")
     name = options.target[0] if options.target and targets and options.window is None else None
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found, None if name is None else np.load(Path(name).expanduser(), allow_pickle=False)
-        with found:
-            missing = [key for key in ("x", name or "x") if key not in found]
-            if missing:
-                raise DataError(
-                    f"{path} has no array {missing[0]!r}; it has: {', '.join(found)[:100]}; x holds the series"
-                )
-            return found["x"], None if name is None else found[name]
-    except (OSError, ValueError, EOFError) as error:
+    found = _loaded(path)
+    if isinstance(found, np.ndarray):
+        return found, None if name is None else _labels(path, Path(name).expanduser())
+    with found:
+        missing = [key for key in ("x", name or "x") if key not in found]
+        if missing:
+            raise DataError(
+                f"{path} has no array {missing[0]!r}; it has: {', '.join(found)[:100]}; x holds the series"
+            )
+        return _checked(lambda: found["x"], path), None if name is None else _checked(
+            lambda: found[name], path
+        )
+
+
+def _labels(path: Path, file: Path) -> NDArray[Any]:
+    if not file.is_file():
         raise DataError(
-            f"{path} or its labels: {str(error)[:120]}; give files that numpy.save wrote"
+            f"target is {str(file)!r}, which is no file; of a .npy file it is the .npy file of the labels, and of one "
+            f"long series C×T its channel, such as x1, with --window L"
+        )
+    found = _loaded(file)
+    if not isinstance(found, np.ndarray):
+        raise DataError(
+            f"{file} holds several arrays; allowed: labels in a .npy file, or {path} as .npz with x and y"
+        )
+    return found
+
+
+def _loaded(file: Path) -> Any:
+    if file.suffix.lower() == ".npz" and not zipfile.is_zipfile(file):
+        raise DataError(f"{file}: no archive of arrays; give a file that numpy.savez wrote")
+    return _checked(lambda: np.load(file, allow_pickle=False), file)
+
+
+def _checked(read: Callable[[], Any], file: Path) -> Any:
+    try:
+        return read()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        why = "objects, which are never read" if "allow_pickle" in str(error) else str(error)[:120]
+        raise DataError(
+            f"{file}: {why}; give a file of numbers that numpy.save or numpy.savez wrote"
         ) from None
 
 
 def _of_array(
     array: NDArray[Any], labels: NDArray[Any] | None, options: SeriesOptions, source: str, *, targets: bool
 ) -> SeriesSet:
-    shape = "×".join(map(str, array.shape))
+    shape = "×".join(map(str, array.shape)) or "a single number"
     if array.dtype.kind not in "biuf":
         raise InputError(f"{source}: {shape} of {array.dtype}; allowed: numbers")
     values = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-    if np.isinf(values).any():
-        raise DataError(f"{source} holds an infinite number; allowed: finite ones, nan where one is missing")
+    if (far := beyond_reach(values)).any():
+        raise DataError(
+            f"{source} holds {'an infinite number' if np.isinf(values).any() else f'{values[far][0]:g}'}; allowed: "
+            "finite ones to 1e100, nan where one is missing"
+        )
+    if values.size and np.isnan(values).all():
+        raise DataError(f"{source} holds nan alone; give series of which something is known")
     if options.window is not None:
         return _windows_of_array(values, replace(options, target=options.target if targets else ()), source)
     if array.ndim not in (2, 3) or 0 in array.shape:
-        raise InputError(f"{source} is {shape}; allowed: N×C×L, or N×L of one channel")
+        raise InputError(
+            f"{source} is {shape}; allowed: N×C×L, or N×L of one channel, or C×T of a long series with --window L"
+        )
     values = values[:, None] if array.ndim == 2 else values
     channels = tuple(f"x{place}" for place in range(1, values.shape[1] + 1))
     known = () if labels is None else _targets(labels, len(values), source)
@@ -175,6 +226,12 @@ def _targets(labels: NDArray[Any], count: int, source: str) -> tuple[Column, ...
         classes, codes = np.unique(labels, return_inverse=True)
         known = tuple(str(each) for each in classes.tolist())
         return (Column("class", "category", codes.astype(np.int32), known),)
+    if labels.dtype.kind != "f":
+        raise InputError(f"{source}: labels of {labels.dtype}; allowed: whole numbers, text or floats")
     numbers = labels.astype(np.float64).reshape(count, -1)
+    if beyond_reach(numbers).any():
+        raise DataError(
+            f"{source}: a label is {numbers[beyond_reach(numbers)][0]}; allowed: finite numbers to 1e100"
+        )
     names = [f"y{place}" for place in range(1, numbers.shape[1] + 1)] if numbers.shape[1] > 1 else ["y"]
     return tuple(Column(name, "number", numbers[:, place]) for place, name in enumerate(names))

@@ -18,6 +18,7 @@ from convnets.errors import ConfigError, DataError
 from convnets.series.load_series import open_series
 from convnets.series.series_options import SeriesOptions
 from convnets.series.series_set import SeriesSet
+from convnets.series.sounds import is_sound
 
 __all__ = ["EncodedSeries", "SeriesEncoder"]
 
@@ -89,6 +90,8 @@ class SeriesEncoder:
     """Whether the network takes C·L numbers in a row, as linear ones do."""
     options: SeriesOptions | None = None
     """How further files are read; None where the series came from memory."""
+    steps: tuple[str, ...] = ()
+    """Columns that are the steps, where each row of a file is a series."""
 
     @classmethod
     def fit(
@@ -108,7 +111,8 @@ class SeriesEncoder:
             squares += np.nansum((values - mean[:, None]) ** 2, (0, 2), dtype=np.float64)
         std = np.sqrt(squares / np.maximum(count, 1))
         std[std == 0] = 1.0
-        return cls(series.channels, tuple(mean.tolist()), tuple(std.tolist()), series.length, flat, options)
+        return cls(series.channels, tuple(mean.tolist()), tuple(std.tolist()), series.length, flat, options,
+                   series.steps)  # fmt: skip
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -141,20 +145,52 @@ class SeriesEncoder:
                 f"{series.source}: {len(series.channels)} channels ({', '.join(series.channels)[:60]}) of "
                 f"{series.length} steps; the model was trained on {', '.join(self.channels)[:60]} of {self.length}"
             )
+        self._check_reach(series)
         mean, std = (torch.tensor(each, dtype=torch.float64)[:, None] for each in (self.mean, self.std))
         return EncodedSeries(_tensor(series), torch.from_numpy(series.places), mean, std, self.flat)
 
+    def _check_reach(self, series: SeriesSet) -> None:
+        """Raise DataError for a number that float32 does not hold once it is standardized."""
+        axis: Any = 1 if series.in_time else (0, 2)
+        largest = np.maximum(np.fmax.reduce(series.data, axis), -np.fmin.reduce(series.data, axis))
+        scaled = (largest.astype(np.float64) + np.abs(self.mean)) / self.std
+        for name, value, far in zip(self.channels, largest.tolist(), scaled.tolist(), strict=True):
+            if far > float(np.finfo(np.float32).max):
+                raise DataError(
+                    f"{series.source}: channel {name!r} holds a number of size {value:g}, out of reach of what it was "
+                    "in training; correct it, or make it missing"
+                )
+
     def read(self, data: str | Path | Any, target: tuple[str, ...] = (), **_: Any) -> SeriesSet:
-        """Further series as the first ones were read; without a target every window, also the last."""
-        options = self.options or SeriesOptions()
-        asked = bool(target)
-        return open_series(data, options, targets=asked)
+        """Further series as the first ones were read; without a target every window, also the last.
+
+        Columns of a CSV or Parquet file are found by name, in any order; others are passed over.
+        """
+        options, asked = self.options or SeriesOptions(), bool(target)
+        known = self.steps if options.window is None else self.channels
+        path = Path(data) if isinstance(data, str | Path) else None
+        if path is not None and (path.is_dir() or is_sound(path)):
+            options = replace(options, length=self.length)
+        elif asked and path is not None and options.window is None:
+            if path.suffix.lower() == ".npy":
+                raise DataError(
+                    f"{path} holds series without labels; give a .npz file that holds both: x and y"
+                )
+            if path.suffix.lower() == ".npz" and options.target[0].endswith(".npy"):
+                options = replace(options, target=("y",))
+        return open_series(data, options, targets=asked, known=known)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         plain = {name: list(getattr(self, name)) for name in ("channels", "mean", "std")}
         options = None if self.options is None else self.options.to_dict()
-        return {**plain, "length": self.length, "flat": self.flat, "options": options}
+        return {
+            **plain,
+            "length": self.length,
+            "flat": self.flat,
+            "options": options,
+            "steps": list(self.steps),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SeriesEncoder:
@@ -165,6 +201,7 @@ class SeriesEncoder:
             channels = tuple(str(each) for each in values["channels"])
             if not len(channels) == len(mean) == len(std) or not all(each > 0 for each in std):
                 raise ValueError("a mean and a std above 0 of each channel")
-            return cls(channels, mean, std, int(values["length"]), bool(values["flat"]), options)
+            return cls(channels, mean, std, int(values["length"]), bool(values["flat"]), options,
+                       tuple(str(each) for each in values.get("steps", ())))  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the encoder of series lacks or mistypes {str(error)[:100]}") from None

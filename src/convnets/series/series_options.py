@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,10 +48,23 @@ class SeriesOptions:
                 raise ConfigError(f"{name} is {value!r}; allowed: a whole number, 1 or more")
         if isinstance(self.gap, bool) or not isinstance(self.gap, int) or self.gap < 0:
             raise ConfigError(f"gap is {self.gap!r}; allowed: a whole number, 0 or more")
+        for name in self.target:
+            if self.target.count(name) > 1:
+                raise ConfigError(f"{name!r} is twice among the targets; give it once")
+        if dropped := set(self.drop) & set(self.target):
+            raise ConfigError(f"column {dropped.pop()!r} is the target and is dropped; leave one of them out")
         if self.window is not None and self.period > self.window:
             raise ConfigError(
                 f"period is {self.period} and window {self.window}; a window must hold a period at least"
             )
+
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Raise ConfigError for the first of these options that was given."""
+        for name in names:
+            value = getattr(self, name)
+            if value != getattr(SeriesOptions, name):
+                shown = ", ".join(value) if isinstance(value, tuple) else value
+                raise ConfigError(f"{name} is {shown} {why}")
 
     @property
     def notation(self) -> dict[str, Any]:

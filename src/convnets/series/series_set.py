@@ -53,6 +53,10 @@ class SeriesSet:
     """What was decided when it was read, for people."""
     read_from: Mapping[str, Any] | None = None
     """Path and options that read the very same series again; None for what was in memory, and for subsets."""
+    steps: tuple[str, ...] = ()
+    """Names of the columns that are the L steps, where each row of a file is a series."""
+    groups: Column | None = None
+    """Which series belong together: a split takes them as a whole; None: each by itself."""
 
     def __post_init__(self) -> None:
         if len(self) == 0:
@@ -111,7 +115,8 @@ class SeriesSet:
         chosen = np.asarray(rows)
         places = self.places[chosen if chosen.dtype == bool else chosen.astype(np.int64)]
         targets = tuple(replace(column, rows=places) for column in self.targets)
-        return replace(self, rows=places, targets=targets, read_from=None)
+        groups = None if self.groups is None else replace(self.groups, rows=places)
+        return replace(self, rows=places, targets=targets, read_from=None, groups=groups)
 
     def split_in_time(self, share: float) -> tuple[SeriesSet, SeriesSet]:
         """Training windows, which end before the last `share` of each long series, and those that predict it.
@@ -159,7 +164,8 @@ class SeriesSet:
         if not learned.any() or not judged.any():
             raise DataError(
                 f"{self.source}: {self.data.shape[-1]:,} steps leave {int(learned.sum())} windows to learn from and "
-                f"{int(judged.sum())} to judge by; give a longer series, or a smaller window or horizon"
+                f"{int(judged.sum())} to judge by; give a longer series, or a smaller window, "
+                "horizon or gap"
             )
         return self.subset(learned), self.subset(judged)
 

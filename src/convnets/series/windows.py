@@ -54,6 +54,9 @@ def windows(
     known = np.ones(len(rows), dtype=bool)
     for column in targets:
         known &= ~column.missing
+    if not known.any():
+        names = ", ".join(forecast) if classes is None else classes.name
+        raise DataError(f"{source}: the target {names} is missing after every window; fill in its cells")
     if not known.all():
         notes = (*notes, f"{int((~known).sum()):,} windows are left out: their target is missing")
     found = SeriesSet(

@@ -19,7 +19,7 @@ from convnets.tables.column_reading import ColumnReader, places_when_sorted
 from convnets.tables.csv_file import CsvFile
 from convnets.tables.room import fits_in_memory, room_for
 from convnets.tables.table_set import Column
-from convnets.tables.values import MISSING, Notation, dates_of, numbers_of
+from convnets.tables.values import MISSING, Notation, beyond_reach, dates_of, numbers_of
 
 __all__ = ["read_by_arrow"]
 
@@ -144,7 +144,7 @@ def _read(
 
 def _numbers(values: Any) -> NDArray[np.float64]:
     found: NDArray[np.float64] = values.to_numpy(zero_copy_only=False)
-    if np.isinf(found).any():
+    if beyond_reach(found).any():
         raise ValueError("infinite")  # the reader of rows tells where
     return found
 
@@ -170,7 +170,7 @@ def _of_texts(
             if asked == kind:
                 raise
             continue
-        if np.isinf(values).any():
+        if beyond_reach(values).any():
             raise ValueError("infinite")
         return Column(name, kind, np.append(values, np.nan)[codes])
     return Column(name, "category", places_when_sorted(texts)[codes], tuple(sorted(texts)))

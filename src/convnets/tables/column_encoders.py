@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from convnets.errors import ConfigError
+from convnets.errors import ConfigError, DataError
 from convnets.tables.table_set import Column
 
 __all__ = ["BINNINGS", "Bins", "Categories", "ColumnEncoder", "Standardized", "fit_bins", "fit_categories"]
@@ -93,7 +93,13 @@ class Standardized:
         return (self.median - self.mean) / self.std
 
     def __call__(self, column: Column) -> NDArray[np.float32]:
-        found = ((column.values - self.mean) / self.std).astype(np.float32)
+        with np.errstate(over="ignore"):
+            found = ((column.values - self.mean) / self.std).astype(np.float32)
+        if (far := np.isinf(found)).any():
+            raise DataError(
+                f"column {self.name!r}: {column.values[far][0]:g} is out of reach of what it was in training, "
+                f"{self.mean:g} with a spread of {self.std:g}; correct the cell, or leave it empty"
+            )
         if not self.flag:
             found[np.isnan(found)] = self.fill
         return found

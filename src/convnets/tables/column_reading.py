@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convnets.errors import DataError
 from convnets.tables.table_set import Column
-from convnets.tables.values import MISSING, Notation, dates_of, numbers_of
+from convnets.tables.values import MISSING, Notation, beyond_reach, dates_of, numbers_of
 
 __all__ = ["ColumnReader", "Wider", "places_when_sorted"]
 
@@ -55,11 +55,11 @@ class ColumnReader:
             except ValueError:
                 self._widen(cells, before)
                 continue
-            if np.isinf(found).any():
-                place = int(np.isinf(found).argmax())
+            if (far := beyond_reach(found)).any():
+                place = int(far.argmax())
                 raise DataError(
-                    f"column {self.name!r}, row {before + place + 1}: {cells[place]}; allowed: finite numbers; "
-                    f"leave the cell empty, or the column out (--drop {self.name})"
+                    f"column {self.name!r}, row {before + place + 1}: {cells[place]}; allowed: finite numbers to "
+                    f"1e100; leave the cell empty, or the column out (--drop {self.name})"
                 )
             self._empty = self._empty and bool(np.isnan(found).all())
             self._numbers.append(found)

@@ -58,9 +58,13 @@ class CsvFile:
             raise ConfigError(
                 f"encoding is {encoding!r}; allowed: one that Python knows, such as cp1252"
             ) from None
+        if "\0" in sample:
+            raise DataError(
+                f"{path} holds bytes that are no text; give a CSV or Parquet file, or its encoding="
+            )
         delimiter = delimiter or _delimiter_of(sample)
         csv.field_size_limit(_LARGEST_CELL)
-        header = next((row for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row), [])
+        header = next(_rows_of(sample, delimiter), [])
         names = tuple(name.strip() or f"column {place}" for place, name in enumerate(header, 1))
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -113,12 +117,17 @@ def _encoding_of(path: Path, start: bytes) -> str:
     return "utf-8"
 
 
+def _rows_of(sample: str, delimiter: str) -> Iterator[list[str]]:
+    """Those that are not blank; lines end as in files, also by a carriage return alone."""
+    return (row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row)
+
+
 def _delimiter_of(sample: str) -> str:
     """The delimiter that cuts the first rows into as many cells each; the one with most cells, the comma of equals."""
 
     def cells(delimiter: str) -> int:
         try:
-            rows = [row for row in islice(csv.reader(io.StringIO(sample), delimiter=delimiter), 21) if row]
+            rows = list(islice(_rows_of(sample, delimiter), 21))
         except csv.Error:
             return 0
         rows = rows[:-1] if len(rows) > 2 else rows  # the last one may be cut off

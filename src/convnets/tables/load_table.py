@@ -13,6 +13,7 @@ from convnets.errors import DataError, InputError
 from convnets.tables.arrow_csv import read_by_arrow
 from convnets.tables.column_reading import ColumnReader, Wider
 from convnets.tables.csv_file import CsvFile
+from convnets.tables.misfits import misfit_of
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import Column, TableSet
 from convnets.tables.tables_in_memory import columns_of_array, columns_of_frame, read_parquet
@@ -21,6 +22,7 @@ from convnets.tables.values import Notation, numbers_of
 __all__ = ["load_table", "open_table"]
 
 _SAMPLE_ROWS = 1000
+_DECIMAL_COMMA = "numbers are written with a decimal comma"
 _UNIQUE_FROM = 50  # rows from which a column that never repeats is taken for a name
 
 
@@ -96,7 +98,10 @@ def open_table(data: str | Path | Any, options: TableOptions) -> TableSet:
         raise InputError(
             f"table is {type(data).__name__}; allowed: a path, a pandas DataFrame or a NumPy array N×C"
         )
-    table = _arranged(columns, options, source, notes)
+    notation = Notation(
+        "," if _DECIMAL_COMMA in notes else options.decimal or ".", options.thousands, options.date_format
+    )
+    table = _arranged(columns, options, source, notes, notation)
     if isinstance(data, str | Path):
         where = str(Path(data).expanduser().absolute())
         table = replace(table, read_from={"path": where, "options": options.to_dict()})
@@ -115,7 +120,7 @@ def _from_csv(path: Path, options: TableOptions, notes: list[str]) -> list[Colum
     notation = Notation(options.decimal or ".", options.thousands, options.date_format)
     if options.decimal is None and file.delimiter != "," and _writes_commas(file, chosen):
         notation = Notation(",", options.thousands, options.date_format)
-        notes.append("numbers are written with a decimal comma")
+        notes.append(_DECIMAL_COMMA)
     least: dict[str, str] = {}
     columns = read_by_arrow(file, chosen, options.asked, notation)
     while columns is None:
@@ -163,14 +168,21 @@ def _writes_commas(file: CsvFile, chosen: Sequence[int]) -> bool:
     return False
 
 
-def _arranged(columns: list[Column], options: TableOptions, source: str, notes: list[str]) -> TableSet:
+def _arranged(
+    columns: list[Column], options: TableOptions, source: str, notes: list[str], notation: Notation
+) -> TableSet:
     """Targets apart from the rest, and columns left out that tell nothing of a new row."""
     by_name = {column.name: column for column in columns}
     targets = tuple(by_name[name] for name in options.target)
     kept = []
     for column in columns:
+        misfit = None if options.only or column.name in options.asked else misfit_of(column, notation)
         if column.name in options.target:
+            if misfit is not None:
+                raise DataError(f"{source}: the target {misfit}")
             continue
+        if misfit is not None:
+            notes.append(f"{misfit}; it is read as categories")
         why = None if options.only or column.name in options.asked else _tells_nothing(column)
         if why is None:
             kept.append(column)

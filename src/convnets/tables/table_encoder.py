@@ -100,6 +100,21 @@ class TableEncoder:
             place += len(encoder.features)
         return found
 
+    def notes(self, table: TableSet) -> list[str]:
+        """Of columns with more categories in `table` than have a number of their own, for people."""
+        found = []
+        for encoder in self.columns:
+            if not isinstance(encoder, Categories):
+                continue
+            codes = table.column(encoder.name).values
+            there = int(np.count_nonzero(np.bincount(codes[codes >= 0])))
+            if there > len(encoder.categories):
+                found.append(
+                    f"column {encoder.name!r} has {there:,} categories: the {len(encoder.categories):,} most frequent "
+                    "have a number of their own, the others share one"
+                )
+        return found
+
     @property
     def about(self) -> str:
         """What goes in, in a few words."""

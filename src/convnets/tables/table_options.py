@@ -43,8 +43,19 @@ class TableOptions:
                 raise ConfigError(
                     f"column {name!r} is given twice among numeric, categorical, dates and drop"
                 )
+        for name in self.target:
+            if self.target.count(name) > 1:
+                raise ConfigError(f"column {name!r} is twice among the targets; give it once")
         if self.decimal not in (None, ".", ","):
             raise ConfigError(f"decimal is {self.decimal!r}; allowed: . or ,")
+        if self.thousands and (len(self.thousands) > 1 or self.thousands in "0123456789+-eE"):
+            raise ConfigError(
+                f"thousands is {self.thousands!r}; allowed: one character that is no digit, such as ."
+            )
+        if self.thousands and self.thousands == (self.decimal or "."):
+            raise ConfigError(
+                f"thousands and decimal are both {self.thousands!r}; give --decimal another character"
+            )
         if dropped := set(self.drop) & set(self.target):
             raise ConfigError(f"column {dropped.pop()!r} is the target and is dropped; leave one of them out")
 
@@ -73,6 +84,7 @@ class TableOptions:
             shown = ", ".join(map(repr, missing[:5])) + more
             raise DataError(
                 f"{source} has no column {shown}; it has: {', '.join(names)[:200]}; give a name as it is written there"
+                + (", or the delimiter between its cells (--delimiter)" if len(names) == 1 else "")
             )
         kept = {*self.only, *self.target} if self.only else set(names)
         return [place for place, name in enumerate(names) if name in kept and name not in self.drop]

@@ -90,6 +90,8 @@ class TableSet:
     """What was decided when it was read, for people."""
     read_from: Mapping[str, Any] | None = None
     """Path and options that read the very same table again; None for what was in memory, and for subsets."""
+    groups: Column | None = None
+    """Which rows belong together, such as those of one patient: a split takes them as a whole; None: each by itself."""
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in (*self.columns, *self.targets)}
@@ -137,6 +139,7 @@ class TableSet:
             columns=tuple(replace(column, rows=places) for column in self.columns),
             targets=tuple(replace(column, rows=places) for column in self.targets),
             read_from=None,
+            groups=None if self.groups is None else replace(self.groups, rows=places),
         )
 
     def content_hash(self) -> str:

@@ -11,7 +11,7 @@ from convnets.errors import DataError, InputError, UsageError
 from convnets.tables.column_reading import ColumnReader
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import Column
-from convnets.tables.values import Notation
+from convnets.tables.values import Notation, beyond_reach
 
 __all__ = ["columns_of_array", "columns_of_frame", "read_parquet"]
 
@@ -51,9 +51,11 @@ def _of_series(name: str, series: Any, options: TableOptions) -> Column:
     absent = series.isna().to_numpy()
     if kind in "iuf" and asked in (None, "number"):
         values = series.to_numpy(dtype=float, na_value=np.nan)
-        if np.isinf(values).any():
-            row = int(np.isinf(values).argmax()) + 1
-            raise DataError(f"column {name!r}, row {row}: {values[row - 1]}; allowed: finite numbers")
+        if (far := beyond_reach(values)).any():
+            row = int(far.argmax()) + 1
+            raise DataError(
+                f"column {name!r}, row {row}: {values[row - 1]}; allowed: finite numbers to 1e100"
+            )
         return Column(name, "number", values)
     cells = ["" if gone else str(value) for gone, value in zip(absent, series.tolist(), strict=True)]
     # text in memory was made text by somebody, and stays it unless another kind is asked for
@@ -69,10 +71,10 @@ def columns_of_array(array: np.ndarray[Any, Any], options: TableOptions) -> list
         )
     names = [f"x{place}" for place in range(1, array.shape[1] + 1)]
     chosen = options.places(names, "the array")
-    if np.isinf(array).any():
-        row, place = np.argwhere(np.isinf(array))[0].tolist()
+    if (far := beyond_reach(array)).any():
+        row, place = np.argwhere(far)[0].tolist()
         raise DataError(
-            f"column {names[place]!r}, row {row + 1}: {array[row, place]}; allowed: finite numbers"
+            f"column {names[place]!r}, row {row + 1}: {array[row, place]}; allowed: finite numbers to 1e100"
         )
     columns = [Column(names[place], "number", array[:, place].astype(float)) for place in chosen]
     return [_as_category(each) if options.asked.get(each.name) == "category" else each for each in columns]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Notation", "dates_of", "numbers_of"]
+__all__ = ["MISSING", "Notation", "beyond_reach", "dates_of", "numbers_of"]
 
 # pandas' own list, so that both read a file alike
 MISSING = frozenset(
@@ -35,6 +36,7 @@ MISSING = frozenset(
     ]
 )
 _NAN = float("nan")
+_LARGEST = 1e100  # whose square a float64 holds, as a spread needs it
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -67,6 +69,17 @@ def numbers_of(cells: Sequence[str], notation: Notation) -> NDArray[np.float64]:
             return np.array([_NAN if cell in MISSING else float(cell) for cell in cells])
     read = notation.to_plain
     return np.array([_NAN if cell.strip() in MISSING else float(read(cell)) for cell in cells])
+
+
+def beyond_reach(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which numbers are infinite, or so large that they have no spread.
+
+    >>> beyond_reach(np.array([1e300, -np.inf, np.nan, 2.0])).tolist()
+    [True, True, False, False]
+    """
+    # no narrower float reaches so far
+    found: NDArray[np.bool_] = np.abs(values) > _LARGEST if values.dtype == np.float64 else np.isinf(values)
+    return found
 
 
 def dates_of(cells: Sequence[str], notation: Notation) -> NDArray[np.float64]:

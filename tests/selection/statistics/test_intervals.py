@@ -11,6 +11,9 @@ from scipy import stats
 from convnets.errors import InputError
 from convnets.evaluation.intervals import paired_difference, wilson_interval
 from convnets.selection.statistics.intervals import (
+    BELOW_1,
+    FROM_0,
+    SHARES,
     Interval,
     bootstrap_interval,
     corrected_interval,
@@ -78,7 +81,7 @@ def test_coverage_of_accuracies_over_folds(folds: int, count: int, truth: float)
     images = round(count * folds / (folds - 1))
     drawn = generator.binomial(images, np.repeat(common, folds, axis=1)) / images
     rows = [row.tolist() for row in drawn]
-    found = [corrected_interval(row, 1 / (folds - 1), shares=True) for row in rows]
+    found = [corrected_interval(row, 1 / (folds - 1), ends=SHARES) for row in rows]
     assert all(0 <= each.low <= each.estimate <= each.high <= 1 for each in found)
     assert 0.93 <= share_that_holds(found, truth) <= 0.97
     plain = [corrected_interval(row, 1 / (folds - 1)) for row in rows]
@@ -89,15 +92,64 @@ def test_coverage_of_accuracies_over_folds(folds: int, count: int, truth: float)
 
 def test_an_interval_of_shares_is_the_plain_one_on_the_logit_scale() -> None:
     values = [0.98, 1.0, 0.96, 1.0, 1.0]
-    plain, found = t_interval(values), t_interval(values, shares=True)
+    plain, found = t_interval(values), t_interval(values, ends=SHARES)
     mean = sum(values) / 5
     half = (plain.high - mean) / (mean * (1 - mean))
     for end, sign in ((found.low, -1), (found.high, 1)):
         assert end == pytest.approx(1 / (1 + (1 - mean) / mean * math.exp(-sign * half)))
-    same = t_interval([1.0, 1.0], shares=True)
+    same = t_interval([1.0, 1.0], ends=SHARES)
     assert (same.low, same.high) == (1, 1)
     with pytest.raises(InputError, match="allowed: between 0 and 1"):
-        t_interval([0.5, 1.1], shares=True)
+        t_interval([0.5, 1.1], ends=SHARES)
+
+
+@pytest.mark.parametrize(("folds", "count", "r2"), [(5, 80, 0.5), (5, 20, 0.9), (10, 40, 0.98), (5, 8, 0.9)])
+def test_coverage_of_r2_and_of_errors_over_folds(folds: int, count: int, r2: float) -> None:
+    """R² of `count` rows a fold, a ratio of sums of squares, with an error of the network's that the folds share."""
+    generator = np.random.default_rng(count)
+    rows = round(count * folds / (folds - 1))
+    strength = (folds - 1) * count / 4  # of the Gamma that makes folds correlated by about 1/K
+    common = generator.gamma(strength, 1 / strength, (2 * REPETITIONS, 1))
+    errors = (1 - r2) * common * generator.chisquare(rows, (2 * REPETITIONS, folds))
+    drawn = 1 - errors / generator.chisquare(rows - 1, errors.shape)
+    truth = 1 - (1 - r2) * rows / (rows - 3)  # the mean of 1/χ² is 1/(n − 2)
+    found = [corrected_interval(row.tolist(), 1 / (folds - 1), ends=BELOW_1) for row in drawn]
+    plain = [corrected_interval(row.tolist(), 1 / (folds - 1)) for row in drawn]
+    assert all(each.low <= each.estimate <= each.high < 1 for each in found)
+    assert 0.90 <= share_that_holds(found, truth) <= 0.97
+    assert share_that_holds(plain, truth) < share_that_holds(found, truth)
+    if count <= 20:
+        assert any(each.high > 1 for each in plain)
+    # an error is as far from 0 as R² is from 1
+    mirrored = [corrected_interval((1 - row).tolist(), 1 / (folds - 1), ends=FROM_0) for row in drawn[:20]]
+    for one, other in zip(found, mirrored, strict=False):
+        assert (other.low, other.high) == (pytest.approx(1 - one.high), pytest.approx(1 - one.low))
+
+
+@pytest.mark.parametrize(("values", "ends"), [([0.9, 0.99, 1.0], BELOW_1), ([0.1, 2.0, 0.0], FROM_0)])
+def test_an_interval_with_one_end_is_the_plain_one_on_the_logarithms_scale(
+    values: list[float], ends: tuple[float, float]
+) -> None:
+    """By a search for the points at which the scale has gone as far as the plain interval's first-order way."""
+    plain, found = corrected_interval(values, 1 / 4), corrected_interval(values, 1 / 4, ends=ends)
+
+    def scale(value: float) -> float:
+        return math.log(1 - value) if ends == BELOW_1 else math.log(value)
+
+    mean, step = plain.estimate, 1e-6
+    slope = abs(scale(mean + step) - scale(mean - step)) / (2 * step)
+    for end, other in ((found.low, plain.low), (found.high, plain.high)):
+        assert abs(scale(end) - scale(mean)) == pytest.approx(slope * abs(other - mean), rel=1e-6)
+    assert found.low < mean < found.high
+    same = t_interval([0.5, 0.5], ends=ends)
+    assert (same.low, same.high) == (0.5, 0.5)
+
+
+def test_values_beyond_their_ends_are_refused() -> None:
+    with pytest.raises(InputError, match=r"values \[0.5, 1.1\]; allowed: 1 or less"):
+        t_interval([0.5, 1.1], ends=BELOW_1)
+    with pytest.raises(InputError, match="allowed: 0 or more"):
+        corrected_interval([0.5, -0.1], 1 / 4, ends=FROM_0)
 
 
 def test_coverage_of_a_paired_difference_over_seeds() -> None:

@@ -1,4 +1,4 @@
-"""A small table that holds everything: numbers with gaps, names, dates, a price and a grade."""
+"""A small table that holds everything: numbers with gaps, names, dates, a price and a grade; and a long series."""
 
 from __future__ import annotations
 
@@ -32,4 +32,15 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("houses") / "houses.csv"
     frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 steps of two channels, the second one following the first."""
+    t = np.arange(300)
+    x = np.sin(2 * np.pi * t / 12) + np.random.default_rng(0).normal(0, 0.1, 300)
+    path = tmp_path_factory.mktemp("tides") / "tides.csv"
+    day = pd.date_range("2020-01-01", periods=300).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": day, "x": x, "y": np.roll(x, 2)}).to_csv(path, index=False)
     return path

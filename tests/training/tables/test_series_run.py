@@ -28,17 +28,6 @@ from convnets.training.train import resume, train
 QUICK = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
 
 
-@pytest.fixture(scope="module")
-def tides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 steps of two channels, the second one following the first."""
-    t = np.arange(300)
-    x = np.sin(2 * np.pi * t / 12) + np.random.default_rng(0).normal(0, 0.1, 300)
-    path = tmp_path_factory.mktemp("tides") / "tides.csv"
-    day = pd.date_range("2020-01-01", periods=300).strftime("%Y-%m-%d")
-    pd.DataFrame({"day": day, "x": x, "y": np.roll(x, 2)}).to_csv(path, index=False)
-    return path
-
-
 def waves() -> tuple[np.ndarray, np.ndarray]:
     """Slow and fast waves with a phase of their own."""
     rng = np.random.default_rng(0)

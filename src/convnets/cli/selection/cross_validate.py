@@ -12,12 +12,12 @@ from convnets.cli.output import progress_bar, write_json
 from convnets.cli.training.options import takes_train_options
 from convnets.cli.training.run_listener import EXIT_CODES, RunListener, writer
 from convnets.cli.training.table_options import network_arguments, opened_examples, takes_table_options
-from convnets.errors import UsageError
 from convnets.training.config import TrainConfig
 from convnets.training.options.toml_file import options_and_arguments
 
 if TYPE_CHECKING:
-    from convnets.series.examples import ExampleSet
+    from convnets.selection.folds.cross_validation import CrossValidation
+    from convnets.selection.folds.table_folds import TableFolds
 
 __all__ = ["cross_validate"]
 
@@ -43,8 +43,9 @@ def cross_validate(
     group_by: Annotated[
         str | None,
         typer.Option(
-            help="Pattern on pictures' paths; what it finds is never in two parts, such as 'patient[0-9]+'.",
-            metavar="REGEX",
+            help="Of a table the column whose equal values are never in two parts; of pictures a pattern on their "
+            "paths, such as 'patient[0-9]+'.",
+            metavar="COLUMN|REGEX",
         ),
     ] = None,
     jobs: Annotated[
@@ -83,13 +84,28 @@ def cross_validate(
     base, arguments = options_and_arguments(config)
     arguments |= network_arguments(set_)
     settings = TrainConfig.from_dict(base | options, str(config or "options"))
-    rows = opened_examples(data, table)
+    rows = opened_examples(data, table, group_by)
     if rows is not None:
-        if group_by is not None or jobs != 1:
-            raise UsageError("--group-by and --jobs are for images; leave them out for a table")
-        _cross_validate_table(
-            model, rows, settings, folds, repeats, arguments, output, name, resume, json=json, quiet=quiet
-        )
+        from convnets.selection.folds.table_folds import cross_validate_table as train_rows
+
+        with progress_bar(quiet=quiet or json or jobs == 1) as progress:
+            listener = RunListener(progress, writer(json=False, quiet=quiet or json))
+            judged = train_rows(
+                model,
+                rows,
+                settings,
+                folds=folds,
+                repeats=repeats,
+                arguments=arguments,
+                output=output,
+                name=name,
+                groups=group_by,
+                go_on=resume,
+                jobs=jobs,
+                listeners=[listener],
+                progress=progress,
+            )
+        _show(judged, json=json)
         return
     from convnets.selection.folds.cross_validate import cross_validate as train_folds
 
@@ -110,41 +126,18 @@ def cross_validate(
             listeners=[listener],
             progress=progress,
         )
+    _show(found, json=json)
+
+
+def _show(found: CrossValidation | TableFolds, *, json: bool) -> None:
+    """The result; exits as a run does that was stopped."""
+    from convnets.selection.folds.table_folds import TableFolds
+
     if json:
         write_json(found.to_dict())
     else:
         typer.echo(str(found))
-        if found.complete:
+        if not isinstance(found, TableFolds) and found.complete:
             typer.echo(f"ensemble of the folds: {found.model_folder}")
-    if found.stopped is not None:
-        raise typer.Exit(EXIT_CODES[found.stopped])
-
-
-def _cross_validate_table(
-    model: str,
-    rows: ExampleSet,
-    settings: TrainConfig,
-    folds: int,
-    repeats: int,
-    arguments: dict[str, Any],
-    output: Path,
-    name: str | None,
-    go_on: bool,
-    *,
-    json: bool,
-    quiet: bool,
-) -> None:
-    from convnets.selection.folds.table_folds import cross_validate_table
-
-    with progress_bar(quiet=True) as progress:
-        listener = RunListener(progress, writer(json=False, quiet=quiet or json))
-        found = cross_validate_table(
-            model, rows, settings, folds=folds, repeats=repeats, arguments=arguments, output=output, name=name,
-            go_on=go_on, listeners=[listener],
-        )  # fmt: skip
-    if json:
-        write_json(found.to_dict())
-    else:
-        typer.echo(str(found))
     if found.stopped is not None:
         raise typer.Exit(EXIT_CODES[found.stopped])

@@ -68,8 +68,12 @@ def _parameter(name: str, text: str, metavar: str) -> inspect.Parameter:
     )
 
 
-def opened_examples(data: str | None, table: dict[str, str]) -> ExampleSet | None:
+def opened_examples(
+    data: str | None, table: dict[str, str], group_by: str | None = None
+) -> ExampleSet | None:
     """The table or the series that the options ask for; None where they speak of none.
+
+    group_by: a column that tells groups apart; in the rows of a file it is no step of the series.
 
     Raises UsageError for options without a target or a file, and for a table without a target.
     """
@@ -77,6 +81,8 @@ def opened_examples(data: str | None, table: dict[str, str]) -> ExampleSet | Non
     if data is not None and not of_series and Path(data).exists():
         of_series = _can_only_be_series(Path(data))
     if of_series:
+        if group_by is not None and table.get("series") == "rows":
+            table = table | {"drop": ",".join(filter(None, (table.get("drop"), group_by)))}
         return _opened_series(data, table)
     if "target" not in table:
         if table:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from convnets.evaluation.plots.drawing import INK, LINE_COLORS, style_axes
 from convnets.selection.comparing.groups import Replicates
-from convnets.selection.statistics.intervals import Interval, t_interval
+from convnets.selection.statistics.intervals import BELOW_1, SHARES, Interval, t_interval
 
 __all__ = ["band", "bands_figure"]
 
@@ -24,7 +24,7 @@ def band(group: Replicates) -> list[tuple[int, Interval]]:
         values = [row["train_accuracy"] for row in reached] if None in validated else validated
         known = [value for value in values if value is not None]
         if len(known) >= 2:
-            found.append((epoch, t_interval(known, shares=group.of_classes)))
+            found.append((epoch, t_interval(known, ends=SHARES if group.of_classes else BELOW_1)))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from convnets.errors import RunError, UnknownNameError
 from convnets.selection.folds.cross_validation import RECORD, read_cross_validation
 from convnets.selection.folds.table_folds import TABLE_RECORD, read_table_folds
+from convnets.selection.statistics.intervals import BELOW_1, SHARES, UNBOUNDED, Ends
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.runs.run_folders import find_runs
 
@@ -29,8 +30,8 @@ class Group:
     """For folds, n₂/n₁: they share training images; None for seeds."""
     pairing: str = ""
     """What must be equal for values of two groups to be pairs."""
-    shares: bool = False
-    """Whether the values are accuracies, which end at 0 and 1."""
+    ends: Ends = UNBOUNDED
+    """Between which the values lie: accuracies between 0 and 1, R² below 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +89,13 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     if (path / TABLE_RECORD).exists():
         rows = read_table_folds(path)
         measured = rows.figures[rows.network]
-        key = next(each for each in ("accuracy", "r1", "r2") if each in measured)
+        key = next((each for each in ("accuracy", "r1", "r2") if each in measured), None)
+        if key is None:
+            raise RunError(
+                f"{path}: R² is not known in every fold, as a target is constant there; give fewer folds"
+            )
         scores: dict[int | str, float] = dict(zip(rows.fold_names, measured[key], strict=True))
-        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", key == "accuracy")
+        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", rows.ends(key))
     if (path / RECORD).exists():
         found = read_cross_validation(path)
         values: dict[int | str, float] = {
@@ -98,11 +103,13 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
         }
         keys = ("content_hash", "folds", "repeats", "groups")
         pairing = str([found.settings[key] for key in keys] + [found.settings["options"]["seed"]])
-        return Group(path.name, values, 1 / (found.settings["folds"] - 1), f"folds {pairing}", True)
+        return Group(path.name, values, 1 / (found.settings["folds"] - 1), f"folds {pairing}", SHARES)
     # whatever has a config.json is meant as one run; Run says what it lacks
     runs = Replicates(path, (Run(path),)) if (path / "config.json").exists() else read_replicates(path)
     data = runs.runs[0].settings["data"]["content_hash"]
-    return Group(path.name, runs.values(metric), None, f"{metric} {data}", runs.of_classes)
+    return Group(
+        path.name, runs.values(metric), None, f"{metric} {data}", SHARES if runs.of_classes else BELOW_1
+    )
 
 
 def _identity(run: Run) -> dict[str, Any]:

@@ -184,9 +184,9 @@ def _standing(group: Group) -> Standing:
         )
     folds = group.test_share is not None
     interval = (
-        t_interval(values, shares=group.shares)
+        t_interval(values, ends=group.ends)
         if group.test_share is None
-        else corrected_interval(values, group.test_share, shares=group.shares)
+        else corrected_interval(values, group.test_share, ends=group.ends)
     )
     resampled = None if folds or len(values) < FEWEST_RESAMPLED else bootstrap_interval(values)
     return Standing(

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convnets.core.hardware import usable_cores
 from convnets.core.progress import Progress
 from convnets.core.storage.files import write_json
 from convnets.data.image_set import ImageSet, Splits
@@ -18,7 +17,13 @@ from convnets.errors import ConfigError, RunError, UsageError
 from convnets.models.catalogue import model_entry
 from convnets.selection.folds.cross_validation import RECORD, CrossValidation, read_cross_validation
 from convnets.selection.folds.finalize import finalize
-from convnets.selection.folds.side_by_side import PlannedFold, train_fold, train_folds
+from convnets.selection.folds.side_by_side import (
+    PlannedFold,
+    check_jobs,
+    fair_share,
+    train_fold,
+    work_side_by_side,
+)
 from convnets.selection.folds.splitting import Fold, groups_by_name, make_folds
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
@@ -97,11 +102,11 @@ def cross_validate(
     }
     path = Path(output) / (name or f"cross-validation-{network}-{Path(splits.source).stem}")
     _begin(path, settings, planned, go_on=go_on)
-    if jobs > 1 and config.threads is None:
-        config = replace(config, threads=max(1, usable_cores() // jobs))
+    config = fair_share(config, jobs)
     make = functools.partial(_planned, path, splits, network, config, arguments or {})
     if jobs > 1:
-        stopped = train_folds([make(fold) for fold in planned], jobs, progress)
+        work = functools.partial(train_fold, listeners=())
+        _, stopped = work_side_by_side(work, [make(fold) for fold in planned], jobs, str, progress)
     else:
         stopped = _one_by_one(planned, make, listeners, progress)
     found = read_cross_validation(path, stopped)
@@ -139,8 +144,7 @@ def _check(network: str, config: TrainConfig, jobs: int) -> None:
     model_entry(network)
     if config.objective != "classification":
         raise ConfigError(f"objective is {config.objective}; allowed with folds: classification")
-    if jobs < 1:
-        raise ConfigError(f"jobs is {jobs}; allowed: 1 or more")
+    check_jobs(jobs)
 
 
 def _begin(path: Path, settings: dict[str, Any], planned: Sequence[Fold], *, go_on: bool) -> None:

@@ -13,7 +13,7 @@ from convnets.core.former_names import current_names
 from convnets.core.html.kit import card, note, table
 from convnets.errors import RunError
 from convnets.selection.folds.out_of_fold import OutOfFold, read_out_of_fold
-from convnets.selection.statistics.intervals import Interval, corrected_interval
+from convnets.selection.statistics.intervals import SHARES, Interval, corrected_interval
 from convnets.training.runs.run import ENDED, Run
 
 __all__ = ["RECORD", "CrossValidation", "FoldScore", "read_cross_validation"]
@@ -68,7 +68,7 @@ class CrossValidation:
         """95 %, corrected for the images that folds share; None before two have ended."""
         if len(self.accuracies) < 2:
             return None
-        return corrected_interval(self.accuracies, 1 / (self.settings["folds"] - 1), shares=True)
+        return corrected_interval(self.accuracies, 1 / (self.settings["folds"] - 1), ends=SHARES)
 
     @property
     def complete(self) -> bool:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from convnets.core.hardware import usable_cores
 from convnets.core.progress import Progress
 from convnets.data.image_set import Splits
+from convnets.errors import ConfigError, RunError
+from convnets.series.examples import ExampleSet
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.runs.run import ENDED, Run
 from convnets.training.train import train
 
-__all__ = ["PlannedFold", "train_fold", "train_folds"]
+__all__ = ["PlannedFold", "begun_with", "check_jobs", "fair_share", "train_fold", "work_side_by_side"]
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +34,8 @@ class PlannedFold:
     name: str
     output: Path
     network: str
-    splits: Splits
-    """What it learns from, chooses its epoch by, and, as `test`, is judged on."""
+    examples: Splits | ExampleSet
+    """Images: what it learns from, chooses its epoch by, and, as `test`, is judged on. Else what it learns from."""
     config: TrainConfig
     arguments: dict[str, Any]
 
@@ -43,8 +50,8 @@ def train_fold(
     try:
         run = train(
             planned.network,
-            planned.splits,
-            planned.config,
+            planned.examples,
+            begun_with(planned),
             output=planned.output,
             name=planned.name,
             go_on=True,
@@ -57,25 +64,61 @@ def train_fold(
     return run.status
 
 
-def train_folds(planned: Sequence[PlannedFold], jobs: int, progress: Progress | None) -> str | None:
-    """Train `jobs` of them at a time; returns why it was stopped, if it was.
+def begun_with(planned: PlannedFold) -> TrainConfig:
+    """The fold's options; the number of threads is that of its run, where there is one, so that it goes on exactly."""
+    path = planned.output / planned.name
+    if not (path / "config.json").exists():
+        return planned.config
+    return replace(planned.config, threads=Run(path).config.threads)
 
-    Ctrl-C reaches the processes too, each of which saves its run at the next step.
+
+def check_jobs(jobs: int) -> None:
+    """Raise ConfigError for fewer than 1."""
+    if jobs < 1:
+        raise ConfigError(f"jobs is {jobs}; allowed: 1 or more")
+
+
+def fair_share(config: TrainConfig, jobs: int) -> TrainConfig:
+    """The options of one of `jobs` folds side by side: with its share of the cores, where no number was asked for."""
+    if jobs == 1 or config.threads is not None:
+        return config
+    return replace(config, threads=max(1, usable_cores() // jobs))
+
+
+def work_side_by_side(
+    work: Callable[[Item], Outcome],
+    items: Sequence[Item],
+    jobs: int,
+    status_of: Callable[[Outcome], str],
+    progress: Progress | None = None,
+) -> tuple[list[Outcome | None], str | None]:
+    """`work` on `jobs` of the items at a time, in processes of their own.
+
+    Returns what came of each, None where it was not begun or stopped, and why it was stopped, if it was. Ctrl-C
+    reaches the processes too, each of which saves its run at the next step. Raises what `work` raises, and RunError
+    where a process died.
     """
-    stopped, done = None, 0
+    found: list[Outcome | None] = [None] * len(items)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(train_fold, each, ()) for each in planned]
+        waiting = {pool.submit(work, item): place for place, item in enumerate(items)}
         try:
-            for finished in as_completed(waiting):
-                status = finished.result()
-                done += 1
-                if progress is not None:
-                    progress("folds", done, len(planned))
-                if status in (INTERRUPTED, TERMINATED):
-                    stopped = status
+            for done, finished in enumerate(as_completed(waiting), 1):
+                outcome = finished.result()
+                if status_of(outcome) in (INTERRUPTED, TERMINATED):
                     pool.shutdown(wait=False, cancel_futures=True)
-                    break
+                    return found, status_of(outcome)
+                found[waiting[finished]] = outcome
+                if progress is not None:
+                    progress("folds", done, len(items))
         except KeyboardInterrupt:
-            stopped = INTERRUPTED
             pool.shutdown(wait=True, cancel_futures=True)
-    return stopped
+            return found, INTERRUPTED
+        except BrokenProcessPool:
+            raise RunError(
+                f"a process that trained a fold died, out of memory perhaps; go on with --resume and fewer than {jobs} "
+                "jobs"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found, None

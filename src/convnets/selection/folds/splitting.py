@@ -13,6 +13,7 @@ from torch import Tensor
 from convnets.core.seeds import derive_seed
 from convnets.data.image_set import ImageSet
 from convnets.errors import ConfigError, DataError
+from convnets.training.tables.whole_groups import whole_groups
 
 __all__ = ["Fold", "groups_by_name", "make_folds"]
 
@@ -109,12 +110,9 @@ def _split(
 
 def _inner(labels: Tensor, train: _Places, groups: Sequence[str], share: float, state: int) -> _Places:
     """About `share` of the training images, whole groups of them."""
-    own = [groups[place] for place in train.tolist()]
-    parts = min(max(2, round(1 / share)), len(set(own)))
-    if parts < 2:
-        raise DataError("one group is left to learn from; give more groups, or validation=0 (--validation 0)")
-    _, inner = _split(labels.numpy()[train], parts, own, state)[0]
-    return np.sort(train[inner])
+    own = np.array([groups[place] for place in train.tolist()])
+    found: _Places = np.sort(train[whole_groups(own, labels.numpy()[train], share, state)])
+    return found
 
 
 def groups_by_name(images: ImageSet, pattern: str) -> list[str]:

@@ -1,31 +1,47 @@
-"""cross_validate_table(): a network and simple models on the same K folds of a table's rows, with intervals."""
+"""cross_validate_table(): a network and simple models on the same K folds of rows or series, with intervals."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from convnets.checkpoints.table_model import load_table_model
 from convnets.core.display.text_table import aligned
+from convnets.core.progress import Progress
 from convnets.core.seeds import derive_seed
 from convnets.core.storage.files import write_json
-from convnets.errors import ConfigError, DataError, RunError
+from convnets.errors import RunError
 from convnets.evaluation.baselines import evaluate_baselines, figures_of
 from convnets.evaluation.evaluate_rows import evaluate_rows
 from convnets.models.catalogue import model_entry
-from convnets.selection.statistics.intervals import Interval, corrected_interval
+from convnets.selection.folds.side_by_side import (
+    PlannedFold,
+    begun_with,
+    check_jobs,
+    fair_share,
+    work_side_by_side,
+)
+from convnets.selection.folds.table_splitting import grouped, split_examples
+from convnets.selection.statistics.intervals import (
+    BELOW_1,
+    FROM_0,
+    SHARES,
+    UNBOUNDED,
+    Ends,
+    Interval,
+    corrected_interval,
+)
 from convnets.series.examples import ExampleSet, encoded
-from convnets.series.series_set import SeriesSet
 from convnets.training.config import TrainConfig
 from convnets.training.events import Listener
 from convnets.training.interruption import INTERRUPTED, TERMINATED
-from convnets.training.runs.run import Run
 from convnets.training.runs.run_folders import check_output
 from convnets.training.train import train
 
@@ -44,6 +60,13 @@ _NAMES = {
     "r2": "R²",
     "log_rmse": "log-RMSE",
 }
+_ENDS = {
+    **dict.fromkeys(("accuracy", "coverage"), SHARES),
+    **dict.fromkeys(("r2", "r1"), BELOW_1),
+    **dict.fromkeys(("loss", "rmse", "mae", "log_rmse", "pinball", "width"), FROM_0),
+}
+_Figures = dict[str, dict[str, float | None]]
+_Outcome = tuple[str, _Figures]
 
 
 @dataclass(frozen=True)
@@ -54,23 +77,24 @@ class TableFolds:
     source: str
     folds: int
     figures: dict[str, dict[str, list[float]]]
-    """By model (the network's first) and measure: one for each fold that is done."""
+    """By model (the network's first) and measure: one for each of `fold_names`; measures that all folds know."""
     stopped: str | None = None
     """Why it ended before the last fold, if it did."""
     repeats: int = 1
     pairing: str = ""
     """What is equal for two networks that were judged on the same folds: rows, seed, and how they were split."""
+    fold_names: list[str] = field(default_factory=list)
+    """Of each fold that is done, such as `repeat1-fold3`."""
 
-    @property
-    def fold_names(self) -> list[str]:
-        """Of each fold that is done."""
-        done = len(next(iter(self.figures[self.network].values())))
-        return [f"repeat{place // self.folds + 1}-fold{place % self.folds + 1}" for place in range(done)]
+    @staticmethod
+    def ends(measure: str) -> Ends:
+        """Between which the values of a measure lie: accuracies between 0 and 1, R² below 1, errors above 0."""
+        return _ENDS.get(measure, UNBOUNDED)
 
     def interval(self, model: str, measure: str) -> Interval:
         """The mean over the folds with its 95 % interval, corrected for the rows that folds share."""
         values, share = self.figures[model][measure], 1 / (self.folds - 1)
-        return corrected_interval(values, share, shares=measure in ("accuracy", "coverage"))
+        return corrected_interval(values, share, ends=self.ends(measure))
 
     def difference(self, model: str, measure: str) -> Interval:
         """By how much the network's figure is above that of `model`, fold by fold, with its 95 % interval."""
@@ -82,7 +106,7 @@ class TableFolds:
         return dict(vars(self))
 
     def __str__(self) -> str:
-        done = len(next(iter(self.figures[self.network].values())))
+        done = len(self.fold_names)
         head = f"{self.source}: {done} folds of {self.folds} a repeat; mean [95 % interval]"
         measures = [key for key in _NAMES if key in self.figures[self.network]]
         if done < 2:
@@ -112,8 +136,11 @@ def cross_validate_table(
     arguments: dict[str, Any] | None = None,
     output: Path | str = "runs",
     name: str | None = None,
+    groups: str | Sequence[Any] | None = None,
     go_on: bool = False,
+    jobs: int = 1,
     listeners: Sequence[Listener] | None = None,
+    progress: Progress | None = None,
 ) -> TableFolds:
     """Train `network` on K folds of the rows, and judge it and simple models on the fold that none of them saw.
 
@@ -125,30 +152,76 @@ def cross_validate_table(
         network: a name of the catalogue.
         folds: K; `repeats`: how often all of it is done, shuffled anew.
         arguments: further arguments of `create_model`, such as widths of mlp.
+        groups: the name of a column, or a value for each row: rows of equal values are never in two parts of a fold,
+            nor on both sides of its validation rows. The column is not learned from. Of long series it is the column
+            that tells them apart, and whole series are judged; without it folds go forward in time.
         go_on: the folder may be there: folds that have ended are kept, one that was stopped goes on exactly.
-        listeners: who hears the events of each run.
+        jobs: folds side by side, each with its share of the cores; the results are those of one after the other, to
+            the bit where the number of threads is given.
+        listeners: who hears the events of each run (with `jobs` above 1 nobody does).
+        progress: who hears of folds (with `jobs` above 1).
 
     Raises ConfigError and DataError for folds that cannot be made, RunError for a folder of something else.
     """
     config = config or TrainConfig()
     model_entry(network)
+    check_jobs(jobs)
+    table = table if groups is None else grouped(table, groups)
     path = Path(output) / (name or f"cross-validation-{network}-{Path(table.source).stem}")
     if not go_on:
         check_output(path.parent, path.name)
-    pairing = str([table.content_hash(), folds, repeats, config.seed])
-    found = TableFolds(network, table.source, folds, {}, None, repeats, pairing)
+    planned: list[tuple[PlannedFold, ExampleSet]] = []
     for repeat in range(1, repeats + 1):
         seed = derive_seed(config.seed, "folds", repeat) % 2**32
-        for number, (learned, held_out) in enumerate(_split(table, folds, repeats, seed), 1):
-            training, judged = table.subset(learned), table.subset(held_out)
-            run = train(
-                network, training, config, output=path / "folds", name=f"repeat{repeat}-fold{number}",
-                go_on=True, arguments=arguments, listeners=listeners,
+        for number, (learned, held_out) in enumerate(split_examples(table, folds, repeats, seed), 1):
+            fold = PlannedFold(
+                f"repeat{repeat}-fold{number}", path / "folds", network, table.subset(learned),
+                fair_share(config, jobs), arguments or {},
             )  # fmt: skip
-            if run.status in (INTERRUPTED, TERMINATED):
-                return replace(found, stopped=run.status)
-            _judge(found, run, training, judged)
-    write_json(path / TABLE_RECORD, found.to_dict())
+            planned.append((fold, table.subset(held_out)))
+    if jobs > 1:
+        work = functools.partial(_work, listeners=())
+        done, stopped = work_side_by_side(work, planned, jobs, _status_of, progress)
+    else:
+        done, stopped = _one_by_one(planned, listeners)
+    pairing = [table.content_hash(), folds, repeats, config.seed]
+    if table.groups is not None:
+        pairing.append(table.groups.name)
+    ended = [
+        (fold.name, outcome[1])
+        for (fold, _), outcome in zip(planned, done, strict=True)
+        if outcome is not None
+    ]
+    found = TableFolds(
+        network, table.source, folds, _by_measure([figures for _, figures in ended]), stopped, repeats,
+        str(pairing), [fold_name for fold_name, _ in ended],
+    )  # fmt: skip
+    if stopped is None:
+        write_json(path / TABLE_RECORD, found.to_dict())
+    return found
+
+
+def _one_by_one(
+    planned: Sequence[tuple[PlannedFold, ExampleSet]], listeners: Sequence[Listener] | None
+) -> tuple[list[_Outcome | None], str | None]:
+    done: list[_Outcome | None] = [None] * len(planned)
+    for place, each in enumerate(planned):
+        outcome = _work(each, listeners)
+        if outcome[0] in (INTERRUPTED, TERMINATED):
+            return done, outcome[0]
+        done[place] = outcome
+    return done, None
+
+
+def _by_measure(folds: Sequence[_Figures]) -> dict[str, dict[str, list[float]]]:
+    """Models, measures and then folds; of the measures those that every fold knows."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for model, measures in folds[0].items() if folds else ():
+        for measure in measures:
+            values = [fold[model][measure] for fold in folds]
+            known = [value for value in values if value is not None]
+            if len(known) == len(values):
+                found.setdefault(model, {})[measure] = known
     return found
 
 
@@ -163,37 +236,33 @@ def read_table_folds(path: Path | str) -> TableFolds:
         ) from None
 
 
-def _split(table: ExampleSet, folds: int, repeats: int, seed: int) -> list[tuple[Any, Any]]:
-    if folds < 2 or repeats < 1:
-        raise ConfigError(f"{folds} folds, {repeats} repeats; allowed: 2 or more folds, 1 or more repeats")
-    if len(table) < 2 * folds:
-        raise DataError(
-            f"{table.source}: {len(table)} rows for {folds} folds; give at least {2 * folds} rows"
+def _work(each: tuple[PlannedFold, ExampleSet], listeners: Sequence[Listener] | None) -> _Outcome:
+    """A fold's run, and the figures of the network and of simple models on what it left out."""
+    planned, judged = each
+    try:
+        run = train(
+            planned.network, planned.examples, begun_with(planned), output=planned.output, name=planned.name,
+            go_on=True, arguments=planned.arguments, listeners=listeners,
+        )  # fmt: skip
+    except KeyboardInterrupt:  # before there was a run that could have been saved
+        return INTERRUPTED, {}
+    if run.status in (INTERRUPTED, TERMINATED):
+        return run.status, {}
+    model, training = load_table_model(run.model_folder), planned.examples
+    assert isinstance(training, ExampleSet)
+    with threadpool_limits(planned.config.threads):
+        inputs = encoded(judged, model.encoder)
+        own = evaluate_rows(model.network, inputs, judged, model.target)
+        others = evaluate_baselines(
+            model.target, (encoded(training, model.encoder), training), (inputs, judged)
         )
-    if isinstance(table, SeriesSet) and table.in_time:
-        if repeats > 1:
-            raise ConfigError("windows of a long series have one order; --repeats is 1 there")
-        return list(table.folds_in_time(folds))
-    target = table.targets[0] if table.targets else None
-    if target is None or target.kind != "category" or target.missing.any():
-        return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(table))))
-    fewest = int(np.bincount(target.values).min())
-    if fewest < folds:
-        raise DataError(
-            f"{table.source}: the smallest class has {fewest} rows for {folds} folds; give fewer folds"
-        )
-    return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(target.values, target.values))
+    return run.status, {
+        name: figures_of(evaluation) for name, evaluation in {planned.network: own, **others}.items()
+    }
 
 
-def _judge(found: TableFolds, run: Run, training: ExampleSet, judged: ExampleSet) -> None:
-    model = load_table_model(run.model_folder)
-    inputs = encoded(judged, model.encoder)
-    own = evaluate_rows(model.network, inputs, judged, model.target)
-    others = evaluate_baselines(model.target, (encoded(training, model.encoder), training), (inputs, judged))
-    for name, evaluation in {found.network: own, **others}.items():
-        for measure, value in figures_of(evaluation).items():
-            if value is not None:
-                found.figures.setdefault(name, {}).setdefault(measure, []).append(value)
+def _status_of(outcome: _Outcome) -> str:
+    return outcome[0]
 
 
 def _shown(interval: Interval) -> str:

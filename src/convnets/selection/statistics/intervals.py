@@ -12,11 +12,31 @@ from scipy import special, stats
 
 from convnets.errors import InputError
 
-__all__ = ["FEWEST_RESAMPLED", "Interval", "bootstrap_interval", "corrected_interval", "t_interval"]
+__all__ = [
+    "BELOW_1",
+    "FEWEST_RESAMPLED",
+    "FROM_0",
+    "SHARES",
+    "UNBOUNDED",
+    "Ends",
+    "Interval",
+    "bootstrap_interval",
+    "corrected_interval",
+    "t_interval",
+]
 
 FEWEST_RESAMPLED = 8
 """Values from which on resampling them says something: below, its intervals hold the truth too rarely."""
 _RESAMPLES = 4000
+Ends = tuple[float, float]
+"""Between which the values lie, whatever is measured."""
+UNBOUNDED: Ends = (-math.inf, math.inf)
+SHARES: Ends = (0.0, 1.0)
+"""Accuracies and other shares."""
+FROM_0: Ends = (0.0, math.inf)
+"""Errors: RMSE, MAE, cross-entropy."""
+BELOW_1: Ends = (-math.inf, 1.0)
+"""R²."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +63,12 @@ class Interval:
         return asdict(self)
 
 
-def t_interval(values: Sequence[float], level: float = 0.95, *, shares: bool = False) -> Interval:
+def t_interval(values: Sequence[float], level: float = 0.95, *, ends: Ends = UNBOUNDED) -> Interval:
     """Student's interval of the mean of n independent values: m ± t·s / √n with n − 1 degrees of freedom.
 
     Student 1908, "The probable error of a mean". Exact for normal values, and the one to read for few seeds.
-    With `shares` (accuracies and the like) it stays between 0 and 1, see `corrected_interval`.
-    Raises InputError for fewer than 2 values, what is not finite, or shares outside 0 and 1.
+    With `ends` it stays between them, see `corrected_interval`.
+    Raises InputError for fewer than 2 values, what is not finite, or values beyond the ends.
 
     >>> found = t_interval([0.90, 0.91, 0.92])
     >>> round(found.low, 3), round(found.high, 3)
@@ -56,11 +76,11 @@ def t_interval(values: Sequence[float], level: float = 0.95, *, shares: bool = F
     """
     numbers = as_numbers(values, level)
     mean, half = _student(numbers, 1 / len(numbers), level)
-    return _around(mean, half, level, "t", numbers if shares else None)
+    return _around(mean, half, level, "t", numbers, ends)
 
 
 def corrected_interval(
-    values: Sequence[float], test_share: float, level: float = 0.95, *, shares: bool = False
+    values: Sequence[float], test_share: float, level: float = 0.95, *, ends: Ends = UNBOUNDED
 ) -> Interval:
     """The interval of the mean over J folds that share training images: m ± t·s·√(1/J + n₂/n₁).
 
@@ -69,40 +89,60 @@ def corrected_interval(
 
     Args:
         test_share: n₂/n₁, images tested for each image trained on: 1 / (K − 1) for K folds.
-        shares: the values are shares of images, such as accuracies, between 0 and 1. The interval is then made on the
-            logit scale and taken back: σ(logit m ± h / (m(1 − m))), where m ± h would be the plain one and
-            1 / (m(1 − m)) is the logit's slope at m. It contains m, never ends outside 0 and 1, and is longer towards
-            the middle, as shares near 1 are spread. Cut off at 1 instead, the plain interval would hold the truth no
-            more often than before: too rarely, for its lower end is what misses. Where all values are 0, or all 1,
-            there is no spread to go by, and both ends are that value.
+        ends: between which the values lie: SHARES for accuracies, BELOW_1 for R², FROM_0 for errors. The interval is
+            then made on a scale g without ends and taken back: g⁻¹(g(m) ± h·g′(m)), where m ± h would be the plain one
+            and g′(m) is the scale's slope at m; g is the logit between two ends, else the logarithm of the distance to
+            the one there is: log(1 − R²), log RMSE. It contains m, never passes an end, and is longer away from it, as
+            values near an end are spread. Cut off at the end instead, the plain interval would hold the truth no more
+            often than before: too rarely, for its other side is what misses. The mean of the transformed values would
+            be of the geometric mean in place of the mean that is shown, and has no place for R² = 1. Where all values
+            are equal, or the mean is an end, there is no spread to go by, and both ends are that value.
 
     >>> found = corrected_interval([0.90, 0.91, 0.92, 0.91, 0.90], 1 / 4)
     >>> round(found.high - found.low, 4), round(t_interval([0.90, 0.91, 0.92, 0.91, 0.90]).high - found.estimate, 4)
     (0.0312, 0.0104)
-    >>> found = corrected_interval([0.98, 1.0, 0.96, 1.0, 1.0], 1 / 4, shares=True)
+    >>> found = corrected_interval([0.98, 1.0, 0.96, 1.0, 1.0], 1 / 4, ends=SHARES)
     >>> round(found.low, 3), round(found.high, 3)
     (0.832, 0.999)
+    >>> found = corrected_interval([0.98, 0.95, 0.80, 0.97, 0.99], 1 / 4, ends=BELOW_1)
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.567, 0.991)
     """
     if not test_share > 0:
         raise InputError(f"test_share is {test_share}; allowed: above 0, such as 1/4 for 5 folds")
     numbers = as_numbers(values, level)
     mean, half = _student(numbers, 1 / len(numbers) + test_share, level)
-    return _around(mean, half, level, "corrected t", numbers if shares else None)
+    return _around(mean, half, level, "corrected t", numbers, ends)
 
 
 def _around(
-    mean: float, half: float, level: float, method: str, shares: np.ndarray[Any, Any] | None
+    mean: float, half: float, level: float, method: str, numbers: np.ndarray[Any, Any], ends: Ends
 ) -> Interval:
-    """mean ± half, of shares by their logit."""
-    if shares is None:
+    """mean ± half; where the values have ends, on a scale that has none."""
+    low, high = ends
+    if numbers.min() < low or numbers.max() > high:
+        raise InputError(f"values {str(numbers.tolist())[:80]}; allowed: {_between(low, high)}")
+    if ends == UNBOUNDED:
         return Interval(mean, mean - half, mean + half, level, method)
-    if shares.min() < 0 or shares.max() > 1:
-        raise InputError(f"shares {str(shares.tolist())[:80]}; allowed: between 0 and 1")
-    if half == 0 or not 0 < mean < 1:
-        return Interval(mean, mean, mean, level, f"{method} of logits")
-    half /= mean * (1 - mean)
-    low, high = special.expit(special.logit(mean) + np.array([-half, half])).tolist()
-    return Interval(mean, low, high, level, f"{method} of logits")
+    method = f"{method} of log{'it' if math.isfinite(low) and math.isfinite(high) else 'arithm'}s"
+    if half == 0 or not low < mean < high:
+        return Interval(mean, mean, mean, level, method)
+    moved = np.array([-half, half])
+    if math.isinf(high):
+        below, above = low + (mean - low) * np.exp(moved / (mean - low))
+    elif math.isinf(low):
+        below, above = high - (high - mean) * np.exp(-moved / (high - mean))
+    else:
+        share, width = (mean - low) / (high - low), high - low
+        slope = 1 / (width * share * (1 - share))
+        below, above = low + width * special.expit(special.logit(share) + moved * slope)
+    return Interval(mean, float(below), float(above), level, method)
+
+
+def _between(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"{high:g} or less"
+    return f"{low:g} or more" if math.isinf(high) else f"between {low:g} and {high:g}"
 
 
 def bootstrap_interval(values: Sequence[float], level: float = 0.95, *, seed: int = 0) -> Interval:

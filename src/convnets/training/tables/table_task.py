@@ -33,6 +33,7 @@ from convnets.series.series_set import SeriesSet
 from convnets.tables.load_table import open_table
 from convnets.tables.table_encoder import TableEncoder
 from convnets.tables.table_options import TableOptions
+from convnets.tables.table_set import TableSet
 from convnets.tables.target import Target
 from convnets.training.config import TrainConfig
 from convnets.training.learner import check_auxiliary_heads
@@ -40,6 +41,7 @@ from convnets.training.objectives.numbers import LOSS_FUNCTIONS, NumbersObjectiv
 from convnets.training.optimization.freezing import check_freezing
 from convnets.training.preparation.network_check import bare_network, check_network, materialize
 from convnets.training.tables.row_batches import Rows
+from convnets.training.tables.whole_groups import whole_groups
 
 __all__ = ["TableTask", "prepare_table", "split_rows", "table_again"]
 
@@ -125,7 +127,7 @@ def prepare_table(
     hardware = choose_hardware(
         config.device, "fp32" if config.precision == "auto" else config.precision, config.threads
     )
-    notices = list(table.notes)
+    notices = [*table.notes, *_notes(encoder, train)]
     augment = _augmentations(config, encoder)
     if isinstance(network, str):
         built: nn.Module = _build(network, encoder.shape, target, config, arguments or {})
@@ -166,7 +168,7 @@ def table_again(record: dict[str, Any], path: str | Path | None = None) -> Examp
 def split_rows(table: ExampleSet, config: TrainConfig) -> tuple[ExampleSet, ExampleSet | None]:
     """Training and validation rows by the options' share and seed; of classes each side has its share.
 
-    Windows of a long series are split in time, never at random: see `SeriesSet.split_in_time`.
+    Windows of a long series are split in time, never at random: see `SeriesSet.split_in_time`. Groups stay whole.
     """
     if not config.validation:
         return table, None
@@ -179,7 +181,10 @@ def split_rows(table: ExampleSet, config: TrainConfig) -> tuple[ExampleSet, Exam
             "without: validation=0 (--validation 0)"
         )
     target = table.targets[0] if table.targets else None
-    if target is not None and target.kind == "category" and _splits_by_class(target.values, count):
+    if table.groups is not None:
+        classes = None if target is None or target.kind != "category" else target.values
+        chosen = whole_groups(table.groups.values, classes, config.validation, seed % 2**32)
+    elif target is not None and target.kind == "category" and _splits_by_class(target.values, count):
         chosen = np.array(stratified_part(target.values, count, seed % 2**32))
     else:
         chosen = (
@@ -222,6 +227,12 @@ def _fitted(
         notation={name: getattr(options_of_table, name) for name in _NOTATION},
         seed=derive_seed(config.seed, "bins") % 2**32,
     )
+
+
+def _notes(encoder: ExampleEncoder, train: ExampleSet) -> list[str]:
+    if isinstance(train, TableSet) and isinstance(encoder, TableEncoder):
+        return encoder.notes(train)
+    return []
 
 
 def _augmentations(config: TrainConfig, encoder: ExampleEncoder) -> tuple[SeriesAugmentation, ...]:
