@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from convnets.errors import ConfigError, DataError
 from convnets.series.load_series import open_series
 from convnets.series.series_options import SeriesOptions
 from convnets.series.series_set import SeriesSet
+from convnets.tables.encoded_rows import Inputs
 
 __all__ = ["EncodedSeries", "SeriesEncoder"]
 
@@ -91,9 +92,7 @@ class SeriesEncoder:
     """How further files are read; None where the series came from memory."""
 
     @classmethod
-    def fit(
-        cls, series: SeriesSet, *, flat: bool = False, options: SeriesOptions | None = None
-    ) -> SeriesEncoder:
+    def fit(cls, series: SeriesSet, *, flat: bool = False, options: SeriesOptions | None = None) -> Self:
         """Mean and population standard deviation of each channel, which are to be those of training series alone."""
         count = np.zeros(len(series.channels))
         total, squares = np.zeros_like(count), np.zeros_like(count)
@@ -131,7 +130,7 @@ class SeriesEncoder:
         """float32 N×C×L, all at once. Raises what `encode` raises."""
         return self.encode(series)[:].numpy()
 
-    def encode(self, series: SeriesSet) -> EncodedSeries:
+    def encode(self, series: SeriesSet) -> Inputs:
         """The series, any of which can be asked for as float32 n×C×L.
 
         Raises DataError for other channels or another length.
@@ -157,7 +156,7 @@ class SeriesEncoder:
         return {**plain, "length": self.length, "flat": self.flat, "options": options}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SeriesEncoder:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises ConfigError for anything else."""
         try:
             mean, std = (tuple(float(each) for each in values[key]) for key in ("mean", "std"))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.checkpoints.onnx_model import is_onnx
+from convnets.checkpoints.onnx_rows import holds_rows, open_onnx_rows
 from convnets.checkpoints.table_model import TableModel, holds_table_model, load_table_model
 from convnets.core.hardware import Hardware
 from convnets.errors import DataError, RunError, UsageError
@@ -27,9 +28,9 @@ __all__ = ["JudgedTable", "RowPrediction", "TablePredictor", "is_for_tables"]
 
 
 def is_for_tables(source: Path | str) -> bool:
-    """Whether a run or model folder holds a network for tables."""
+    """Whether a run, model folder or ONNX file holds a network for tables or series."""
     if is_onnx(source):
-        return False
+        return holds_rows(source)
     try:
         return holds_table_model(resolve_model_folder(source))
     except RunError:
@@ -91,15 +92,16 @@ class TablePredictor:
 
     @classmethod
     def load(cls, source: Path | str, hardware: Hardware | None = None) -> TablePredictor:
-        """Of a run or a model folder. Raises what `load_table_model` raises."""
+        """Of a run, a model folder or an ONNX file. Raises what `load_table_model` raises."""
+        if is_onnx(source):
+            return cls(open_onnx_rows(source), str(source), hardware)
         device = "cpu" if hardware is None else hardware.device
         return cls(load_table_model(resolve_model_folder(source), device), str(source), hardware)
 
     @property
     def name(self) -> str:
         """The network's name."""
-        known = self.model.architecture
-        return type(self.model.network).__name__ if known is None else str(known["name"])
+        return self.model.name
 
     def predict(self, data: str | Path | Any) -> list[RowPrediction]:
         """What the network says of each row of a CSV or Parquet file, a DataFrame or an array.
@@ -108,7 +110,15 @@ class TablePredictor:
         or a cell is not what it was in training.
         """
         table = data if isinstance(data, ExampleSet) else self.model.encoder.read(data)
-        answers = self._answers(table)
+        return self.said(self.answers(table))
+
+    def answers(self, table: ExampleSet) -> Tensor:
+        """What the network itself answers, float32 N×K: logits, or standardized numbers."""
+        inputs = encoded(table, self.model.encoder)
+        return answer_rows(self.model.network, inputs, self.hardware, table.source)
+
+    def said(self, answers: Tensor) -> list[RowPrediction]:
+        """What such answers say, row by row."""
         if self.model.classes:
             best = answers.softmax(1).max(1)
             return [
@@ -117,8 +127,7 @@ class TablePredictor:
                     zip(best.indices.tolist(), best.values.tolist(), strict=True), 1
                 )
             ]
-        values = self.model.target.decode(answers.numpy()).tolist()
-        names = self.model.target.names
+        values, names = self.model.target.decode(answers.numpy()).tolist(), self.model.answer_names
         return [RowPrediction(row, dict(zip(names, each, strict=True))) for row, each in enumerate(values, 1)]
 
     def evaluate(
@@ -129,7 +138,7 @@ class TablePredictor:
         `part` is `train` or `validation`, by default the last that is there; the validation rows are the very ones
         that the run was validated on. Raises UsageError for a part that is not there.
         """
-        parts, note = self._own_parts(needed=data is None)
+        parts, note = self._parts(needed=data is None)
         chosen, table = self._chosen(parts, data, part)
         model, inputs = self.model, encoded(table, self.model.encoder)
         loss = LOSS_FUNCTIONS["squared" if self.run is None else self.run.config.loss]
@@ -143,7 +152,7 @@ class TablePredictor:
 
     def examples(self, data: str | Path | Any = None, *, part: str | None = None) -> ExampleSet:
         """The run's own rows or series, by default those of the last part that is there, or `data` with its target."""
-        parts = self._own_parts(needed=True)[0] if data is None else {}
+        parts = self._parts(needed=True)[0] if data is None else {}
         return self._chosen(parts, data, part)[1]
 
     def _chosen(self, parts: dict[str, ExampleSet], data: Any, part: str | None) -> tuple[str, ExampleSet]:
@@ -156,11 +165,6 @@ class TablePredictor:
             raise UsageError(f"part is {part!r} and the table is given; leave one of them out")
         return "given rows", self._read_with_target(data)
 
-    def _answers(self, table: ExampleSet) -> torch.Tensor:
-        return answer_rows(
-            self.model.network, encoded(table, self.model.encoder), self.hardware, table.source
-        )
-
     def _read_with_target(self, data: Any) -> ExampleSet:
         if isinstance(data, ExampleSet):
             return data
@@ -168,21 +172,26 @@ class TablePredictor:
         kinds = {"categorical" if target.classes else "numeric": target.names}
         return self.model.encoder.read(data, target.names, **kinds)
 
-    def _own_parts(self, *, needed: bool) -> tuple[dict[str, ExampleSet], str]:
-        """The run's rows by part; none and why where they are gone, unless they are needed."""
+    def own_parts(self) -> dict[str, ExampleSet]:
+        """The run's rows by part, training first. Raises DataError where they are gone."""
+        if self.run is None:
+            what = "an ONNX file" if is_onnx(self.source) else "a model folder"
+            raise DataError(f"{self.source} is {what} without its run: its rows are not known")
+        record = self.run.settings["data"]
+        if record["name"] is None:
+            raise DataError(f"{self.run.path} was trained on a table from memory")
+        table = table_again(record)
+        assert table is not None
+        if {kind_of(table): table.content_hash()} != record["content_hash"]:
+            raise DataError(f"{record['name']} has changed since {self.run.path} was trained on it")
+        train, validation = split_rows(table, self.run.config)
+        return {"train": train, **({} if validation is None else {"validation": validation})}
+
+    def _parts(self, *, needed: bool) -> tuple[dict[str, ExampleSet], str]:
+        """`own_parts`; none and why where they are gone, unless they are needed."""
         try:
-            if self.run is None:
-                raise DataError(f"{self.source} is a model folder without its run: its rows are not known")
-            record = self.run.settings["data"]
-            if record["name"] is None:
-                raise DataError(f"{self.run.path} was trained on a table from memory")
-            table = table_again(record)
-            assert table is not None
-            if {kind_of(table): table.content_hash()} != record["content_hash"]:
-                raise DataError(f"{record['name']} has changed since {self.run.path} was trained on it")
+            return self.own_parts(), ""
         except DataError as error:
             if needed:
                 raise DataError(f"{error}; give the rows to evaluate on with --data") from None
             return {}, f"no simple models beside it: {error}"
-        train, validation = split_rows(table, self.run.config)
-        return {"train": train, **({} if validation is None else {"validation": validation})}, ""
