@@ -74,7 +74,7 @@ def open_onnx(path: Path | str) -> TrainedModel:
         known = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
         if "encoder" in known:
             raise ModelFolderError(
-                f"{path} holds a model of {known['examples']}; allowed here: models of images; use it with convnets "
+                f"{path} holds a model of tables or series; allowed here: models of images; use it with convnets "
                 "predict, evaluate and serve, or TablePredictor"
             )
         classes, preprocess = tuple(map(str, known["classes"])), Preprocess.from_dict(known["preprocess"])

@@ -45,8 +45,8 @@ def export(
         str | None,
         typer.Option(
             "--input",
-            help="pictures (uint8 N×H×W×C → probabilities), rows of a table, series; or tensor: what these are made into "
-            "(→ logits). [default: what RUN takes, encoded in the file]",
+            help="pictures (uint8 N×H×W×C → probabilities), rows or series; or tensor: what these become (→ logits). "
+            "[default: what RUN takes]",
             metavar="NAME",
         ),
     ] = None,

@@ -58,5 +58,19 @@ def _examples(predictor: TablePredictor) -> tuple[ExampleSet | None, str]:
 def export_table_hub(
     run: Path, output: Path | None, named: tuple[str | None, str | None], *, overwrite: bool, json: bool
 ) -> None:
-    """Write the Hub's files, with a card filled from the run."""
-    raise NotImplementedError
+    """Write the Hub's files, with a card filled from the run; `named` are repository and license."""
+    from convnets.serving.export.rows.rows_hub import export_rows_hub
+
+    (repository, license), folder = named, run / "hub" if output is None else output
+    found = export_rows_hub(run, folder, repository=repository, license=license, overwrite=overwrite)
+    if json:
+        write_json(found.to_dict())
+        return
+    typer.echo(f"{found.path}: {', '.join(found.files)}; weights {found.megabytes:.2f} MB, verified")
+    if found.note:
+        typer.echo(f"nothing was measured: {found.note}", err=True)
+    for name, figures in list(found.figures.items())[:1]:
+        shown = ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if value is not None)
+        typer.echo(f"{found.rows:,} validation examples: {name}: {shown}")
+    if license is None:
+        typer.echo(f"license: yours to choose; write it into {found.path / 'README.md'}, or give --license")
