@@ -162,7 +162,8 @@ def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         (("evaluate", "RUN", "--views", "2"), "--views is for images, and .* was trained on a table"),
         (("predict", "RUN", "TABLE", "--abstain", "0.9"), "--abstain is for images"),
         (("predict", "RUN", "NONE"), "none.csv does not exist; give a CSV or Parquet file"),
-        (("export", "RUN"), "holds a model of tables; allowed here: models of images"),
+        (("export", "RUN", "--int8"), "--int8 is for images, and .* was trained on a table"),
+        (("export", "RUN", "--input", "pictures"), "unknown input 'pictures'; allowed: rows, tensor"),
     ],
 )
 def test_bad_commands_are_refused_in_one_line(

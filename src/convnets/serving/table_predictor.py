@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_source import resolve_model_folder
-from convnets.checkpoints.onnx_model import is_onnx
+from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx
 from convnets.checkpoints.onnx_rows import holds_rows, open_onnx_rows
 from convnets.checkpoints.table_model import TableModel, holds_table_model, load_table_model
 from convnets.core.hardware import Hardware
@@ -19,6 +22,8 @@ from convnets.evaluation.comparison_table import compare_baselines
 from convnets.evaluation.evaluate_rows import answer_rows, evaluate_rows
 from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.numbers import NumbersEvaluation
+from convnets.evaluation.scores import check_finite, hardware_for
+from convnets.models.answers import logits_of
 from convnets.series.examples import ExampleSet, encoded, kind_of
 from convnets.training.objectives.numbers import LOSS_FUNCTIONS
 from convnets.training.resuming.further import run_at
@@ -90,6 +95,16 @@ class TablePredictor:
         self.model, self.source, self.hardware = model, source, hardware
         self.run = run_at(source) if Path(source).is_dir() else None
 
+    @cached_property
+    def _twin(self) -> nn.Module:
+        network, place = self.model.network.eval(), hardware_for(self.model.network, self.hardware)
+        return network if isinstance(network, OnnxNetwork) else for_inference(network, place.dtype)
+
+    @property
+    def precision(self) -> str:
+        """`bf16` or `fp32`."""
+        return hardware_for(self.model.network, self.hardware).precision
+
     @classmethod
     def load(cls, source: Path | str, hardware: Hardware | None = None) -> TablePredictor:
         """Of a run, a model folder or an ONNX file. Raises what `load_table_model` raises."""
@@ -116,6 +131,18 @@ class TablePredictor:
         """What the network itself answers, float32 N×K: logits, or standardized numbers."""
         inputs = encoded(table, self.model.encoder)
         return answer_rows(self.model.network, inputs, self.hardware, table.source)
+
+    def score(self, inputs: Tensor) -> Tensor:
+        """The same for encoded rows n×D, or series n×C×L, by a copy made once: for those who ask again and again.
+
+        Raises TrainingError where an answer is not finite.
+        """
+        hardware = hardware_for(self.model.network, self.hardware)
+        twin = self._twin
+        with torch.inference_mode(), hardware.autocast():
+            found = logits_of(twin(inputs.to(hardware.device))).float().cpu().clone()
+        check_finite(found, "the rows given")
+        return found
 
     def said(self, answers: Tensor) -> list[RowPrediction]:
         """What such answers say, row by row."""

@@ -208,7 +208,9 @@ def _column(values: Mapping[str, Any]) -> ColumnEncoder:
         case "standardized":
             return Standardized(**given)
         case "categories":
-            return Categories(given["name"], tuple(map(str, given["categories"])))
+            usual = given.get("usual")
+            names = tuple(map(str, given["categories"]))
+            return Categories(given["name"], names, usual=None if usual is None else str(usual))
         case "bins":
             return Bins(given["name"], tuple(map(float, given["edges"])), given["method"], given["kind"])
         case other:
