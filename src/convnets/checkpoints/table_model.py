@@ -62,9 +62,12 @@ class TableModel:
 
     @property
     def name(self) -> str:
-        """The catalogue's name of the network, or that of its class."""
+        """The catalogue's name of the network, or that of its class; of an ONNX file the one that it states."""
         known = self.architecture
-        return type(self.network).__name__ if known is None else str(known["name"])
+        if known is not None:
+            return str(known["name"])
+        stated = getattr(self.network, "name", None)
+        return stated if isinstance(stated, str) else type(self.network).__name__
 
     @property
     def answer_names(self) -> tuple[str, ...]:

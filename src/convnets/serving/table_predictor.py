@@ -52,6 +52,8 @@ class RowPrediction:
     """By the target's name: a class, or a number in its own unit."""
     probability: float | None = None
     """Of the class; None for numbers."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The most probable classes with their probabilities, as many as were asked for; empty for numbers."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and CSV, probability last where there is one."""
@@ -144,15 +146,22 @@ class TablePredictor:
         check_finite(found, "the rows given")
         return found
 
-    def said(self, answers: Tensor) -> list[RowPrediction]:
-        """What such answers say, row by row."""
+    def said(self, answers: Tensor, top: int = 0) -> list[RowPrediction]:
+        """What such answers say, row by row, with the `top` most probable classes."""
         if self.model.classes:
-            best = answers.softmax(1).max(1)
+            (name,), classes = self.model.target.names, self.model.classes
+            values, places = answers.softmax(1).sort(
+                dim=1, descending=True, stable=True
+            )  # of equal ones the first
+            ranked = zip(places.tolist(), values.tolist(), strict=True)
             return [
-                RowPrediction(row, {self.model.target.names[0]: self.model.classes[place]}, probability)
-                for row, (place, probability) in enumerate(
-                    zip(best.indices.tolist(), best.values.tolist(), strict=True), 1
+                RowPrediction(
+                    row,
+                    {name: classes[best[0]]},
+                    shares[0],
+                    tuple(zip((classes[place] for place in best[:top]), shares[:top], strict=True)),
                 )
+                for row, (best, shares) in enumerate(ranked, 1)
             ]
         values, names = self.model.target.decode(answers.numpy()).tolist(), self.model.answer_names
         return [RowPrediction(row, dict(zip(names, each, strict=True))) for row, each in enumerate(values, 1)]

@@ -30,7 +30,7 @@ EXPLAIN = (
 """Methods that take a pass or two: the others take hundreds, which nobody is to wait behind."""
 _AT_ONCE = 64  # pictures
 _PAGE = Path(__file__).parent / "page"
-_KINDS = {"page.js": "text/javascript", "rows.js": "text/javascript", "page.css": "text/css"}
+_KINDS = dict.fromkeys(("page.js", "rows.js", "asking.js"), "text/javascript") | {"page.css": "text/css"}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _LIST = {
     "schema": {

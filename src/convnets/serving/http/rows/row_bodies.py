@@ -52,13 +52,13 @@ def cells_of(
     raise Refusal(415, f"content type {kind[:60]!r}; allowed: {', '.join(FORMS)}")
 
 
-def check_count(count: int, limits: Limits) -> int:
-    """The count. Raises Refusal 422 for no rows and 413 for too many."""
-    most = limits.pictures * ROWS_TO_A_PLACE
+def check_count(count: int, limits: Limits, nouns: str = "rows", to_a_place: int = ROWS_TO_A_PLACE) -> int:
+    """The count. Raises Refusal 422 for none and 413 for too many."""
+    most = limits.pictures * to_a_place
     if count < 1:
-        raise Refusal(422, "the request has no rows; send one or more")
+        raise Refusal(422, f"the request has no {nouns}; send one or more")
     if count > most:
-        raise Refusal(413, f"{count:,} rows in one request; allowed: {most:,}")
+        raise Refusal(413, f"{count:,} {nouns} in one request; allowed: {most:,}")
     return count
 
 
@@ -146,4 +146,4 @@ def _writes_commas(columns: Mapping[str, Sequence[str]]) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"the column {', '.join(map(repr, names[:5]))}{more}"
+    return f"the column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:5]))}{more}"

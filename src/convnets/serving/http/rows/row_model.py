@@ -17,7 +17,7 @@ from convnets.series.series_encoder import SeriesEncoder
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.rows.row_readers import RowReader
 from convnets.serving.http.tensors import SentTensor
-from convnets.serving.table_predictor import TablePredictor
+from convnets.serving.table_predictor import RowPrediction, TablePredictor
 from convnets.tables.column_encoders import Categories, Standardized
 from convnets.tables.table_encoder import TableEncoder
 
@@ -44,8 +44,7 @@ class RowModel:
     @property
     def network(self) -> str:
         """The network's name."""
-        known = self.predictor.model.network
-        return known.name if isinstance(known, OnnxRows) else self.predictor.name
+        return self.predictor.name
 
     def compute(self, parts: list[Tensor]) -> Tensor:
         """Examples from `reader` → the network's answers N×K."""
@@ -53,24 +52,7 @@ class RowModel:
 
     def answers(self, _: ExampleSet, rows: Tensor, top: int) -> list[dict[str, Any]]:
         """What is said of each row: a class with its probability and the `top` first ones, or numbers."""
-        said = self.predictor.said(rows)
-        if not self.predictor.model.classes:
-            return [{"row": each.row, "values": each.values} for each in said]
-        classes = self.predictor.model.classes
-        values, places = rows.softmax(1).sort(dim=1, descending=True, stable=True)
-        ranked = zip(places[:, :top].tolist(), values[:, :top].tolist(), strict=True)
-        return [
-            {
-                "row": row,
-                "label": classes[found[0]],
-                "confidence": shares[0],
-                "top": [
-                    {"class": classes[place], "probability": share}
-                    for place, share in zip(found, shares, strict=True)
-                ],
-            }
-            for row, (found, shares) in enumerate(ranked, 1)
-        ]
+        return [_answer(each) for each in self.predictor.said(rows, top)]
 
     def facts(self) -> dict[str, Any]:
         """What clients may know of it, and a form needs."""
@@ -79,7 +61,7 @@ class RowModel:
         if isinstance(encoder, SeriesEncoder):
             windows = encoder.options is not None and encoder.options.window is not None
             channels = [
-                {"name": name, "usual": mean}
+                {"name": name, "usual": _rounded(mean)}
                 for name, mean in zip(encoder.channels, encoder.mean, strict=True)
             ]
             examples, takes = "series", {"channels": channels, "length": encoder.length, "windows": windows}
@@ -130,10 +112,25 @@ class RowModel:
         return {name: values[:, place] for place, name in enumerate(model.answer_names)}
 
 
+def _answer(said: RowPrediction) -> dict[str, Any]:
+    found: dict[str, Any] = {"row": said.row, "values": said.values}
+    if said.probability is None:
+        return found
+    top = [{"class": name, "probability": share} for name, share in said.top]
+    return {**found, "label": said.top[0][0], "confidence": said.probability, "top": top}
+
+
 def _column(encoder: Any) -> dict[str, Any]:
     """A column: its name, what it holds, and a usual value."""
     about = {"name": encoder.name, "kind": encoder.kind}
     if isinstance(encoder, Categories):
         return {**about, "usual": encoder.usual, "categories": list(encoder.categories)}
     usual = encoder.median if isinstance(encoder, Standardized) else encoder.edges[len(encoder.edges) // 2]
-    return {**about, "usual": str(np.datetime64(round(usual), "D")) if encoder.kind == "date" else usual}
+    return {
+        **about,
+        "usual": str(np.datetime64(round(usual), "D")) if encoder.kind == "date" else _rounded(usual),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -67,7 +67,7 @@ def _of_array(encoder: SeriesEncoder, array: NDArray[Any], limits: Limits) -> Se
             422,
             f"the array has shape {array.shape}; the model takes N×{shape[0]}×{shape[1]}, channels × steps",
         )
-    check_places(len(found), limits)
+    check_count(len(found), limits, "series", 1)
     values = found if found.dtype in (np.float32, np.float64) else found.astype(np.float64)
     if np.isinf(values).any():
         raise Refusal(
@@ -77,7 +77,7 @@ def _of_array(encoder: SeriesEncoder, array: NDArray[Any], limits: Limits) -> Se
 
 
 def _of_lists(encoder: SeriesEncoder, series: list[Any], limits: Limits) -> SeriesSet:
-    check_places(len(series), limits)
+    check_count(len(series), limits, "series", 1)
     values = np.stack([_one(encoder, place, each) for place, each in enumerate(series, 1)])
     return SeriesSet(values, encoder.channels, (), _SOURCE, encoder.length)
 
@@ -115,12 +115,5 @@ def _of_steps(encoder: SeriesEncoder, kind: str, body: bytes, limits: Limits) ->
     if cells.count < encoder.length:
         raise Refusal(422, f"{cells.count:,} steps are fewer than a window of {encoder.length:,}; send more")
     rows = np.arange(0, cells.count - encoder.length + 1, encoder.options.stride)
-    check_places(len(rows), limits)
+    check_count(len(rows), limits, "series", 1)
     return SeriesSet(values, encoder.channels, (), _SOURCE, encoder.length, rows)
-
-
-def check_places(count: int, limits: Limits) -> None:
-    """Raise Refusal 422 for no series and 413 for more than there may be pictures."""
-    check_count(count, limits)
-    if count > limits.pictures:
-        raise Refusal(413, f"{count:,} series in one request; allowed: {limits.pictures:,}")
