@@ -260,7 +260,8 @@ def test_segments_by_command(folder: Path, tmp_path: Path, capsys: pytest.Captur
         (("evaluate", "RUN", "--segments", "a", "--picture", "p.gif"), "p.gif ends in '.gif'; allowed: .png"),
         (("predict", "RUN", "TABLE", "--abstain", "0.9"), "--abstain is for images"),
         (("predict", "RUN", "NONE"), "none.csv does not exist; give a CSV or Parquet file"),
-        (("export", "RUN"), "holds a model of tables; allowed here: models of images"),
+        (("export", "RUN", "--int8"), "--int8 is for images, and .* was trained on a table"),
+        (("export", "RUN", "--input", "pictures"), "unknown input 'pictures'; allowed: rows, tensor"),
     ],
 )
 def test_bad_commands_are_refused_in_one_line(

@@ -87,12 +87,15 @@ def explain_table(
     run: Path, files: Sequence[Path], picture: Path, *, wanted: bool, seed: int, json: bool
 ) -> None:
     """How much each column matters, and how the answer follows the first three of them, with a picture."""
+    from convnets.checkpoints.onnx_model import is_onnx, no_folder
     from convnets.explanation.columns.column_importance import column_importance
     from convnets.explanation.columns.columns_picture import columns_figure
     from convnets.explanation.columns.partial_dependence import partial_dependence
     from convnets.explanation.pictures.figure_file import write_figure
     from convnets.tables.table_set import TableSet
 
+    if is_onnx(run):
+        raise no_folder(run)
     if len(files) > 1:
         raise UsageError(
             f"{len(files)} tables; allowed: one, with its target, or none for the run's own rows"
