@@ -15,6 +15,7 @@ from torch import Tensor
 from convnets.benchmarking.measures.alternating import alternating_medians
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.onnx_model import METADATA, start_session
+from convnets.checkpoints.onnx_twin import OPSET
 from convnets.core.hardware import processor_name
 from convnets.core.progress import Progress
 from convnets.core.seeds import generator_for
@@ -23,7 +24,7 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import ModelFolderError, UsageError
 from convnets.serving.export.comparison import inputs_of
 from convnets.serving.export.exported_network import ExportedNetwork, Form
-from convnets.serving.export.onnx_export import OPSET, export_onnx
+from convnets.serving.export.onnx_export import export_onnx
 from convnets.serving.export.quantization import quantize, weight_bits
 
 __all__ = ["Int8Export", "Milliseconds", "export_int8"]
