@@ -7,5 +7,5 @@ Order, highest first; each imports only from below:
 - export · http
 - calibration · compared_answers · corrupted
 - evaluation · health · predictor · table_predictor
-- model_and_images · predictions
+- engines · model_and_images · predictions
 """

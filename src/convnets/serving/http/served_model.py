@@ -14,6 +14,7 @@ from convnets.checkpoints.model_source import open_model, resolve_model_folder
 from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx, no_folder
 from convnets.core.hardware import Hardware
 from convnets.errors import ConvnetsError
+from convnets.evaluation.precision import settle_precision
 from convnets.retrieval.descriptors.embedder import Embedder, weights_hash
 from convnets.serving.predictor import Predictor
 
@@ -55,6 +56,7 @@ class Loaded:
             "classes": list(self.predictor.classes),
             "input": {"channels": preprocess.channels, "size": preprocess.size, "resize": preprocess.resize},
             "precision": self.predictor.hardware.precision,
+            "engine": self.predictor.engine.name,
             "calibrated": calibration is not None,
             "abstains": self.predictor.abstains,
         }
@@ -68,10 +70,18 @@ class ServedModel:
     """
 
     def __init__(
-        self, name: str, folder: Path | str, hardware: Hardware, views: int = 1, abstain: float | None = None
+        self,
+        name: str,
+        folder: Path | str,
+        hardware: Hardware,
+        views: int = 1,
+        abstain: float | None = None,
+        engine: str = "convnets",
     ) -> None:
         self.name, self.source = name, Path(folder)
-        self._load: Callable[[], Loaded] = lambda: _loaded(name, self.source, hardware, views, abstain)
+        self._load: Callable[[], Loaded] = lambda: _loaded(
+            name, self.source, hardware, views, abstain, engine
+        )
         self._stamp = self._now()
         self.current = self._load()
         self.fault: str | None = None
@@ -113,10 +123,13 @@ class ServedModel:
         return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
 
 
-def _loaded(name: str, source: Path, hardware: Hardware, views: int, abstain: float | None) -> Loaded:
+def _loaded(
+    name: str, source: Path, hardware: Hardware, views: int, abstain: float | None, engine: str
+) -> Loaded:
     trained = open_model(source, hardware.device, only_to_ask=True)
-    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain)
+    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain, engine=engine)
     if isinstance(trained.network, OnnxNetwork):
         return Loaded(name, trained.network.version[:12], trained.network.name, predictor, None)
+    own = settle_precision(hardware, trained.metrics)  # vectors are ours, whichever engine names classes
     version = weights_hash(trained.network)[:12]
-    return Loaded(name, version, trained.name, predictor, Embedder(trained, hardware=predictor.hardware))
+    return Loaded(name, version, trained.name, predictor, Embedder(trained, hardware=own))
