@@ -16,7 +16,7 @@ from convnets.benchmarking.measures.slices import Side
 from convnets.benchmarking.peer_result import PeerResult, PeerRow
 from convnets.benchmarking.result import OWN
 from convnets.benchmarking.workload import Workload
-from convnets.checkpoints.onnx_twin import AnswersCompared, compare_answers
+from convnets.checkpoints.onnx_twin import compare_answers
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware, usable_cores
 from convnets.core.progress import Progress
@@ -130,15 +130,15 @@ def _row(
     say: Progress,
 ) -> PeerRow:
     what, (rounds, seconds) = f"{workload.network}, batch {batch}", measuring
-    own = torch.tensor(processes[OWN].answers(batch))
-    compared: dict[str, AnswersCompared] = {}
+    answers: dict[str, torch.Tensor] = {}
     for done, (side, process) in enumerate(list(processes.items())):
         say(f"{what}: asking {side}", done, len(processes))
         try:
-            compared[side] = compare_answers(own, torch.tensor(process.answers(batch)))
+            answers[side] = torch.tensor(process.answers(batch))
         except ConvnetsError as error:  # such as a compiler that fails at this size
             _leave_out(side, what, error, absent)
             del processes[side]
+    compared = {side: compare_answers(answers[OWN], each) for side, each in answers.items()}
     steps = {side: choose_steps(process, seconds) for side, process in processes.items()}
     slices = take_turns(processes, steps, rounds, lambda done, total: say(what, done, total))
     sides = tuple(

@@ -84,13 +84,21 @@ def onnx_twin(network: nn.Module, shape: Sequence[int]) -> OnnxNetwork:
     for count in _BATCHES:
         images = torch.randn(count, *shape, generator=torch.Generator().manual_seed(count))
         with torch.inference_mode():
-            found = compare_answers(logits_of(network(images)), twin(images))
+            found = compare_answers(logits_of(network(images)), _answers(twin, images, name))
         if not found.equal:
             raise ModelFolderError(
                 f"ONNX Runtime answers otherwise than the network: {found.error:.1g} of the largest logit at batch "
                 f"{count} (allowed: {_ALLOWED:g}), {found.agreement:.0%} with the same first class"
             )
     return twin
+
+
+def _answers(twin: OnnxNetwork, images: Tensor, name: str) -> Tensor:
+    try:
+        return logits_of(twin(images))
+    except Exception as failed:  # noqa: BLE001  what it raises shares no root but this
+        line = " ".join(str(failed).split())[:160]
+        raise ModelFolderError(f"ONNX Runtime cannot compute {name}: {line}") from None
 
 
 def write_network(network: nn.Module, shape: Sequence[int], path: Path) -> None:

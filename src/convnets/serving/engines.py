@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -73,9 +74,9 @@ def choose_engine(
 
     `convnets` asks a faster copy of it (`for_inference`), `onnxruntime` the network exported to ONNX. `auto` measures
     both for about a second on one image and on a batch of 64 (smaller where that takes long) and takes ONNX Runtime
-    where it is at least 10 % faster at one and not slower at the other; where it is not installed, cannot compute the network
-    or answers otherwise, convnets answers and the reason says so. An ONNX file is answered by ONNX Runtime, whatever
-    `engine` is.
+    where it is at least 10 % faster at one and not slower at the other. Where it is not installed, cannot compute the
+    network or answers otherwise, convnets answers and the reason says so. An ONNX file is answered by ONNX Runtime,
+    whatever `engine` is.
 
     Raises UnknownNameError for another name. For `onnxruntime` raises UsageError where it is not installed,
     DeviceError for another device than the processor, and ModelFolderError where it cannot compute the network or
@@ -125,9 +126,7 @@ def _measured(
     image = torch.zeros(1, *shape)
     with torch.inference_mode():
         calls[_OWN](image)  # which compares the copy with the network
-        started = time.perf_counter()
-        calls[_OWN](image)
-        longest = time.perf_counter() - started
+        longest = min(_seconds(calls[_OWN], image) for _ in range(3))
         larger = next((batch for batch in _LARGER if batch * longest <= _LONGEST), 1)
         found: list[Timed] = []
         for batch in dict.fromkeys((1, larger)):
@@ -137,6 +136,12 @@ def _measured(
             )
             found.append(Timed(batch, 1000 * seconds[_OWN], 1000 * seconds[_OTHER]))
     return tuple(found)
+
+
+def _seconds(call: Callable[[Tensor], Tensor], images: Tensor) -> float:
+    started = time.perf_counter()
+    call(images)
+    return time.perf_counter() - started
 
 
 def _ask(network: nn.Module, hardware: Hardware, images: Tensor) -> Tensor:
