@@ -27,6 +27,7 @@ __all__ = ["main"]
 _LOOPS = {
     ("training", "standard"): ("loops.standard_loop", "StandardLoop"),
     ("training", "hand-tuned"): ("loops.hand_tuned_loop", "HandTunedLoop"),
+    ("training", "compiled"): ("loops.compiled_loop", "CompiledLoop"),
     ("training", "convnets"): ("loops.own_loop", "OwnLoop"),
     ("inference", "standard"): ("loops.plain_inference", "PlainInference"),
     ("inference", "convnets"): ("loops.own_inference", "OwnInference"),

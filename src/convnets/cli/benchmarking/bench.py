@@ -34,6 +34,10 @@ def bench(
         bool,
         typer.Option("--baseline", help="Also the book's standard loop and hand-tuned PyTorch, in turn."),
     ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compiled", help="Also hand-tuned PyTorch under torch.compile, in training."),
+    ] = False,
     data: Annotated[
         str, typer.Option(help="Data set's name, or a folder or zip of images.", metavar="DATA")
     ] = "fashion-mnist",
@@ -108,6 +112,7 @@ def bench(
         result = measure(
             workloads,
             baseline=baseline,
+            compiled=compiled,
             inference=inference,
             rounds=rounds,
             seconds=3.0 if seconds is None else seconds,
