@@ -128,9 +128,6 @@ def test_a_real_run_by_the_command(
     fake: type[FakePeer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()  # real processes, of which two are enough
-    monkeypatch.setattr(
-        peers_module.bench_peers, "__kwdefaults__", {**bench_peers.__kwdefaults__, "peers": PEERS[2:3]}
-    )
 
     def ended(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -139,7 +136,8 @@ def test_a_real_run_by_the_command(
         assert isinstance(status.value.code, int)
         return status.value.code, *capsys.readouterr()
 
-    small = ("--size", 28, "--batch-size", 3, "--threads", 1, "--rounds", 2, "--seconds", 0.01)
+    others = [word for name in PEERS if name != "onnxruntime" for word in ("--without", name)]
+    small = (*others, "--size", 28, "--batch-size", 3, "--threads", 1, "--rounds", 2, "--seconds", 0.01)
     status, out, _ = ended("bench", "lenet_bn", "--peers", *small, "--json")
     assert status == 0
     found = json.loads(out)
@@ -152,3 +150,5 @@ def test_a_real_run_by_the_command(
     status, _, told = ended("bench", "lenet_bn", "--peers", "--baseline")
     assert (status, told.count("\n")) == (2, 1)
     assert "--baseline with --peers" in told
+    assert "unknown engine 'tvm'" in ended("bench", "lenet_bn", "--peers", "--without", "tvm")[2]
+    assert "add --peers" in ended("bench", "lenet_bn", "--without", "openvino")[2]

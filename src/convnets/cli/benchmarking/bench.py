@@ -10,7 +10,7 @@ import typer
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, progress_bar, write_json
 from convnets.cli.placement import Device, Threads
-from convnets.errors import UsageError
+from convnets.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from convnets.benchmarking.result import BenchResult
@@ -71,6 +71,10 @@ def bench(
             help="Inference alone, beside plain PyTorch, torch.compile, ONNX Runtime and OpenVINO where installed.",
         ),
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="With --peers: leave this engine out, such as torch.compile.", metavar="NAME"),
+    ] = None,
     inference: Annotated[
         bool, typer.Option("--inference/--no-inference", help="Also measure evaluation.")
     ] = True,
@@ -96,14 +100,15 @@ def bench(
     """
     plans = _plans(networks, size, batch_size)  # an unknown one is refused before PyTorch is loaded
     if peers:
-        refused = {"--baseline": baseline, "--no-inference": not inference, "--output": output is not None}
-        refused["--device " + device] = device not in ("auto", "cpu")
+        refused = {"--baseline": baseline, "--compiled": compiled, "--no-inference": not inference}
+        refused |= {"--output": output is not None, f"--device {device}": device not in ("auto", "cpu")}
         for name in (name for name, given in refused.items() if given):
             raise UsageError(f"{name} with --peers, which measures inference on the processor; leave one out")
-        _bench_peers(
-            plans, (batch_size, threads, precision), (rounds, 0.3 if seconds is None else seconds), json=json
-        )
+        measuring = (rounds, 0.3 if seconds is None else seconds)
+        _bench_peers(plans, (batch_size, threads, precision), without or [], measuring, json=json)
         return
+    if without:
+        raise UsageError(f"--without {without[0]} without --peers, which it belongs to; add --peers")
     from convnets.benchmarking.bench import bench as measure
     from convnets.benchmarking.workload import Workload
 
@@ -128,13 +133,17 @@ def bench(
 def _bench_peers(
     plans: dict[str, tuple[int, int, float]],
     asked: tuple[int | None, int | None, str],
+    without: list[str],
     measuring: tuple[int, float],
     *,
     json: bool,
 ) -> None:
-    from convnets.benchmarking.peers import BATCHES, bench_peers
+    from convnets.benchmarking.peers import BATCHES, PEERS, bench_peers
     from convnets.benchmarking.workload import Workload
 
+    for name in without:
+        if name not in PEERS:
+            raise UnknownNameError("engine", name, PEERS)
     (batch_size, threads, precision), (rounds, seconds) = asked, measuring
     workloads = [Workload(name, "", *plan, "cpu", precision) for name, plan in plans.items()]
     with progress_bar(quiet=json) as progress:
@@ -142,6 +151,7 @@ def _bench_peers(
             workloads,
             batches=BATCHES if batch_size is None else (batch_size,),
             threads=None if threads is None else (threads,),
+            peers=[name for name in PEERS if name not in without],
             rounds=rounds,
             seconds=seconds,
             progress=progress,
