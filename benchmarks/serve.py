@@ -8,8 +8,9 @@ that stays open. Clients and servers share the machine's cores, so figures are t
 
 --litserve FOLDER  also LitServe on the same model (`serve_litserve.py`), from a folder made by
                    `pip install --target FOLDER litserve`. Both servers run, and take turns, `--rounds` times each.
---overload SECONDS instead: what the server can carry is measured with 64 clients, then twice as many requests a second
-                   come for so long, from 200 addresses, whatever it does with them.
+--overload SECONDS instead: what the server can carry is measured with 64 clients (the best of the rounds), then
+                   twice as many requests a second come for so long, from 200 addresses, whatever it does with
+                   them.
 """
 
 from __future__ import annotations
@@ -159,7 +160,8 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
     """Twice the capacity, in pieces of ten seconds, with the memory after each."""
     request = request_of(f"127.0.0.1:{port}", "/predict", picture_of(given.side, "PNG"), "PNG")
     asyncio.run(crowd(port, request, 8, 2))
-    carried = len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) / given.seconds
+    tried = [len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) for _ in range(given.rounds)]
+    carried = max(tried) / given.seconds  # what else the machine does only takes from it
     print(f"capacity {carried:.0f}/s with 64 clients; {2 * carried:.0f}/s for {given.overload:g} s")
     seen, memory, pieces, unsent = Seen(), [], [], 0
     left = given.overload

@@ -54,7 +54,12 @@ class Line:
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> int:
-        """Send it, read the whole answer, return its status."""
+        """Send it, read the whole answer, return its status; once more where the server had closed an idle line."""
+        was_open = self.streams is not None
+        status = await self._ask(request)
+        return await self._ask(request) if status == 0 and was_open else status
+
+    async def _ask(self, request: bytes) -> int:
         try:
             if self.streams is None:
                 self.streams = await asyncio.open_connection(
