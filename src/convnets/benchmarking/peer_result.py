@@ -16,6 +16,7 @@ __all__ = ["PeerResult", "PeerRow"]
 SCHEMA_VERSION = 1
 _CONVENTIONS = {
     "milliseconds": "of one batch: median of the slices by wall clock, images in memory and normalized",
+    "cpu_seconds_per_image": "of all threads, in steps of the system's clock; waiting for a core is not in it",
     "ratios": "how many times as fast convnets is: ratio of the medians; low and high are those within a round",
     "difference": "largest difference from the logits of convnets on 64 random images, as a share of the largest",
     "agreement": "share of these images with the same first class",
@@ -115,7 +116,7 @@ class PeerResult:
         """Header and rows, one for each side."""
         header = (
             *("network", "size", "batch", "threads", "engine", "ms", "min–max"),
-            *("convnets is", "difference", "top-1"),
+            *("processor ms", "convnets is", "difference", "top-1"),
         )
         return header, [_cells(row, side) for row in self.rows for side in row.sides]
 
@@ -137,6 +138,7 @@ def _cells(row: PeerRow, side: Side) -> tuple[str, ...]:
         f"{side.name}, {side.precision}",
         median,
         f"{low}–{high}",
+        in_figures(1000 * row.batch * side.median(lambda each: each.cpu_seconds / each.images)),
         "" if ratio is None else f"{times(ratio.median)} ({times(ratio.low)}–{times(ratio.high)})",
         "" if first else f"{answers.error:.0e}",
         "" if first else f"{answers.agreement:.0%}",
