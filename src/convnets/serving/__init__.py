@@ -8,5 +8,5 @@ Order, highest first; each imports only from below:
 - calibration · compared_answers · corrupted · health
 - row_health
 - evaluation · predictor · table_predictor
-- model_and_images · predictions
+- engines · model_and_images · predictions
 """

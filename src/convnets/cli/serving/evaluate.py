@@ -9,7 +9,7 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
-from convnets.cli.placement import Device, Precision
+from convnets.cli.placement import Device, EngineName, Precision
 from convnets.cli.serving.tables import evaluate_table, is_for_tables, refuse_image_options
 from convnets.errors import UsageError
 
@@ -69,6 +69,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    engine: EngineName = "convnets",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Measure a trained network on labeled examples.
@@ -87,10 +88,13 @@ def evaluate(
         raise UsageError(
             "--picture without --corruptions or --segments, which it belongs to; add one of them"
         )
+    if corruptions and engine != "convnets":
+        raise UsageError(f"--engine {engine} with --corruptions, which convnets computes; leave one out")
     for path in (report, picture, sheet):
         check_file(path)
     if is_for_tables(run):
         given = {"views": views != 1, "corruptions": corruptions, "report": report is not None}
+        given["engine"] = engine != "convnets"
         refuse_image_options(run, {**given, "mistakes": mistakes != 5})
         evaluate_table(run, data, part, (device, precision), json=json, segments=segments, picture=picture)
         return
@@ -106,8 +110,16 @@ def evaluate(
 
     with progress_bar(quiet=json) as progress:
         judged = evaluate_model(
-            run, data, part=part, views=views, hardware=choose_hardware(device, precision), progress=progress
+            run,
+            data,
+            part=part,
+            views=views,
+            hardware=choose_hardware(device, precision),
+            engine=engine,
+            progress=progress,
         )
+    if engine != "convnets":
+        typer.echo(judged.engine, err=True)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         write_evaluation_report(report, judged)

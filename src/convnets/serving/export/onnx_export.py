@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.onnx_model import METADATA, start_session
+from convnets.checkpoints.onnx_twin import OPSET, quiet
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, ModelFolderError
@@ -23,9 +20,7 @@ from convnets.serving.export.comparison import Export, compare
 from convnets.serving.export.exported_network import ExportedNetwork, Form, metadata_of
 from convnets.training.objectives.embedding import check_classifies
 
-__all__ = ["OPSET", "export_onnx", "write_onnx"]
-
-OPSET = 18
+__all__ = ["export_onnx", "write_onnx"]
 
 
 def export_onnx(
@@ -79,19 +74,3 @@ def write_onnx(exported: nn.Module, example: Tensor, path: Path, about: dict[str
 
 def _output(form: Form) -> str:
     return "probabilities" if form == "pictures" else "logits"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """The exporter speaks of packages that are not needed, and of its own future."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.onnx_model import METADATA
+from convnets.checkpoints.onnx_twin import quiet
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, ModelFolderError
 from convnets.serving.export.comparison import Export, compare
 from convnets.serving.export.exported_network import ExportedNetwork, Form, metadata_of
-from convnets.serving.export.onnx_export import quiet
 from convnets.training.objectives.embedding import check_classifies
 
 __all__ = ["export_pt2", "write_pt2"]

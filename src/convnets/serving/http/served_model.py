@@ -18,7 +18,9 @@ from convnets.checkpoints.model_source import open_model, resolve_model_folder
 from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx
 from convnets.core.hardware import Hardware
 from convnets.errors import ConvnetsError
+from convnets.evaluation.precision import settle_precision
 from convnets.retrieval.descriptors.embedder import Embedder, weights_hash
+from convnets.serving.engines import Engine
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.pictures.picture_model import PictureModel
 from convnets.serving.http.rows.row_model import RowModel
@@ -59,6 +61,11 @@ class Loaded(Protocol):
         ...
 
     @property
+    def engine(self) -> Engine:
+        """What computes its answers, and why."""
+        ...
+
+    @property
     def reader(self) -> Reader: ...
 
     def compute(self, examples: list[Tensor], /) -> Tensor:
@@ -94,10 +101,18 @@ class ServedModel:
     """
 
     def __init__(
-        self, name: str, folder: Path | str, hardware: Hardware, views: int = 1, abstain: float | None = None
+        self,
+        name: str,
+        folder: Path | str,
+        hardware: Hardware,
+        views: int = 1,
+        abstain: float | None = None,
+        engine: str = "convnets",
     ) -> None:
         self.name, self.source = name, Path(folder)
-        self._load: Callable[[], Loaded] = lambda: _loaded(name, self.source, hardware, views, abstain)
+        self._load: Callable[[], Loaded] = lambda: _loaded(
+            name, self.source, hardware, views, abstain, engine
+        )
         self._stamp = self._now()
         self.current = self._load()
         self.fault: str | None = None
@@ -139,15 +154,16 @@ class ServedModel:
         return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
 
 
-def _loaded(name: str, source: Path, hardware: Hardware, views: int, abstain: float | None) -> Loaded:
+def _loaded(
+    name: str, source: Path, hardware: Hardware, views: int, abstain: float | None, engine: str
+) -> Loaded:
     if is_for_tables(source):
         exact = replace(hardware, dtype=torch.float32) if hardware.automatic else hardware
         return RowModel.of(name, TablePredictor.load(source, exact))
     trained = open_model(source, hardware.device, only_to_ask=True)
-    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain)
+    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain, engine=engine)
     if isinstance(trained.network, OnnxNetwork):
         return PictureModel(name, trained.network.version[:12], trained.network.name, predictor, None)
+    own = settle_precision(hardware, trained.metrics)  # vectors are ours, whichever engine names classes
     version = weights_hash(trained.network)[:12]
-    return PictureModel(
-        name, version, trained.name, predictor, Embedder(trained, hardware=predictor.hardware)
-    )
+    return PictureModel(name, version, trained.name, predictor, Embedder(trained, hardware=own))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from convnets.checkpoints.onnx_model import start_session
 from convnets.checkpoints.onnx_rows import spread_of
+from convnets.checkpoints.onnx_twin import OPSET
 from convnets.checkpoints.table_model import TableModel
 from convnets.core.storage.files import atomic_path
 from convnets.errors import InputError, ModelFolderError
@@ -21,7 +22,7 @@ from convnets.series.examples import ExampleSet, encoded
 from convnets.series.series_encoder import SeriesEncoder
 from convnets.series.series_set import SeriesSet
 from convnets.series.unencoded import unencoded
-from convnets.serving.export.onnx_export import OPSET, write_onnx
+from convnets.serving.export.onnx_export import write_onnx
 from convnets.serving.export.pt2_export import write_pt2
 from convnets.serving.export.rows.exported_rows import ExportedRows, metadata_of_rows
 from convnets.serving.table_predictor import TablePredictor

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convnets.checkpoints.onnx_model import no_folder
 from convnets.retrieval.descriptors.embedder import Embedder
+from convnets.serving.engines import Engine
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.pictures.bodies import (
     Sent,
@@ -68,6 +69,11 @@ class PictureModel:
         return self._embedder
 
     @property
+    def engine(self) -> Engine:
+        """What computes its answers, and why."""
+        return self.predictor.engine
+
+    @property
     def reader(self) -> Pictures:
         """What reads its requests."""
         return Pictures(self.predictor.decode)
@@ -93,6 +99,7 @@ class PictureModel:
             "classes": list(self.predictor.classes),
             "input": {"channels": preprocess.channels, "size": preprocess.size, "resize": preprocess.resize},
             "precision": self.predictor.hardware.precision,
+            "engine": self.engine.name,
             "calibrated": calibration is not None,
             "abstains": self.predictor.abstains,
         }

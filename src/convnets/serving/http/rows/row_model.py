@@ -14,6 +14,7 @@ from convnets.checkpoints.onnx_rows import OnnxRows
 from convnets.retrieval.descriptors.embedder import weights_hash
 from convnets.series.examples import ExampleSet
 from convnets.series.series_encoder import SeriesEncoder
+from convnets.serving.engines import Engine
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.rows.row_readers import RowReader
 from convnets.serving.http.tensors import SentTensor
@@ -45,6 +46,13 @@ class RowModel:
     def network(self) -> str:
         """The network's name."""
         return self.predictor.name
+
+    @property
+    def engine(self) -> Engine:
+        """What computes its answers, and why."""
+        if isinstance(self.predictor.model.network, OnnxRows):
+            return Engine("onnxruntime", "an ONNX file")
+        return Engine("convnets", "rows and series are answered by no other engine")
 
     def compute(self, parts: list[Tensor]) -> Tensor:
         """Examples from `reader` → the network's answers N×K."""
