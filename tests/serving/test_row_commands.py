@@ -60,7 +60,7 @@ def test_looking_into_networks(runs: Path, tmp_path: Path, capsys: pytest.Captur
         (("summary", runs / "windows"), "tcn, input 1×16\n"),
         (("summary", runs / "windows", "--input", "40"), "tcn, input 1×40\n"),
         (("summary", "resnet1d", "--input", "2x64"), "resnet1d, input 2×64\n"),
-        (("summary", "tcn", "--sizes", "64,96"), "1×96  10"),
+        (("summary", "tcn", "--sizes", "64,96"), "1×96       10"),
         (("field", runs / "windows"), "* larger than the series, 16 steps"),
         (("draw", runs / "classes", "-o", tmp_path / "a.svg"), "mlp: 4 operations"),
         (("draw", runs / "windows", "-o", tmp_path / "b.svg", "--style", "volumes"), "picture:"),
