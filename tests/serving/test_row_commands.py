@@ -141,6 +141,19 @@ def test_the_folder_for_the_hub(runs: Path, tmp_path: Path, capsys: pytest.Captu
     assert load_table_model(tmp_path / "bare").target.names == ("y",)
 
 
+def test_rows_that_were_learned_from_are_said_to_be(runs: Path, tmp_path: Path) -> None:
+    config = TrainConfig(epochs=1, validation=0.0)
+    run = train(
+        "linear", load_table(runs / "table.csv", "y", drop=["kind"]), config, output=tmp_path, listeners=()
+    )
+    found = export_rows_hub(run, tmp_path / "hub")
+    assert (found.rows, found.part) == (90, "train")
+    text = (found.path / "README.md").read_text("utf-8")
+    assert "far too good to go by" in text
+    assert "95 % interval" not in text
+    assert 'split: "train"' in text
+
+
 def test_windows_overlap_and_have_no_intervals(runs: Path, tmp_path: Path) -> None:
     text = (export_rows_hub(runs / "windows", tmp_path / "hub").path / "README.md").read_text("utf-8")
     assert yaml.safe_load(text.split("---\n", 2)[1])["pipeline_tag"] == "time-series-forecasting"
