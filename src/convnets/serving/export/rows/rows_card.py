@@ -26,6 +26,7 @@ __all__ = ["RowsCard", "rows_card"]
 
 _COLUMNS_SHOWN = 100
 _CATEGORIES_SHOWN = 8
+_FIGURES = ("accuracy", "loss", "pinball", "coverage", "rmse", "mae", "r2")
 _NAMES = {"rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
@@ -214,7 +215,7 @@ def _results(card: RowsCard) -> list[str]:
     recorded = card.model.metrics.get("baselines")
     if len(beside) == 1 and isinstance(recorded, dict):
         beside = {**beside, **recorded}
-    keys = [key for key in ("accuracy", "loss", "rmse", "mae", "r2") if figures.get(key) is not None]
+    keys = [key for key in _FIGURES if figures.get(key) is not None]
     rows = [
         [code(name), *("" if row.get(key) is None else f"{row[key]:.4g}" for key in keys)]
         for name, row in beside.items()
