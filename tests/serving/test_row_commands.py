@@ -60,7 +60,7 @@ def test_looking_into_networks(runs: Path, tmp_path: Path, capsys: pytest.Captur
         (("summary", runs / "windows"), "tcn, input 1×16\n"),
         (("summary", runs / "windows", "--input", "40"), "tcn, input 1×40\n"),
         (("summary", "resnet1d", "--input", "2x64"), "resnet1d, input 2×64\n"),
-        (("summary", "tcn", "--sizes", "64,96"), "1×96  10"),
+        (("summary", "tcn", "--sizes", "64,96"), "1×96       10"),
         (("field", runs / "windows"), "* larger than the series, 16 steps"),
         (("draw", runs / "classes", "-o", tmp_path / "a.svg"), "mlp: 4 operations"),
         (("draw", runs / "windows", "-o", tmp_path / "b.svg", "--style", "volumes"), "picture:"),
@@ -139,6 +139,19 @@ def test_the_folder_for_the_hub(runs: Path, tmp_path: Path, capsys: pytest.Captu
     assert "without its run" in json.loads(out)["note"]
     assert "The recipe is not recorded." in (tmp_path / "bare" / "README.md").read_text("utf-8")
     assert load_table_model(tmp_path / "bare").target.names == ("y",)
+
+
+def test_rows_that_were_learned_from_are_said_to_be(runs: Path, tmp_path: Path) -> None:
+    config = TrainConfig(epochs=1, validation=0.0)
+    run = train(
+        "linear", load_table(runs / "table.csv", "y", drop=["kind"]), config, output=tmp_path, listeners=()
+    )
+    found = export_rows_hub(run, tmp_path / "hub")
+    assert (found.rows, found.part) == (90, "train")
+    text = (found.path / "README.md").read_text("utf-8")
+    assert "far too good to go by" in text
+    assert "95 % interval" not in text
+    assert 'split: "train"' in text
 
 
 def test_windows_overlap_and_have_no_intervals(runs: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -95,6 +96,26 @@ def cifar_runs(tmp_path_factory: pytest.TempPathFactory, cifar10_zip: Path) -> P
             train(folder, network, str(images), network, batch_size=20, size=size, validation=0.25)
 
     return made_once(tmp_path_factory, "cifar-runs", make)
+
+
+@pytest.fixture(scope="session")
+def row_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs on a table, of numbers and of classes, on a series, and one on images."""
+
+    def make(folder: Path) -> None:
+        numbers = np.random.default_rng(0).normal(size=(60, 2))
+        rows = [f"{a:.4f},{b:.4f},{a + b:.4f},{'up' if a > 0 else 'down'}" for a, b in numbers]
+        (folder / "table.csv").write_text("\n".join(("a,b,y,kind", *rows)))
+        config = TrainConfig(epochs=2, device="cpu", precision="fp32")
+        for name, target, other in (("numbers", "y", "kind"), ("classes", "kind", "y")):
+            table = convnets.load_table(folder / "table.csv", target, drop=[other])
+            convnets.train("mlp", table, config, output=folder, name=name, listeners=())
+        tide = np.sin(np.arange(80) / 3)[None]
+        windows = convnets.load_series(tide, "x1", window=16)
+        convnets.train("mlp", windows, config, output=folder, name="windows", listeners=())
+        train(folder, "softmax", "digits", "images")
+
+    return made_once(tmp_path_factory, "row-runs", make)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def spread_of(target: Target) -> tuple[Tensor, Tensor]:
 def holds_rows(path: Path | str) -> bool:
     """Whether an ONNX file, which may be damaged or of another program, says that it is for tables or series."""
     try:
-        return "encoder" in json.loads(_about(start_session(Path(path))))
+        return "encoder" in json.loads(_about(start_session(Path(path), to_answer=False)))
     except (ConvnetsError, OSError, KeyError, TypeError, ValueError):
         return False
 

@@ -26,6 +26,7 @@ from convnets.inspection.graph.network_graph import NetworkGraph, TensorSource
 from convnets.inspection.graph.trace import trace_graph
 from convnets.inspection.receptive_field.fields import ReceptiveField, fields_of_graph
 from convnets.serving.model_and_images import open_parts
+from convnets.serving.table_predictor import is_for_tables
 from convnets.studio.cache import Cache
 from convnets.training.runs.run import Run
 
@@ -101,6 +102,11 @@ class Library:
             raise InputError(f"{name} kept no weights of epoch {epoch}; kept: {kept}")
         if epoch is None and not (folder / CONFIG_FILE).is_file():
             raise RunError(f"{name} has no model yet; it is written at the end of the first epoch")
+        if is_for_tables(folder):
+            raise InputError(
+                f"{name} was trained on a table or on series, and this view is for images: its curves are under Runs; "
+                "ask it with convnets predict, explain and serve"
+            )
         # a copy for each thread: two that hook the same network would see each other's passes
         key = (threading.get_ident(), name, epoch, (folder / CONFIG_FILE).stat().st_mtime_ns)
         return self._models.get(key, lambda: load_model(folder, self.hardware.device), size=_weight_bytes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.errors import ConvnetsError
+from convnets.series.examples import KINDS
 from convnets.studio.library import Library
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
@@ -90,7 +91,16 @@ def _facts(run: Run) -> dict[str, Any]:
         "kept": run.epochs_kept,
         "has_model": (run.model_folder / "config.json").is_file(),
         "objective": config.objective,
+        "examples": (examples := _examples(settings["data"])),
+        # of numbers what is called accuracy is a share of their spread
+        "measure": None if examples == "images" or settings["data"].get("classes") else "R²",
     }
+
+
+def _examples(data: dict[str, Any]) -> str:
+    """`images`, `table` or `series`."""
+    known = data.get("content_hash") or {}
+    return next((kind for kind in KINDS if kind in data or kind in known), "images")
 
 
 def read_events(run: Run, start: int = 0) -> tuple[list[dict[str, Any]], int]:

@@ -9,10 +9,11 @@ import pytest
 
 from convnets.checkpoints.hub_model import from_pretrained
 from convnets.data.sources import load_data
-from convnets.errors import DownloadError, UsageError
+from convnets.errors import DownloadError, ModelFolderError, UsageError
 from convnets.serving.export.hub_export import export_hub
 from convnets.serving.export.hub_push import push_to_hub
 from convnets.serving.predictor import Predictor
+from convnets.serving.table_predictor import TablePredictor
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
 from convnets.training.train import train
@@ -42,6 +43,19 @@ def test_a_run_is_pushed_and_comes_back(fake_hub: Any, run: Run, tmp_path: Path)
     pictures = load_data("digits").train.pixels[:20]
     back = Predictor(from_pretrained(NAME, pushed.commit, cache=tmp_path)).predict(pictures)
     assert [each.top for each in back] == [each.top for each in Predictor.load(run).predict(pictures)]
+
+
+def test_a_model_of_a_table_is_pushed_too(fake_hub: Any, row_folders: Path, tmp_path: Path) -> None:
+    pushed = push_to_hub(row_folders / "kinds", "ada/kinds", token="hf_test")
+    held = fake_hub.commits["ada/kinds"][pushed.commit]
+    for name, content in held.items():
+        (tmp_path / name).write_bytes(content)
+    assert b'snapshot_download("ada/kinds")' in held["README.md"]
+    assert TablePredictor.load(tmp_path).model.classes == ("cheap", "dear")
+    again = push_to_hub(tmp_path, "ada/kinds", token="hf_test")
+    assert fake_hub.commits["ada/kinds"][again.commit]["config.json"] == held["config.json"]
+    with pytest.raises(ModelFolderError, match="holds a model of tables; allowed here: models of images"):
+        from_pretrained("ada/kinds", pushed.commit, cache=tmp_path / "cache")
 
 
 def test_an_edited_card_goes_as_it_is(fake_hub: Any, run: Run, tmp_path: Path) -> None:

@@ -20,8 +20,10 @@ from starlette.testclient import TestClient
 
 from convnets.checkpoints.table_model import TableModel
 from convnets.core.hardware import choose_hardware
+from convnets.errors import UsageError
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.served_model import ServedModel
+from convnets.serving.http.server import Settings, make_service
 from convnets.serving.http.service import Service
 from convnets.serving.http.telemetry import RequestLog
 from convnets.serving.table_predictor import RowPrediction, TablePredictor
@@ -275,6 +277,22 @@ def test_limits(row_folders: Path) -> None:
         assert (windows.status_code, windows.json()["error"]) == (413, "3 series in one request; allowed: 2")
         full = client.post("/predict", json={"rows": [GOOD | {"more": "x" * 12_000}] + [GOOD] * 100})
         assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+
+
+def test_options_for_images_are_refused_where_there_are_none(row_folders: Path) -> None:
+    for options in ({"abstain": 0.9}, {"views": 2}):
+        with pytest.raises(
+            UsageError, match="--views and --abstain are for models of images, and none is served"
+        ):
+            make_service(Settings((str(row_folders / "kinds"),), log="none", **options))  # type: ignore[arg-type]
+    assert list(make_service(Settings((str(row_folders / "kinds"),), log="none")).models) == ["kinds"]
+
+
+def test_what_can_be_asked_is_documented(client: TestClient) -> None:
+    (call,) = client.get("/openapi.json").json()["paths"]["/predict"].values()
+    assert {"model", "top", "deadline", "new_categories"} == {each["name"] for each in call["parameters"]}
+    assert {"text/csv", "application/json", "image/*"} <= set(call["requestBody"]["content"])
+    assert "new_categories" in client.get("/docs").text
 
 
 def test_a_crowd_gets_the_answers_that_each_would_get_alone(

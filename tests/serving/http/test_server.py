@@ -18,15 +18,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import requests
 
+from convnets.checkpoints.table_model import TableModel
 from convnets.core.hardware import choose_hardware
 from convnets.errors import ConfigError, DataError, InputError, UsageError
+from convnets.models.catalogue import create_model
 from convnets.serving.http.client import AsyncClient, Client
 from convnets.serving.http.server import Settings, model_names, serve
 from convnets.serving.predictor import Predictor
+from convnets.serving.table_predictor import TablePredictor
+from convnets.tables.load_table import load_table
+from convnets.tables.table_encoder import TableEncoder
+from convnets.tables.target import Target
 
 from .conftest import CLASSES
 
@@ -65,6 +73,18 @@ class Process:
         return self.process.returncode
 
 
+def patients() -> TableModel:
+    """Of the columns age and sex."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"age": rng.integers(20, 80, 30), "sex": ["a", "b"] * 15, "risk": rng.normal(size=30)}
+    )
+    table = load_table(frame, "risk")
+    encoder = TableEncoder.fit(table)
+    network = create_model("mlp", in_channels=encoder.shape[0], num_classes=1, input_size=1, seed=0)
+    return TableModel(network.eval(), encoder, Target.fit(table))
+
+
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     from convnets.checkpoints.model_folder import save_model
@@ -74,7 +94,10 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     root = tmp_path_factory.mktemp("served")
     for name, seed in (("one", 0), ("two", 1)):
         save_model(root / name / "model", trained(seed))
-    made = Process(root / "one", root / "two", "--token", "secret", "--log", root / "log.jsonl")
+    save_model(root / "patients" / "model", patients())
+    made = Process(
+        root / "one", root / "two", root / "patients", "--token", "secret", "--log", root / "log.jsonl"
+    )
     made.root = root  # type: ignore[attr-defined]
     yield made
     if made.process.poll() is None:
@@ -95,7 +118,7 @@ def test_the_client_speaks_of_names_and_vectors(
     assert len(found[0].top) == 3
     assert client.embed(pictures[0]).shape == (1, 84)
     assert client.explain(pictures[0], target=CLASSES[2])[0]["target_name"] == CLASSES[2]
-    assert [each["name"] for each in client.models()] == ["one", "two"]
+    assert [each["name"] for each in client.models()] == ["one", "two", "patients"]
 
     async def many() -> list[str | None]:
         answers = AsyncClient(process.url, token="secret")
@@ -123,20 +146,46 @@ def test_the_lines_of_the_guide_are_answered(
     guide = (Path(__file__).parents[3] / "docs" / "how-to" / "serve.md").read_text("utf-8")
     for name in ("picture.png", "other.png"):
         (tmp_path / name).write_bytes(pictures[0])
+    (tmp_path / "new.csv").write_text("sex,age\nb,59\na,30\n")
     lines = [line[2:] for line in guide.splitlines() if line.startswith("$ curl")]
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         there = line.replace("http://localhost:8000", process.url)
         command = [*shlex.split(there), "-s", "-H", "Authorization: Bearer secret"]
         found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         assert "error" not in json.loads(found), line
-    (python,) = re.findall(r"```python[^\n]*\n(.*?)```", guide, flags=re.DOTALL)
+    python, rows = re.findall(r"```python[^\n]*\n(.*?)```", guide, flags=re.DOTALL)
     code = python.replace('"http://localhost:8000"', f'"{process.url}", token="secret"').replace(
         "pic", f"{tmp_path}/pic"
     )
     names: dict[str, object] = {}
     exec(code.replace("other", f"{tmp_path}/other"), names)
     assert names["vectors"].shape == (1, 84)  # type: ignore[attr-defined]
+    monkeypatch.chdir(tmp_path)
+    exec(rows.replace('"http://localhost:8000"', f'"{process.url}", token="secret"'), {})
+
+
+def test_the_client_sends_rows(process: Process, tmp_path: Path) -> None:
+    client = Client(process.url, token="secret", model="patients")
+    frame = pd.DataFrame({"sex": ["b", None], "age": [59, 30]})
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    expected = TablePredictor(patients(), "patients").predict(frame.assign(age=frame.age.astype(float)))
+    rows = [{"age": 59, "sex": "b"}, {"age": 30.0, "sex": None, "more": "x"}]
+    for given in (rows, frame, frame.astype({"sex": "string"}), tmp_path / "new.csv"):
+        found = client.predict_rows(given)
+        assert [each.row for each in found] == [1, 2]
+        assert [each.values["risk"] for each in found] == pytest.approx(
+            [each.values["risk"] for each in expected]
+        )
+    many = asyncio.run(AsyncClient(process.url, token="secret", model="patients").predict_rows(rows))
+    assert [each.values for each in many] == [each.values for each in found]
+    with pytest.raises(InputError, match="422: row 1, column 'sex': 'c' is no category that was learned"):
+        client.predict_rows([{"age": 1, "sex": "c"}])
+    assert len(client.predict_rows([{"age": 1, "sex": "c"}], new_categories="other")) == 1
+    with pytest.raises(InputError, match="rows hold what JSON has no word for"):
+        client.predict_rows([{"age": 1, "sex": object()}])
+    with pytest.raises(InputError, match="415"):
+        client.predict_series([[1.0, 2.0]])
 
 
 def test_a_slow_body_does_not_hold_up_the_others(process: Process, pictures: list[bytes]) -> None:

@@ -71,6 +71,6 @@ def export_table_hub(
         typer.echo(f"nothing was measured: {found.note}", err=True)
     for name, figures in list(found.figures.items())[:1]:
         shown = ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if value is not None)
-        typer.echo(f"{found.rows:,} validation examples: {name}: {shown}")
+        typer.echo(f"{found.rows:,} {found.part} examples: {name}: {shown}")
     if license is None:
         typer.echo(f"license: yours to choose; write it into {found.path / 'README.md'}, or give --license")

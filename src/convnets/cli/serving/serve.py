@@ -88,8 +88,8 @@ def serve(
 ) -> None:
     """Answer over HTTP, for programs and for people.
 
-    Class names, vectors, explanations, similar images, and a page to drop pictures on. What waits together is
-    computed together; the queue is bounded.
+    Class names, vectors, explanations, similar images, and a page to drop pictures on; of tables and series classes or
+    numbers, and a form. What waits together is computed together; the queue is bounded.
 
     Example: convnets serve runs/lenet_bn-digits-1
     """

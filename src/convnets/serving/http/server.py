@@ -19,6 +19,7 @@ from convnets.serving.http.app import create_app
 from convnets.serving.http.guard import Access, Guard
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.listening import check_port
+from convnets.serving.http.pictures.picture_model import PictureModel
 from convnets.serving.http.served_model import ServedModel
 from convnets.serving.http.service import Service
 from convnets.serving.http.telemetry import RequestLog
@@ -77,6 +78,10 @@ def make_service(settings: Settings) -> Service:
         name: ServedModel(name, path, hardware, settings.views, settings.abstain, settings.engine)
         for name, path in model_names(settings.runs).items()
     }
+    if (settings.views != 1 or settings.abstain is not None) and not any(
+        isinstance(model.current, PictureModel) for model in models.values()
+    ):
+        raise UsageError("--views and --abstain are for models of images, and none is served; leave them out")
     index = None if settings.index is None else ImageIndex.load(settings.index, hardware=hardware)
     if settings.log in (None, "none"):
         log = RequestLog(quiet=settings.log == "none")

@@ -45,6 +45,12 @@ async function show(changed = null) {
   try {
     if (!selection.answer()) await selection.refreshRuns();
     const run = selection.currentRun();
+    if (view.bar && run && run.examples !== "images") {
+      drawBar();
+      mounted?.part.end?.();
+      mounted = null;
+      return void put(at("view"), notOfImages(run));
+    }
     if (view.bar && run && !selection.partsOf(run.name)) {
       drawBar();
       await selection.loadParts(run.name).catch((error) => { if (error instanceof Dropped) throw error; });
@@ -62,6 +68,13 @@ async function show(changed = null) {
     if (!(error instanceof Dropped)) put(at("view"), h("p", { class: "error", role: "alert" }, error.message));
   }
   return undefined;
+}
+
+function notOfImages(run) {
+  const ofSeries = run.examples === "series";
+  return h("p", { class: "note" }, t(ofSeries
+    ? "{name} was trained on series, and this view is for images: its curves are under Runs."
+    : "{name} was trained on a table, and this view is for images: its curves are under Runs.", { name: run.name }));
 }
 
 function nothingYet() {

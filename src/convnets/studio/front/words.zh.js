@@ -19,7 +19,10 @@ export const chinese = {
   "Selection": "选择", "Run": "训练记录", "Epoch": "轮次", "Number": "编号", "best": "最佳", "start": "起点", "choose a run": "请选择", "previous image": "上一张图像", "next image": "下一张图像", "Beside it": "对照", "nothing": "无",
   "train": "训练集", "validation": "验证集", "test": "测试集", "calibration": "校准集",
   "There is no run {name} in {folder}.": "{folder} 中没有名为 {name} 的训练记录。", "There is no trained run in {folder} yet. Begin one under Runs.": "{folder} 中还没有训练好的记录。请在“训练记录”中开始一个。", "{name} has no model yet; it is written at the end of the first epoch.": "{name} 还没有模型；第一轮结束时才会写出。",
+  "{name} was trained on series, and this view is for images: its curves are under Runs.": "{name} 是在序列上训练的，而此视图用于图像：它的曲线在“训练记录”中。",
+  "{name} was trained on a table, and this view is for images: its curves are under Runs.": "{name} 是在表格上训练的，而此视图用于图像：它的曲线在“训练记录”中。",
   // runs
+  "Of runs that predict numbers, accuracy is R².": "预测数值的训练中，精度指 R²。",
   "name, network, data, status": "名称、网络、数据、状态", "Curves": "曲线", "curves of {name}": "{name} 的曲线", "Name": "名称", "Status": "状态", "Data": "数据", "Epochs": "轮数", "Validation": "验证", "Test": "测试", "Parameters": "参数", "Time": "用时", "Started": "开始于",
   "running": "训练中", "finished": "已完成", "interrupted": "已中断", "terminated": "被终止", "cut off": "意外中止", "failed": "失败", "damaged": "已损坏", "patience": "不再进步", "time budget": "时间用完", "waiting": "等待中",
   "No run matches.": "没有符合的记录。", "There are no runs in {folder} yet.": "{folder} 中还没有训练记录。", "What differs": "不同之处", "epoch": "轮次", "epoch {n}": "第 {n} 轮", "{name} and {n} more seeds, mean": "{name} 及另外 {n} 个种子的平均",

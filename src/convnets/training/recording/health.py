@@ -51,7 +51,8 @@ class HealthProbe:
             optimizer=learner.optimizer if labeled and epoch else None,
         )
         plain = found.to_dict(values=False)
-        return HealthMeasured(epoch=epoch, **{key: value for key, value in plain.items() if key != "network"})
+        told = {key: value for key, value in plain.items() if key not in ("network", "examples")}
+        return HealthMeasured(epoch=epoch, **told)
 
 
 def probe_batch(

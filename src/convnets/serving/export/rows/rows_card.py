@@ -26,6 +26,7 @@ __all__ = ["RowsCard", "rows_card"]
 
 _COLUMNS_SHOWN = 100
 _CATEGORIES_SHOWN = 8
+_FIGURES = ("accuracy", "loss", "pinball", "coverage", "rmse", "mae", "r2")
 _NAMES = {"rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
@@ -47,6 +48,11 @@ class RowsCard:
         if self.judged is not None:
             return self.judged.table.nouns
         return "series" if isinstance(self.model.encoder, SeriesEncoder) else "rows"
+
+    @property
+    def part(self) -> str:
+        """Which rows the figures are of: `validation`, or `train` of a run without."""
+        return "validation" if self.judged is None else self.judged.part
 
     @property
     def task(self) -> str:
@@ -97,7 +103,7 @@ def _front(card: RowsCard) -> dict[str, Any]:
     ]
     result = {
         "task": {"type": card.task},
-        "dataset": {"type": data, "name": data, "split": "validation"},
+        "dataset": {"type": data, "name": data, "split": card.part},
         "metrics": metrics,
     }
     return {**front, "model-index": [{"name": card.model.name, "results": [result]}]}
@@ -187,7 +193,7 @@ def _data(card: RowsCard) -> list[str]:
         return ["They are not recorded.", ""]
     settings = card.run.settings["data"]
     lines = [f"{cell(data_title(card.run))}.", ""]
-    if card.judged is not None:
+    if card.judged is not None and card.part == "validation":
         lines = [
             f"{cell(data_title(card.run))}; {len(card.judged.table):,} {card.nouns} chose the best epoch.",
             "",
@@ -209,13 +215,13 @@ def _results(card: RowsCard) -> list[str]:
     recorded = card.model.metrics.get("baselines")
     if len(beside) == 1 and isinstance(recorded, dict):
         beside = {**beside, **recorded}
-    keys = [key for key in ("accuracy", "loss", "rmse", "mae", "r2") if figures.get(key) is not None]
+    keys = [key for key in _FIGURES if figures.get(key) is not None]
     rows = [
         [code(name), *("" if row.get(key) is None else f"{row[key]:.4g}" for key in keys)]
         for name, row in beside.items()
     ]
     lines = [
-        f"On the validation {card.nouns}, by which the best epoch was chosen (so a little too good):",
+        _asked(card),
         "",
         *table(("model", *(_NAMES.get(key, key) for key in keys)), rows),
         "",
@@ -228,9 +234,15 @@ def _results(card: RowsCard) -> list[str]:
     return [*lines, *_intervals(card)]
 
 
+def _asked(card: RowsCard) -> str:
+    if card.part != "validation":
+        return f"On the {card.nouns} that it learned from, since none were kept apart: **far too good to go by**."
+    return f"On the validation {card.nouns}, by which the best epoch was chosen (so a little too good):"
+
+
 def _intervals(card: RowsCard) -> list[str]:
     judged = card.judged
-    if judged is None:
+    if judged is None or card.part != "validation":
         return []
     if isinstance(judged.table, SeriesSet) and judged.table.in_time:
         return [

@@ -30,6 +30,8 @@ class RowsHubExport:
     """Of the weights."""
     rows: int
     """How many were asked about; 0 where the run's own are gone."""
+    part: str
+    """Of which part of the run's own: `validation`, or `train` of a run without; empty where none were asked about."""
     figures: dict[str, dict[str, float | None]]
     """By model, the network's first; empty where none were measured."""
     note: str
@@ -84,6 +86,7 @@ def export_rows_hub(
         (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE),
         (folder / WEIGHTS_FILE).stat().st_size / 1e6,
         0 if judged is None else len(judged.table),
+        "" if judged is None else judged.part,
         {} if judged is None else judged.figures,
         note,
     )

@@ -45,7 +45,7 @@ function mount(root) {
       { key: "status", name: t("Status"), left: true, show: (status, run) => h("span", { class: `status ${status.split(" ")[0]}`, title: run.problem ?? "" }, t(status)) },
       { key: "network", name: t("Network"), left: true }, { key: "data", name: t("Data"), left: true },
       { key: "epochs", name: t("Epochs"), show: (epochs, run) => (run.of_epochs ? `${epochs}/${run.of_epochs}` : "–") },
-      { key: "accuracy", name: t("Validation"), show: (value) => percent(value, 2) },
+      { key: "accuracy", name: t("Validation"), show: (value, run) => (run.measure && value !== null ? `${run.measure} ${number(value, 3)}` : percent(value, 2)) },
       { key: "test_accuracy", name: t("Test"), show: (value) => percent(value, 2) },
       { key: "parameters", name: t("Parameters"), show: (value) => number(value) },
       { key: "seconds", name: t("Time"), show: (value) => (value === undefined ? "–" : `${number(value, 3)} s`) },
@@ -68,7 +68,7 @@ function mount(root) {
       put(curves, CURVES.map(([key, title]) => card(t(title), lineChart({
         title: t(title), x: t("epoch"), y: "", whole: true,
         series: groups.map((group) => seriesOf(group, key)).flat(),
-      }))));
+      }))), names.some((name) => selection.runs().find((each) => each.name === name)?.measure) ? h("p", { class: "quiet small" }, t("Of runs that predict numbers, accuracy is R².")) : null);
     });
     if (names.length > 1) {
       await guarded(differences, async () => {
@@ -119,10 +119,10 @@ function mount(root) {
           h("dl", { class: "facts" }, Object.entries({ [t("Network")]: `${run.network}, ${number(run.parameters)} ${t("parameters")}`, [t("Data")]: run.source, [t("Options")]: Object.entries(run.options).map(([key, value]) => `${key} ${value}`).join(", ") || t("as they come"), [t("Hardware")]: found.environment.hardware ?? found.environment.processor ?? "–", [t("Command")]: Array.isArray(found.environment.command) ? found.environment.command.join(" ") : found.environment.command ?? "–" }).map(([key, value]) => [h("dt", {}, key), h("dd", {}, String(value))])),
           steps.length > 1 ? h("div", { class: "stack tight" }, h("h3", {}, t("Loss within the epochs")), lineChart({ title: t("Loss within the epochs"), x: t("epoch"), y: "", height: 180,
             series: [{ name: t("mean so far in its epoch"), points: steps.map((each) => [position(each), each.loss]) }],
-            pick: (point) => { const step = steps.reduce((best, each) => (Math.abs(position(each) - point[0]) < Math.abs(position(best) - point[0]) ? each : best)); showBatch(batch, name, step); } }),
-          h("p", { class: "quiet small" }, t("Click a place of the curve for the images of that step, or choose:")),
+            pick: run.examples !== "images" ? null : (point) => { const step = steps.reduce((best, each) => (Math.abs(position(each) - point[0]) < Math.abs(position(best) - point[0]) ? each : best)); showBatch(batch, name, step); } }),
+          run.examples !== "images" ? null : [h("p", { class: "quiet small" }, t("Click a place of the curve for the images of that step, or choose:")),
           h("div", { class: "row" }, choice(t("Step"), steps.map((each, place) => [String(place), `${each.epoch} · ${each.step}`]), "0", (value) => showBatch(batch, name, steps[Number(value)]))),
-          batch) : null),
+          batch]) : null),
         found.health ? healthTable(found.health) : null, codePanel(found.code)));
     });
   }
@@ -137,7 +137,7 @@ function mount(root) {
     return h("div", { class: "row" },
       run.status === "running" ? press(t("Stop"), `/runs/${name}/stop`) : null,
       !["finished", "running", "patience", "time budget"].includes(run.status) ? press(t("Go on"), `/runs/${name}/resume`) : null,
-      run.has_model ? h("div", { class: "row" }, from, h("button", { onclick: () => drawForm({ start: run.name, epoch: from.value === "" ? null : Number(from.value), network: run.network, data: run.source, options: run.options }) }, t("Branch with other options"))) : null,
+      run.has_model && run.examples === "images" ? h("div", { class: "row" }, from, h("button", { onclick: () => drawForm({ start: run.name, epoch: from.value === "" ? null : Number(from.value), network: run.network, data: run.source, options: run.options }) }, t("Branch with other options"))) : null,
       said, mine && !mine.alive && mine.status !== 0 && mine.said.length ? h("p", { class: "bad small" }, mine.said.at(-1)) : null);
   }
 
