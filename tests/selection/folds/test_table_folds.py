@@ -17,7 +17,7 @@ from convnets.checkpoints.table_model import load_table_model
 from convnets.cli.main import run as run_command
 from convnets.core.seeds import derive_seed
 from convnets.errors import ConfigError, ConvnetsError, DataError, RunError, UnknownNameError
-from convnets.selection.folds.table_folds import cross_validate_table
+from convnets.selection.folds.table_folds import TableFolds, cross_validate_table
 from convnets.selection.folds.table_splitting import grouped, split_examples
 from convnets.selection.statistics.intervals import FROM_0, corrected_interval
 from convnets.series.load_series import load_series
@@ -227,6 +227,7 @@ def test_measures_are_those_that_every_fold_knows(tmp_path: Path) -> None:
     rows = table()  # some of its targets are below 0: no logarithm anywhere
     found = cross_validate_table("linear", rows, QUICK, folds=2, output=tmp_path, listeners=())
     assert set(found.figures["linear"]) == {"rmse", "mae", "r2"}
+    assert "too few folds" in str(TableFolds("linear", "t.csv", 5, {}, "interrupted"))
     wide = found.interval("mean", "r2")
     assert wide.low < wide.estimate < wide.high < 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,9 +101,9 @@ class TableFolds:
     def __str__(self) -> str:
         done = len(self.fold_names)
         head = f"{self.source}: {done} folds of {self.folds} a repeat; mean [95 % interval]"
-        measures = [key for key in _NAMES if key in self.figures[self.network]]
         if done < 2:
             return f"{head}\ntoo few folds for an interval"
+        measures = [key for key in _NAMES if key in self.figures[self.network]]
         rows = [
             (model, *(_shown(self.interval(model, measure)) for measure in measures))
             for model in self.figures
@@ -178,7 +179,7 @@ def cross_validate_table(
         done, stopped = _one_by_one(planned, listeners)
     pairing = [table.content_hash(), folds, repeats, config.seed]
     if table.groups is not None:
-        pairing.append(table.groups.name)
+        pairing.append(hashlib.sha256(table.groups.values.tobytes()).hexdigest())
     ended = [
         (fold.name, outcome[1])
         for (fold, _), outcome in zip(planned, done, strict=True)
@@ -221,7 +222,14 @@ def read_table_folds(path: Path | str) -> TableFolds:
     """What `cross_validate_table` left in a folder. Raises RunError where it is damaged."""
     file = Path(path) / TABLE_RECORD
     try:
-        return TableFolds(**json.loads(file.read_text("utf-8")))
+        found = TableFolds(**json.loads(file.read_text("utf-8")))
+        if any(
+            len(values) != len(found.fold_names)
+            for each in found.figures.values()
+            for values in each.values()
+        ):
+            raise ValueError("figures and folds differ in number")
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             f"{file} is damaged ({str(error)[:80]}); go on with --resume to write it again"
