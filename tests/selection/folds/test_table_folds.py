@@ -187,6 +187,9 @@ def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:
     gaps = pd.read_csv(path)
     gaps.loc[3, "who"] = None
     gaps.to_csv(tmp_path / "gaps.csv", index=False)
+    np.savez(tmp_path / "x.npz", x=np.zeros((6, 4)), y=np.arange(6))
+    wide = pd.DataFrame({"s": range(6), "t": range(6, 0, -1), "who": range(6), "k": ["p", "q"] * 3})
+    wide.to_csv(tmp_path / "wide.csv", index=False)
     calls: dict[str, Callable[[], object]] = {
         "has no column 'z'; it has: a, b, who, y": lambda: grouped(load_table(path, "y"), "z"),
         "'y', which is the target": lambda: grouped(load_table(path, "y"), "y"),
@@ -196,6 +199,10 @@ def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:
         ),
         "12 groups for 13 folds": lambda: split_examples(grouped(load_table(path, "y"), "who"), 13, 1, 0),
         "allowed: the column that tells them apart": lambda: grouped(long, "who"),
+        "x.npz has no such column": lambda: grouped(load_series(tmp_path / "x.npz", "y"), "who"),
+        "'who', which is not left out of the series; leave it out: --drop who": lambda: grouped(
+            load_series(tmp_path / "wide.csv", "k"), "who"
+        ),
         "given array has no such column": lambda: grouped(load_series(np.zeros((6, 4)), np.arange(6)), "who"),
         "one group is left to learn from": lambda: split_rows(
             grouped(load_table(path, "y"), [0] * 60), QUICK

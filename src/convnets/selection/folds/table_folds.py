@@ -150,7 +150,7 @@ def cross_validate_table(
             that tells them apart, and whole series are judged; without it folds go forward in time.
         go_on: the folder may be there: folds that have ended are kept, one that was stopped goes on exactly.
         jobs: folds side by side, each with its share of the cores; the results are those of one after the other, to
-            the bit where the number of threads is given.
+            the bit where the number of threads is given. A script calls it below `if __name__ == "__main__":`.
         listeners: who hears the events of each run (with `jobs` above 1 nobody does).
         progress: who hears of folds (with `jobs` above 1).
 

@@ -112,7 +112,7 @@ def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
         ends = np.array([end for _, end in series.bounds])
         codes = np.searchsorted(ends, np.arange(len(series.whole)), side="right")
         return replace(series, groups=replace(_column(name, codes), rows=series.rows))
-    if options and name not in options["drop"]:
+    if _file_of_columns(series) is not None and name not in options["drop"]:
         raise ConfigError(
             f"group-by is {name!r}, which is not left out of the series; leave it out: --drop {name}"
         )
@@ -121,14 +121,20 @@ def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
 
 def _read_again(examples: ExampleSet, name: str) -> Column:
     """A column of the file that was left out, in the order of all its rows."""
-    place = examples.read_from
-    if place is None or not Path(place["path"]).is_file() or Path(place["path"]).suffix in (".npy", ".npz"):
+    path = _file_of_columns(examples)
+    if path is None or examples.read_from is None:
         raise ConfigError(
             f"group-by is {name!r}, and {examples.source} has no such column; allowed: the name of a column, or in "
             "Python a value for each example"
         )
-    notation = {key: place["options"][key] for key in _NOTATION}
-    return open_table(place["path"], TableOptions(only=(name,), **notation)).column(name)
+    notation = {key: examples.read_from["options"][key] for key in _NOTATION}
+    return open_table(path, TableOptions(only=(name,), **notation)).column(name)
+
+
+def _file_of_columns(examples: ExampleSet) -> Path | None:
+    """Where the examples were read from, if that has columns with names."""
+    path = Path((examples.read_from or {"path": "."})["path"])
+    return path if path.is_file() and path.suffix.lower() not in (".npy", ".npz") else None
 
 
 def _codes(column: Column, source: str) -> Column:
