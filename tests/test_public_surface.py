@@ -95,6 +95,7 @@ OPTIONS = [
     "auxiliary_weight",
     "objective",
     "loss",
+    "quantiles",
     "bins",
     "margin",
     "distance",

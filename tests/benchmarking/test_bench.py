@@ -42,6 +42,15 @@ def test_the_sides_take_turns_and_are_gone_afterwards(workload: Make, fake_proce
     assert fake_processes.open == 0
 
 
+def test_compiled_pytorch_beside_the_others(workload: Make, fake_processes: Any) -> None:
+    result = bench([workload()], baseline=True, compiled=True, rounds=2, seconds=6.4)
+    (found,) = result.comparisons
+    assert [side.name for side in found.training] == ["convnets", "compiled", "hand-tuned", "standard"]
+    assert [side.name for side in found.inference] == ["convnets", "standard"]
+    assert found.ratios("training")["compiled"].median == pytest.approx(2.0)
+    assert "compiled PyTorch" in bench_svg(result)
+
+
 def test_the_results_as_json_and_as_a_picture(workload: Make, fake_processes: Any, tmp_path: Path) -> None:
     output = tmp_path / "new" / "folder"
     heard: list[tuple[Any, ...]] = []

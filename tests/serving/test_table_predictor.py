@@ -14,6 +14,7 @@ import pytest
 
 from convnets.cli.main import run as run_command
 from convnets.errors import DataError, UsageError
+from convnets.series.load_series import load_series
 from convnets.serving.table_predictor import TablePredictor
 from convnets.tables.load_table import load_table
 from convnets.training.config import TrainConfig
@@ -137,6 +138,100 @@ def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nothing is left to do" in resumed.out
 
 
+def test_segments_by_a_column_that_the_network_never_saw(folder: Path, tmp_path: Path) -> None:
+    predictor = TablePredictor.load(folder / "price")
+    judged = predictor.evaluate(part="train", baselines=False, segments="kind")  # which was dropped
+    assert judged.segments is not None
+    given, true = pd.read_csv(folder / "table.csv"), judged.table.targets[0].values
+    rows = judged.table.columns[0].rows
+    kinds = given["kind"].to_numpy()[rows]
+    assert np.allclose(given["price"].to_numpy()[rows], true)
+    predicted = judged.evaluation.predicted[:, 0]  # type: ignore[union-attr]
+    assert {each.name for each in judged.segments.segments} == {"cheap", "dear"}
+    for each in judged.segments.segments:
+        here = kinds == each.name
+        rmse = np.sqrt(((predicted - true)[here] ** 2).mean())
+        assert (each.rows, each.measures["price"]["rmse"]) == (here.sum(), pytest.approx(rmse))
+    assert "cheap" in str(judged)
+    assert judged.to_dict()["segments"]["column"] == "kind"
+    assert "segments" not in predictor.evaluate(baselines=False).to_dict()
+
+    same = []
+    for data in (folder / "test.csv", frame(50, seed=2)):
+        found = predictor.evaluate(data, baselines=False, segments="kind").segments
+        assert found is not None
+        same.append([(each.name, each.rows) for each in found.segments])
+    assert same[0] == same[1]
+    classes = TablePredictor.load(folder / "kind").evaluate(baselines=False, segments="b").segments
+    assert classes is not None
+    assert {each.name for each in classes.segments} == {"x", "y"}
+    for wrong in (folder / "test.csv", frame(5), load_table(frame(5), "price", drop=["kind"])):
+        with pytest.raises(DataError, match=r"has no column 'c'; it has: .*a.*b") as caught:
+            predictor.evaluate(wrong, baselines=False, segments="c")
+        assert "\n" not in str(caught.value)
+
+
+def test_segments_of_series(tmp_path: Path) -> None:
+    steps = np.arange(160)
+    site = np.repeat(["n", "s"], 80)
+    shuffled = np.argsort(steps % 80, kind="stable")  # the two sites step by step, as a file may hold them
+    long = pd.DataFrame({"x": np.sin(steps) + steps / 50, "site": site}).iloc[shuffled]
+    long.to_csv(tmp_path / "long.csv", index=False)
+    series = load_series(tmp_path / "long.csv", "x", window=6, horizon=2, by="site")
+    config = TrainConfig(epochs=1, batch_size=16, validation=0.3)
+    run = train("linear", series, config, output=tmp_path, name="long", listeners=())
+    predictor = TablePredictor.load(run.path)
+    judged = predictor.evaluate(segments="site", baselines=False)
+    assert judged.segments is not None
+    places = judged.table.places  # type: ignore[union-attr]
+    assert {each.name: each.rows for each in judged.segments.segments} == {
+        "n": int((places < 80).sum()),
+        "s": int((places >= 80).sum()),
+    }
+    judged = predictor.evaluate(segments="x", baselines=False)  # a channel: its value at the last step
+    assert judged.segments is not None
+    last = judged.table.values[:, 0, -1]  # type: ignore[union-attr]
+    ends = np.quantile(last, [0.25, 0.5, 0.75])
+    assert [each.rows for each in judged.segments.segments] == np.bincount(
+        np.searchsorted(ends, last)
+    ).tolist()
+    with pytest.raises(DataError, match=r"long.csv has no column 'y'; it has: x, site"):
+        predictor.evaluate(segments="y")
+
+    rows = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(40, 8)), columns=[f"t{each}" for each in range(8)]
+    )
+    rows.assign(kind=["p", "q"] * 20).to_csv(tmp_path / "rows.csv", index=False)
+    by_row = train(
+        "linear", load_series(tmp_path / "rows.csv", "kind"), config, output=tmp_path, listeners=()
+    )
+    found = TablePredictor.load(by_row.path).evaluate(segments="t0", baselines=False).segments
+    assert found is not None
+    assert [each.rows for each in found.segments] == [3, 3, 3, 3]
+    x = np.random.default_rng(0).normal(size=(40, 1, 8)).astype(np.float32)
+    np.savez(tmp_path / "both.npz", x=x, y=np.arange(40) % 2)
+    arrays = train(
+        "linear", load_series(tmp_path / "both.npz", "y"), config, output=tmp_path, name="npz", listeners=()
+    )
+    own = TablePredictor.load(arrays.path).evaluate(segments="class", baselines=False).segments
+    assert own is not None
+    with pytest.raises(
+        DataError, match=r"both.npz has no columns to tell segments apart by, and 'x1' is not"
+    ) as caught:
+        TablePredictor.load(arrays.path).evaluate(segments="x1")
+    assert "\n" not in str(caught.value)
+
+
+def test_segments_by_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "new" / "by_kind.svg"
+    ended = convnets(capsys, "evaluate", folder / "price", "--segments", "kind", "--picture", picture)
+    assert ended.code == 0, ended.err
+    assert "cheap" in ended.out
+    assert picture.exists()
+    found = json.loads(convnets(capsys, "evaluate", folder / "price", "--segments", "a", "--json").out)
+    assert [each["rows"] for each in found["segments"]["segments"]] == [4, 4, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -160,9 +255,13 @@ def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
             "loss is 'cubed'|loss 'cubed'",
         ),
         (("evaluate", "RUN", "--views", "2"), "--views is for images, and .* was trained on a table"),
+        (("evaluate", "RUN", "--segments", "c"), "has no column 'c'; it has: a, b, price, kind"),
+        (("evaluate", "RUN", "--picture", "p.png"), "--picture without --corruptions or --segments"),
+        (("evaluate", "RUN", "--segments", "a", "--picture", "p.gif"), "p.gif ends in '.gif'; allowed: .png"),
         (("predict", "RUN", "TABLE", "--abstain", "0.9"), "--abstain is for images"),
         (("predict", "RUN", "NONE"), "none.csv does not exist; give a CSV or Parquet file"),
-        (("export", "RUN"), "holds a model of tables; allowed here: models of images"),
+        (("export", "RUN", "--int8"), "--int8 is for images, and .* was trained on a table"),
+        (("export", "RUN", "--input", "pictures"), "unknown input 'pictures'; allowed: rows, tensor"),
     ],
 )
 def test_bad_commands_are_refused_in_one_line(

@@ -92,3 +92,35 @@ def test_rate_and_decay_follow_the_optimizer_unless_given() -> None:
     assert (TrainConfig().peak_learning_rate, TrainConfig().decay) == (0.002, 0.05)
     given = TrainConfig(optimizer="sgd", learning_rate=0.0, weight_decay=0.0)
     assert (given.peak_learning_rate, given.decay) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantiles": [0.0, 0.5]}, "quantiles are 0,0.5; allowed: above 0 and below 1, such as 0.1,0.5,0.9"),
+        ({"quantiles": [0.5, 1.0]}, "quantiles are 0.5,1; allowed: above 0 and below 1"),
+        ({"quantiles": [float("nan")]}, "quantiles are nan; allowed: above 0"),
+        ({"quantiles": [0.9, 0.1]}, "quantiles are 0.9,0.1; allowed: each once and rising, such as 0.1,0.9"),
+        ({"quantiles": [0.5, 0.5]}, "quantiles are 0.5,0.5; allowed: each once and rising, such as 0.5"),
+        ({"quantiles": ["a"]}, "quantiles is 'a'; allowed: a number"),
+        ({"quantiles": 0.5}, "quantiles is 0.5; allowed: a list"),
+        (
+            {"quantiles": [0.5], "loss": "squared"},
+            "quantiles are 0.5 and loss is squared; allowed for pinball",
+        ),
+    ],
+)
+def test_quantiles_that_cannot_be_learned_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        TrainConfig.from_dict({"loss": "pinball", **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_pinball_has_three_quantiles_unless_others_are_given() -> None:
+    assert TrainConfig(loss="pinball").quantiles == (0.1, 0.5, 0.9)
+    assert TrainConfig(loss="log-pinball", quantiles=(0.25,)).quantiles == (0.25,)
+    assert TrainConfig().quantiles == ()
+    again = TrainConfig.from_dict(TrainConfig(loss="pinball", quantiles=(0.05, 0.95)).to_dict())
+    assert again.quantiles == (0.05, 0.95)
+    older = {key: value for key, value in TrainConfig().to_dict().items() if key != "quantiles"}
+    assert TrainConfig.from_dict(older) == TrainConfig()

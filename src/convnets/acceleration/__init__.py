@@ -1,4 +1,4 @@
-"""A network's faster twin: same weights and results, fewer passes over memory, measured kernels.
+"""A network, accelerated: same weights and results, fewer passes over memory, measured kernels.
 
 Begin with `tracing.py`.
 """

@@ -33,7 +33,7 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
     `accelerate`), whose copy answers otherwise, or whose weights are not float32, is used itself.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout()).eval()
-    >>> [type(module).__name__ for module in for_inference(network).twin.children()]
+    >>> [type(module).__name__ for module in for_inference(network).accelerated.children()]
     ['Conv2d']
     """
     if find_obstacle(network) is not None or any(p.dtype is not torch.float32 for p in network.parameters()):
@@ -51,12 +51,12 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
 
 
 class _InferenceTwin(nn.Module):
-    """The twin once its first answers were those of the network, else the network as it is."""
+    """The accelerated network once its first answers were those of the network, else the network as it is."""
 
-    def __init__(self, network: nn.Module, twin: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, network: nn.Module, accelerated: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self._network = (network,)  # in a tuple, so that it is no part of this module
-        self.twin, self.dtype = twin, dtype
+        self.accelerated, self.dtype = accelerated, dtype
         self._is_equal: bool | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,18 +67,18 @@ class _InferenceTwin(nn.Module):
             return answer
         with torch.autocast(x.device.type, enabled=False):  # the weights have their type already
             layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
-        logits: Tensor = self.twin(x.to(self.dtype, memory_format=layout))
+        logits: Tensor = self.accelerated(x.to(self.dtype, memory_format=layout))
         return logits.float()
 
     def _prove(self, images: Tensor) -> bool:
         (network,) = self._network
         with undisturbed(network):
-            found = find_difference_in_answers(network.eval(), self.twin, images)
+            found = find_difference_in_answers(network.eval(), self.accelerated, images)
         if found is not None:
             _log.warning("the network is used as it is, without its faster copy: %s", found)
             return False
-        self.twin.to(self.dtype)
-        make_channels_last(self.twin)
+        self.accelerated.to(self.dtype)
+        make_channels_last(self.accelerated)
         return True
 
 

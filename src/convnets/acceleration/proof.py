@@ -1,4 +1,4 @@
-"""Proof that a faster twin computes what its network computes, by running both once on a few images."""
+"""Proof that an accelerated network computes what its network computes, by running both once on a few images."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LAST_DIGITS = 1e-6
 _DRAWS = (nn.modules.dropout._DropoutNd, Dropout, nn.RReLU)  # draw random numbers in the order of memory
 
 
-def find_difference(network: nn.Module, twin: Callable[[Tensor], Any], images: Tensor) -> str | None:
-    """Where `twin` differs from `network` in answers, gradients or batch-norm statistics; None where it does not.
+def find_difference(network: nn.Module, accelerated: Callable[[Tensor], Any], images: Tensor) -> str | None:
+    """Where `accelerated` differs from `network` in answers, gradients or batch-norm statistics; None if nowhere.
 
     Both are run in float32 on random numbers of the shape of `images` (N×C×S×S, of which few are used). How far
     rounding may lead them apart is measured: it is what the network makes of a change in its input's last digits. The
@@ -42,7 +42,7 @@ def find_difference(network: nn.Module, twin: Callable[[Tensor], Any], images: T
         before = [buffer.clone() for buffer in network.buffers()]
 
         def differs(sample: Tensor) -> bool:
-            runs = ((network, sample), (twin, sample), (network, _shaken(sample)))
+            runs = ((network, sample), (accelerated, sample), (network, _shaken(sample)))
             own, other, shaken = (_outcome(function, given, network, before) for function, given in runs)
             return not own.is_close_to(other, shaken)
 
@@ -53,7 +53,7 @@ def find_difference(network: nn.Module, twin: Callable[[Tensor], Any], images: T
 
 
 def find_difference_in_answers(
-    network: Callable[[Tensor], Tensor], twin: Callable[[Tensor], Tensor], images: Tensor
+    network: Callable[[Tensor], Tensor], accelerated: Callable[[Tensor], Tensor], images: Tensor
 ) -> str | None:
     """The same for answers alone, of networks in evaluation mode, which nothing changes.
 
@@ -62,7 +62,7 @@ def find_difference_in_answers(
     """
     sample = _like(images)
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-        own, other, shaken = network(sample), twin(sample), network(_shaken(sample))
+        own, other, shaken = network(sample), accelerated(sample), network(_shaken(sample))
     return None if _is_close(own, other, shaken) else "it answers otherwise than its layers do"
 
 

@@ -21,7 +21,7 @@ __all__ = ["Acceleration", "accelerate"]
 
 @dataclass(frozen=True)
 class Acceleration:
-    """A network's faster twin, and what was done."""
+    """An accelerated network, and what was done."""
 
     network: nn.Module
     """Called in the original's place while it trains; the original itself where nothing could be done."""
@@ -34,23 +34,23 @@ class Acceleration:
 
 
 def accelerate(network: nn.Module, plan_for: PlanFor, images: Tensor | None = None) -> Acceleration:
-    """Give `network` a twin that computes the same from the same weights, buffers and modes, and faster.
+    """Give `network` an accelerated form that computes the same from the same weights, buffers and modes, and faster.
 
-    The network itself is left as it is: its modules, state dict, optimizers and copies know nothing of the twin.
+    The network itself is left as it is: its modules, state dict, optimizers and copies know nothing of it.
     `plan_for` is asked once for each shape of a convolution, when it is first met.
 
     Only networks whose path through their layers cannot change from batch to batch are traced: those of the
     catalogue, and any made of PyTorch's own modules, as their classes define them. With `images` (N×C×S×S, of which
-    the shape counts) twin and network are also run once and compared (`find_difference`). Others come back unchanged,
+    the shape counts) both are also run once and compared (`find_difference`). Others come back unchanged,
     with the reason.
 
     >>> import torch
     >>> from convnets.kernels.convolutions.plan import ONEDNN
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
-    >>> twin = accelerate(network, lambda shape: ONEDNN, torch.rand(2, 1, 8, 8))
-    >>> twin.fused, twin.convolutions
+    >>> accelerated = accelerate(network, lambda shape: ONEDNN, torch.rand(2, 1, 8, 8))
+    >>> accelerated.fused, accelerated.convolutions
     (1, 1)
-    >>> twin.network(torch.rand(2, 1, 8, 8)).shape
+    >>> accelerated.network(torch.rand(2, 1, 8, 8)).shape
     torch.Size([2, 4, 3, 3])
     """
     obstacle = find_obstacle(network)

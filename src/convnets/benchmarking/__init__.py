@@ -4,8 +4,8 @@ Begin with `bench.py`.
 
 Order, highest first; each imports only from below:
 
-- bench
-- chart · scatter
+- bench · peers
+- chart · peer_result · scatter
 - loop_process · result · worker
 - loops · measures
 - loop · workload

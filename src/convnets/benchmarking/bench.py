@@ -28,13 +28,14 @@ from convnets.models.catalogue import create_model, model_entry
 
 __all__ = ["bench"]
 
-_SIDES = {"training": ("standard", "hand-tuned", OWN), "inference": ("standard", OWN)}
+_BASELINES = {"training": ("standard", "hand-tuned"), "inference": ("standard",)}
 
 
 def bench(
     workloads: Sequence[Workload],
     *,
     baseline: bool = False,
+    compiled: bool = False,
     inference: bool = True,
     rounds: int = 5,
     seconds: float = 3.0,
@@ -49,6 +50,7 @@ def bench(
     Args:
         workloads: at least one, all on the same device with the same precision and threads.
         baseline: also the standard loop and the hand-tuned loop, which convnets is then compared with.
+        compiled: also the hand-tuned loop under `torch.compile`, in training.
         inference: also evaluation on images in memory.
         rounds: slices of each side.
         seconds: that a slice is to last.
@@ -70,7 +72,7 @@ def bench(
     comparisons: list[Comparison] = []
     for workload, (parameters, macs) in zip(workloads, shapes, strict=True):
         measured = {
-            kind: _measure(workload, kind, _SIDES[kind] if baseline else (OWN,), rounds, seconds, say)
+            kind: _measure(workload, kind, _sides(kind, baseline, compiled), rounds, seconds, say)
             for kind in ("training", "inference")[: 1 + inference]
         }
         comparisons.append(
@@ -116,6 +118,11 @@ def _shape(workload: Workload, progress: Progress) -> tuple[int, int]:
         )
     macs = multiply_accumulates(network, (channels, workload.size, workload.size))
     return sum(p.numel() for p in network.parameters()), macs
+
+
+def _sides(kind: str, baseline: bool, compiled: bool) -> tuple[str, ...]:
+    others = _BASELINES[kind] if baseline else ()
+    return (*others, *(("compiled",) if compiled and kind == "training" else ()), OWN)
 
 
 def _measure(

@@ -95,6 +95,14 @@ class LoopProcess:
             loss=work["loss"],
         )
 
+    def answers(self, batch: int) -> list[list[float]]:
+        """Of a peer: take batches of `batch` from now on, and answer 64 images in such."""
+        self._resume()
+        found = self.ask({"answers": batch})
+        self.pause()
+        logits: list[list[float]] = found["answers"]
+        return logits
+
     def kernels(self) -> dict[str, Any]:
         """What the side computed with, where it had a choice; empty where it had none."""
         self._resume()

@@ -27,9 +27,15 @@ __all__ = ["main"]
 _LOOPS = {
     ("training", "standard"): ("loops.standard_loop", "StandardLoop"),
     ("training", "hand-tuned"): ("loops.hand_tuned_loop", "HandTunedLoop"),
+    ("training", "compiled"): ("loops.compiled_loop", "CompiledLoop"),
     ("training", "convnets"): ("loops.own_loop", "OwnLoop"),
     ("inference", "standard"): ("loops.plain_inference", "PlainInference"),
     ("inference", "convnets"): ("loops.own_inference", "OwnInference"),
+    ("peers", "convnets"): ("loops.peer_inference", "OwnPeer"),
+    ("peers", "pytorch"): ("loops.peer_inference", "PlainPeer"),
+    ("peers", "torch.compile"): ("loops.peer_inference", "CompiledPeer"),
+    ("peers", "onnxruntime"): ("loops.peer_inference", "OnnxRuntimePeer"),
+    ("peers", "openvino"): ("loops.peer_inference", "OpenVinoPeer"),
 }
 
 
@@ -57,6 +63,10 @@ def _answer(requests: queue.SimpleQueue[dict[str, Any] | None], replies: TextIO)
             _reply(replies, {})
         elif "kernels" in request:
             _reply(replies, getattr(loop, "kernels", dict)())
+        elif "answers" in request:
+            peer: Any = loop
+            peer.take(request["answers"])
+            _reply(replies, {"answers": peer.answers(request["answers"])})
         else:
             assert loop is not None
             _reply(replies, loop.run(request["steps"]).to_dict())

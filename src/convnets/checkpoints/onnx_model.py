@@ -72,6 +72,11 @@ def open_onnx(path: Path | str) -> TrainedModel:
     session = start_session(path)
     try:
         known = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+        if "encoder" in known:
+            raise ModelFolderError(
+                f"{path} holds a model of tables or series; allowed here: models of images; use it with convnets "
+                "predict, evaluate and serve, or TablePredictor"
+            )
         classes, preprocess = tuple(map(str, known["classes"])), Preprocess.from_dict(known["preprocess"])
         form, name = str(known["form"]), str(known["network"])
         calibration: dict[str, Any] | None = known.get("calibration")

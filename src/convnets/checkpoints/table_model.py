@@ -60,11 +60,25 @@ class TableModel:
         known = getattr(self.network, "architecture", None)
         return None if known is None else {"name": known.name, "arguments": dict(known.arguments)}
 
-    def __repr__(self) -> str:
+    @property
+    def name(self) -> str:
+        """The catalogue's name of the network, or that of its class; of an ONNX file the one that it states."""
         known = self.architecture
-        name = type(self.network).__name__ if known is None else known["name"]
+        if known is not None:
+            return str(known["name"])
+        stated = getattr(self.network, "name", None)
+        return stated if isinstance(stated, str) else type(self.network).__name__
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """Of each number that is answered for a row; the names of the classes where these are told apart."""
+        return self.classes or self.target.answer_names
+
+    def __repr__(self) -> str:
         answer = f"{len(self.classes)} classes" if self.classes else "numbers"
-        return f"TableModel({name}: {self.encoder.about} → {', '.join(self.target.names)[:80]}, {answer})"
+        return (
+            f"TableModel({self.name}: {self.encoder.about} → {', '.join(self.target.names)[:80]}, {answer})"
+        )
 
 
 def holds_table_model(folder: Path) -> bool:

@@ -21,7 +21,7 @@ ImageOption = Annotated[
     str | None,
     typer.Option(
         "--input",
-        help="Image to run it on: C×H×W such as 1x64x64, or a side. [default: the network's]",
+        help="Image to run it on: C×H×W such as 1x64x64, or a side; of series C×L. [default: the network's]",
         metavar="CxHxW",
     ),
 ]
@@ -35,7 +35,7 @@ class GivenNetwork:
     name: str
     """The catalogue's, or the folder's."""
     image: tuple[int, ...]
-    """C×H×W, or C×L of a network for series."""
+    """C×H×W, or C×L of a network for series, or D numbers of a table's row."""
 
 
 def given_network(
@@ -61,7 +61,7 @@ def given_network(
     from convnets.models.catalogue import create_model, model_entry
 
     entry = model_entry(model)
-    wanted = None if image is None else image_shape(image)
+    wanted = None if image is None else _wanted(image, entry.axes)
     if in_channels is None and wanted is not None:
         in_channels = wanted[0]
     with torch.device("cpu" if weights else "meta"):
@@ -74,7 +74,7 @@ def given_network(
         )
     if wanted is None:
         return GivenNetwork(network, model, entry.input_shape(network.in_channels, size))
-    return GivenNetwork(network, model, _image(wanted, network.in_channels, entry.input_size))
+    return GivenNetwork(network, model, _image(wanted, network.in_channels))
 
 
 def _trained(model: str, image: str | None, rebuilt: bool) -> GivenNetwork:
@@ -82,18 +82,45 @@ def _trained(model: str, image: str | None, rebuilt: bool) -> GivenNetwork:
         raise UsageError(
             f"{model} is trained: its channels, classes and size are settled; --input changes the image alone"
         )
-    from convnets.checkpoints.model_source import open_model
+    from convnets.checkpoints.model_source import open_model, resolve_model_folder
+    from convnets.checkpoints.table_model import load_table_model
+    from convnets.serving.table_predictor import is_for_tables
 
+    if is_for_tables(model) and Path(model).is_dir():
+        rows = load_table_model(resolve_model_folder(model))
+        own = rows.encoder.shape
+        if image is None:
+            return GivenNetwork(rows.network, model, own)
+        if len(own) == 1:
+            raise UsageError(
+                f"--input is {image!r}, and {model} takes rows of {own[0]} numbers; leave it out"
+            )
+        return GivenNetwork(rows.network, model, _image(_wanted(image, 1), own[0]))
     trained = open_model(model)
     preprocess = trained.preprocess
-    wanted = None if image is None else image_shape(image)
-    return GivenNetwork(trained.network, model, _image(wanted, preprocess.channels, preprocess.size))
+    if image is None:
+        return GivenNetwork(trained.network, model, (preprocess.channels, preprocess.size, preprocess.size))
+    return GivenNetwork(trained.network, model, _image(_wanted(image, 2), preprocess.channels))
 
 
-def _image(wanted: tuple[int | None, int, int] | None, channels: int, side: int) -> tuple[int, int, int]:
-    if wanted is None:
-        return channels, side, side
-    return channels if wanted[0] is None else wanted[0], wanted[1], wanted[2]
+def _wanted(text: str, axes: int) -> tuple[int | None, ...]:
+    return series_shape(text) if axes == 1 else image_shape(text)
+
+
+def _image(wanted: tuple[int | None, ...], channels: int) -> tuple[int, ...]:
+    return tuple(channels if each is None else each for each in wanted)
+
+
+def series_shape(text: str) -> tuple[int | None, int]:
+    """C×L from `2x64`, or no C from `64`, which the network's own channels complete.
+
+    >>> series_shape("2x64"), series_shape("96")
+    ((2, 64), (None, 96))
+    """
+    if not re.fullmatch(r"[1-9]\d*([x×,][1-9]\d*)?", text.strip().lower()):
+        raise typer.BadParameter(f"--input is {text!r}; allowed: C×L such as 2x64, or L steps")
+    numbers = [int(each) for each in re.split("[x×,]", text.strip().lower())]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, numbers[0])
 
 
 def image_shape(text: str) -> tuple[int | None, int, int]:

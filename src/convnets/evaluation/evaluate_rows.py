@@ -1,12 +1,17 @@
-"""Evaluate on rows of a table: a network that tells classes apart, or says numbers. N rows, D numbers of each."""
+"""Evaluate on rows of a table: a network that tells classes apart, or says numbers.
+
+N rows, D numbers of each, K classes or numbers, Q quantiles.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convnets.acceleration.inference import for_inference
@@ -19,9 +24,10 @@ from convnets.evaluation.scores import check_finite, evaluation_mode, hardware_f
 from convnets.models.answers import logits_of
 from convnets.series.examples import ExampleSet
 from convnets.tables.encoded_rows import Inputs
+from convnets.tables.quantiles import middle_place, pinball
 from convnets.tables.target import Target
 
-__all__ = ["answer_rows", "evaluate_rows"]
+__all__ = ["answer_rows", "evaluate_rows", "judged_numbers"]
 
 _AT_ONCE = 8192
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -52,11 +58,11 @@ def evaluate_rows(
     target: Target,
     hardware: Hardware | None = None,
     *,
-    loss: Loss = F.mse_loss,
+    loss: Loss | None = None,
 ) -> Evaluation | NumbersEvaluation:
     """Ask for every row of `table`, whose encoded rows are `inputs`, and measure the answers.
 
-    `loss` is that of numbers, on answers and standardized targets N×K.
+    `loss` is that of numbers, on answers and standardized targets N×K: by default squared, of quantiles pinball.
     """
     started = time.perf_counter()
     answers = answer_rows(network, inputs, hardware, table.source)
@@ -73,12 +79,39 @@ def evaluate_rows(
             examples=table.nouns,
         )
     learned = "the logarithm" if target.logarithm else "standardized numbers"
+    if target.quantiles:
+        level = target.quantiles[middle_place(target.quantiles)]
+        learned = f"quantiles of {learned} learned; RMSE, MAE and R² are those of q{level:g}"
+    else:
+        learned += " learned"
+    seconds = time.perf_counter() - started
+    return judged_numbers(target, answers.numpy(), table, seconds, f"every {noun} once, {learned}", loss=loss)
+
+
+def judged_numbers(
+    target: Target,
+    answers: NDArray[Any],
+    table: ExampleSet,
+    seconds: float,
+    protocol: str,
+    *,
+    loss: Loss | None = None,
+) -> NumbersEvaluation:
+    """Standardized answers N×K, of quantiles N×(K·Q), beside the numbers of `table`."""
+    decoded, apart = target.decode(answers), (len(answers), len(target.names), -1)
+    given, expected = torch.from_numpy(answers), torch.from_numpy(target.encode(table))
+    if target.quantiles:
+        mean_loss = float(pinball(given, expected, target.quantiles).mean())
+    else:
+        mean_loss = float((loss or F.mse_loss)(given, expected))
     return NumbersEvaluation(
-        predicted=target.decode(answers.numpy()),
+        predicted=target.single(decoded),
         true=target.values(table),
         names=target.names,
-        loss=float(loss(answers, expected)),
-        seconds=time.perf_counter() - started,
-        protocol=f"every {noun} once, {learned} learned",
+        loss=mean_loss,
+        seconds=seconds,
+        protocol=protocol,
         examples=table.nouns,
+        quantiles=target.quantiles,
+        bounds=decoded.reshape(apart) if target.quantiles else None,
     )

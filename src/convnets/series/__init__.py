@@ -4,6 +4,7 @@ Begin with `series_set.py`, then `load_series.py` and `series_encoder.py`.
 
 Order, highest first; each imports only from below:
 
+- unencoded
 - examples
 - series_encoder
 - load_series

@@ -15,7 +15,7 @@ from convnets.tables.load_table import open_table
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import Column, TableSet
 
-__all__ = ["series_of_rows", "windows_of_steps"]
+__all__ = ["column_of_series", "series_of_rows", "windows_of_steps"]
 
 
 def series_of_rows(
@@ -87,6 +87,20 @@ def windows_of_steps(
         source,
         tuple(note for note in table.notes if "decimal" in note or "cp1252" in note or "left out" in note),
     )
+
+
+def column_of_series(path: Path, options: SeriesOptions, name: str) -> Column:
+    """Any column of the file, a value for each series, or for each window that at its last step.
+
+    Values are in the order of `SeriesSet.whole`. Raises DataError for a column that is not there.
+    """
+    by = () if options.by in (None, name) or options.window is None else (options.by,)
+    table = open_table(path, TableOptions(only=(name, *by), **options.notation))
+    column = table.column(name)
+    if options.window is None:
+        return column
+    order, _ = _in_order(table, options.by, str(path))
+    return replace(column, rows=order[options.window - 1 :])
 
 
 def _steps(path: Path, options: SeriesOptions, *, targets: bool, known: tuple[str, ...]) -> TableSet:

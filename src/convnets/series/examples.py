@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from convnets.errors import DataError
-from convnets.series.series_encoder import EncodedSeries, SeriesEncoder
+from convnets.series.series_encoder import SeriesEncoder
 from convnets.series.series_set import SeriesSet
-from convnets.tables.encoded_rows import EncodedRows
+from convnets.tables.encoded_rows import Inputs
 from convnets.tables.table_encoder import TableEncoder
 from convnets.tables.table_set import TableSet
 
-__all__ = ["Encoded", "ExampleEncoder", "ExampleSet", "encoded", "encoder_from_dict", "kind_of"]
+__all__ = ["ExampleEncoder", "ExampleSet", "encoded", "encoder_from_dict", "kind_of"]
 
 ExampleSet = TableSet | SeriesSet
 ExampleEncoder = TableEncoder | SeriesEncoder
-Encoded = EncodedRows | EncodedSeries
 
 KINDS = ("table", "series")
 """What model folders and runs say that their examples are, beside images."""
@@ -31,7 +30,7 @@ def kind_of(examples: ExampleSet | ExampleEncoder) -> str:
     return "series" if isinstance(examples, SeriesSet | SeriesEncoder) else "table"
 
 
-def encoded(examples: ExampleSet, encoder: ExampleEncoder) -> Encoded:
+def encoded(examples: ExampleSet, encoder: ExampleEncoder) -> Inputs:
     """The network's input of every example. Raises DataError where they are of another kind, or lack something."""
     if isinstance(examples, SeriesSet) and isinstance(encoder, SeriesEncoder):
         return encoder.encode(examples)

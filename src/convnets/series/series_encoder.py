@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from convnets.series.load_series import open_series
 from convnets.series.series_options import SeriesOptions
 from convnets.series.series_set import SeriesSet
 from convnets.series.sounds import is_sound
+from convnets.tables.encoded_rows import Inputs
 
 __all__ = ["EncodedSeries", "SeriesEncoder"]
 
@@ -94,9 +95,7 @@ class SeriesEncoder:
     """Columns that are the steps, where each row of a file is a series."""
 
     @classmethod
-    def fit(
-        cls, series: SeriesSet, *, flat: bool = False, options: SeriesOptions | None = None
-    ) -> SeriesEncoder:
+    def fit(cls, series: SeriesSet, *, flat: bool = False, options: SeriesOptions | None = None) -> Self:
         """Mean and population standard deviation of each channel, which are to be those of training series alone."""
         count = np.zeros(len(series.channels))
         total, squares = np.zeros_like(count), np.zeros_like(count)
@@ -135,7 +134,7 @@ class SeriesEncoder:
         """float32 N×C×L, all at once. Raises what `encode` raises."""
         return self.encode(series)[:].numpy()
 
-    def encode(self, series: SeriesSet) -> EncodedSeries:
+    def encode(self, series: SeriesSet) -> Inputs:
         """The series, any of which can be asked for as float32 n×C×L.
 
         Raises DataError for other channels or another length.
@@ -193,7 +192,7 @@ class SeriesEncoder:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SeriesEncoder:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises ConfigError for anything else."""
         try:
             mean, std = (tuple(float(each) for each in values[key]) for key in ("mean", "std"))

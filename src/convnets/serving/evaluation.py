@@ -14,6 +14,8 @@ from convnets.evaluation.evaluation import Evaluation
 from convnets.evaluation.mistakes import mistake_pictures
 from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.report.page import Report, write_report
+from convnets.evaluation.scores import hardware_for
+from convnets.serving.engines import Engine, choose_engine
 from convnets.serving.model_and_images import open_model_and_images
 
 __all__ = ["Judged", "evaluate_model", "write_evaluation_report"]
@@ -31,6 +33,8 @@ class Judged:
     evaluation: Evaluation
     source: str
     """The run or model folder."""
+    engine: Engine
+    """What computed the answers."""
 
 
 def evaluate_model(
@@ -41,6 +45,7 @@ def evaluate_model(
     views: int = 1,
     hardware: Hardware | None = None,
     workers: int | None = None,
+    engine: str = "convnets",
     progress: Progress | None = None,
 ) -> Judged:
     """Evaluate the run, model folder or ONNX file `source`.
@@ -50,6 +55,7 @@ def evaluate_model(
         part: `train`, `validation` or `test`; by default the last of them that is there.
         views: 1, 2, 5, 6 or 10 views averaged per picture.
         workers: processes that decode pictures which are still files; by default as many as there are cores.
+        engine: what computes: `convnets`, `onnxruntime` or `auto` (`choose_engine`).
 
     The validation part of a run's own data is the very split that the run was validated on. Raises UsageError
     for a part that is not there and DataError when the data have other classes than the model.
@@ -63,16 +69,20 @@ def evaluate_model(
         if progress is not None:
             progress(f"evaluating {chosen.part}", done, total)
 
+    settled = None if hardware is None else settle_precision(hardware, model.metrics)
+    placed = hardware_for(model.network, settled)
+    answering = choose_engine(model.network.eval(), model.preprocess, placed, engine)
+    by_onnx = answering.engine.name == "onnxruntime"
     evaluation = evaluate(
-        model.network,
+        answering.network if by_onnx else model.network,
         images,
         model.preprocess,
-        hardware=None if hardware is None else settle_precision(hardware, model.metrics),
+        hardware=answering.hardware if by_onnx else settled,
         views=views,
         workers=usable_cores() if workers is None else workers,
         progress=report,
     )
-    return Judged(model, images, chosen.part, evaluation, str(source))
+    return Judged(model, images, chosen.part, evaluation, str(source), answering.engine)
 
 
 def write_evaluation_report(path: Path, judged: Judged) -> Path:

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import open_model
 from convnets.core.hardware import Hardware
@@ -20,6 +19,7 @@ from convnets.evaluation.precision import settle_precision
 from convnets.evaluation.scores import check_finite, hardware_for, images_at_once, log_probabilities
 from convnets.evaluation.views import preprocess_for_views
 from convnets.selection.calibration.calibration import Calibration
+from convnets.serving.engines import choose_engine
 from convnets.serving.predictions import Prediction, Predictions
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.runs.run import Run
@@ -42,10 +42,12 @@ class Predictor:
         abstain: wanted precision, such as 0.95; an answer that is not so sure becomes "don't know". Needs a model
             that `convnets calibrate` was run on, as does the next.
         coverage: name the classes among which the true one is in so many of the cases, such as 0.9, in `possible`.
+        engine: what computes: `convnets`, `onnxruntime`, or `auto`, which measures both at the start
+            (`choose_engine`); the attribute `engine` says which it is, and why.
 
     Probabilities of a calibrated model are those at its temperature.
     Raises ConfigError for other numbers of views, DeviceError when the network is elsewhere than `hardware`,
-    UsageError for a model that learned vectors and no classes.
+    UsageError for a model that learned vectors and no classes, and what `choose_engine` raises.
 
     >>> from torch import nn
     >>> from convnets.data.preprocess import Preprocess
@@ -63,15 +65,17 @@ class Predictor:
         views: int = 1,
         abstain: float | None = None,
         coverage: float | None = None,
+        engine: str = "convnets",
     ) -> None:
         check_classifies(trained)
         self.calibration, self.coverage = Calibration.of(trained.metrics), coverage
         self._threshold = 0.0 if abstain is None else self._calibrated("abstain").threshold(abstain)
         if coverage is not None:
             self._calibrated("coverage").sets(torch.full((1, len(trained.classes)), 1.0), coverage)
-        self.hardware = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
         self.network = trained.network.eval()
-        self._twin = for_inference(self.network, self.hardware.dtype)
+        settled = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
+        answering = choose_engine(self.network, trained.preprocess, settled, engine)
+        self._twin, self.hardware, self.engine = answering.network, answering.hardware, answering.engine
         self.classes, self.preprocess, self.views = trained.classes, trained.preprocess, views
         self._wide = preprocess_for_views(trained.preprocess, views)
 
@@ -88,11 +92,12 @@ class Predictor:
         views: int = 1,
         abstain: float | None = None,
         coverage: float | None = None,
+        engine: str = "convnets",
     ) -> Predictor:
         """From a run, a model folder or an ONNX file; raises ModelFolderError when it is missing or damaged."""
         device = "cpu" if hardware is None else hardware.device
         trained = open_model(folder, device, only_to_ask=True)
-        return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage)
+        return cls(trained, hardware=hardware, views=views, abstain=abstain, coverage=coverage, engine=engine)
 
     @property
     def abstains(self) -> bool:

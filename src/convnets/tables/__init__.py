@@ -8,5 +8,5 @@ Order, highest first; each imports only from below:
 - load_table · target
 - arrow_csv · tables_in_memory
 - column_encoders · column_reading · csv_file
-- encoded_rows · room · table_options · table_set · values
+- encoded_rows · quantiles · room · table_options · table_set · values
 """

@@ -115,6 +115,8 @@ class Categories:
     name: str
     categories: tuple[str, ...]
     kind: str = "category"
+    usual: str | None = None
+    """The most frequent one; None where that was not recorded."""
 
     @property
     def features(self) -> list[str]:
@@ -133,7 +135,8 @@ class Categories:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        return {"encoder": "categories", "name": self.name, "categories": list(self.categories)}
+        usual = {} if self.usual is None else {"usual": self.usual}
+        return {"encoder": "categories", "name": self.name, "categories": list(self.categories), **usual}
 
 
 def fit_categories(column: Column, most: int, fewest_rows: int) -> Categories:
@@ -141,7 +144,8 @@ def fit_categories(column: Column, most: int, fewest_rows: int) -> Categories:
     counts = np.bincount(column.values[column.values >= 0], minlength=len(column.categories))
     frequent = np.argsort(-counts, kind="stable")[:most]
     kept = sorted(place for place in frequent.tolist() if counts[place] >= max(1, fewest_rows))
-    return Categories(column.name, tuple(column.categories[place] for place in kept))
+    usual = column.categories[int(frequent[0])] if kept else None
+    return Categories(column.name, tuple(column.categories[place] for place in kept), usual=usual)
 
 
 @dataclass(frozen=True)

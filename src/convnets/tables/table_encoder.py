@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from convnets.tables.column_encoders import (
     fit_bins,
     fit_categories,
 )
-from convnets.tables.encoded_rows import EncodedRows
+from convnets.tables.encoded_rows import EncodedRows, Inputs
 from convnets.tables.load_table import open_table
 from convnets.tables.room import fits_in_memory, room_for
 from convnets.tables.table_options import TableOptions
@@ -59,7 +59,7 @@ class TableEncoder:
         fewest_rows: int = 1,
         notation: Mapping[str, Any] | None = None,
         seed: int = 0,
-    ) -> TableEncoder:
+    ) -> Self:
         """Fit every column on the rows of `table`, which are to be training rows alone.
 
         bins: columns of numbers to cut into bins, such as {"age": "frequency:8"}.
@@ -125,7 +125,7 @@ class TableEncoder:
         found: NDArray[np.float32] = self.encode(table)[:].numpy()
         return found
 
-    def encode(self, table: TableSet) -> EncodedRows:
+    def encode(self, table: TableSet) -> Inputs:
         """The rows, any of which can be asked for as float32 n×D.
 
         Columns are found by name, in any order; others are passed over.
@@ -209,7 +209,7 @@ class TableEncoder:
         return {"columns": [column.to_dict() for column in self.columns], "notation": dict(self.notation)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableEncoder:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises ConfigError for anything else."""
         try:
             return cls(tuple(_column(each) for each in values["columns"]), dict(values["notation"]))
@@ -223,7 +223,9 @@ def _column(values: Mapping[str, Any]) -> ColumnEncoder:
         case "standardized":
             return Standardized(**given)
         case "categories":
-            return Categories(given["name"], tuple(map(str, given["categories"])))
+            usual = given.get("usual")
+            names = tuple(map(str, given["categories"]))
+            return Categories(given["name"], names, usual=None if usual is None else str(usual))
         case "bins":
             return Bins(given["name"], tuple(map(float, given["edges"])), given["method"], given["kind"])
         case other:

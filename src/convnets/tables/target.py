@@ -1,4 +1,4 @@
-"""Target: what a network learns to say of a row, and how its answer is read. N rows, K classes or numbers.
+"""Target: what a network learns to say of a row, and how its answer is read. N rows, K classes or numbers, Q quantiles.
 
 Numbers are learned standardized, of prices their logarithm where asked, and come back in their own unit.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnets.errors import ConfigError, DataError
+from convnets.tables.quantiles import are_quantiles, middle_place
 from convnets.tables.table_set import Column
 
 __all__ = ["Target"]
@@ -52,9 +53,11 @@ class Target:
     """Of each number in the training rows, of its logarithm where that is learned."""
     std: tuple[float, ...] = ()
     logarithm: bool = False
+    quantiles: tuple[float, ...] = ()
+    """Q levels that are learned of each number, rising; empty for the number itself."""
 
     @classmethod
-    def fit(cls, table: Targeted, *, logarithm: bool = False) -> Target:
+    def fit(cls, table: Targeted, *, logarithm: bool = False, quantiles: Sequence[float] = ()) -> Target:
         """Classes of a category; mean and spread of numbers, which are those of the rows of `table` alone.
 
         Raises DataError where a target is missing, constant, or has no logarithm.
@@ -72,12 +75,20 @@ class Target:
         values = np.stack([column.values for column in table.targets], axis=1)
         if logarithm and (values <= 0).any():
             row, place = np.argwhere(values <= 0)[0].tolist()
+            loss, other = ("log-pinball", "pinball") if quantiles else ("log-rmse", "squared")
             raise DataError(
-                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and log-rmse takes its "
-                "logarithm; allowed: numbers above 0; choose another loss, such as squared"
+                f"{table.source}: {names[place]} is {values[row, place]:g} in row {row + 1}, and {loss} takes its "
+                f"logarithm; allowed: numbers above 0; choose another loss, such as {other}"
             )
         values = np.log(values) if logarithm else values
-        return cls(names, (), tuple(values.mean(0).tolist()), tuple(values.std(0).tolist()), logarithm)
+        return cls(
+            names,
+            (),
+            tuple(values.mean(0).tolist()),
+            tuple(values.std(0).tolist()),
+            logarithm,
+            tuple(quantiles),
+        )
 
     @classmethod
     def _of_classes(cls, table: Targeted) -> Target:
@@ -91,8 +102,15 @@ class Target:
 
     @property
     def outputs(self) -> int:
-        """K: what the network answers for each row."""
-        return len(self.classes) or len(self.names)
+        """What the network answers for each row: K, of quantiles K·Q."""
+        return len(self.classes) or len(self.answer_names)
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """Of each number that `decode` gives: the target's, with the level where quantiles are learned."""
+        if not self.quantiles:
+            return self.names
+        return tuple(f"{name} q{level:g}" for name in self.names for level in self.quantiles)
 
     def values(self, table: Targeted) -> NDArray[np.float64]:
         """float64 N×K in the numbers' own unit."""
@@ -120,13 +138,14 @@ class Target:
         return column
 
     def encode(self, table: Targeted) -> NDArray[Any]:
-        """What is learned: int64 N of classes, float32 N×K of standardized numbers."""
+        """What is learned: int64 N of classes, float32 N×K of standardized numbers, of which quantiles are learned."""
         if self.classes:
             return self.labels(table)
         values = self.values(table)
         if self.logarithm and (values <= 0).any():
+            loss = "log-pinball" if self.quantiles else "log-rmse"
             raise DataError(
-                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as log-rmse asks"
+                f"{table.source}: {', '.join(self.names)} is not above 0 in some row, as {loss} asks"
             )
         return self.standardized(values).astype(np.float32)
 
@@ -137,9 +156,23 @@ class Target:
         return found
 
     def decode(self, answers: NDArray[Any]) -> NDArray[np.float64]:
-        """The network's answers N×K, standardized → numbers in their own unit, float64 N×K."""
-        values = answers.astype(np.float64) * self.std + self.mean
+        """The network's answers N×K, standardized → numbers in their own unit, float64 N×K.
+
+        Of quantiles N×(K·Q), those of the first number first, each number's sorted: so they never cross, and their
+        pinball loss is at most what it was (Chernozhukov et al. 2010, "Quantile and probability curves without
+        crossing").
+        """
+        levels = max(1, len(self.quantiles))
+        apart = np.sort(answers.astype(np.float64).reshape(len(answers), len(self.names), levels), axis=2)
+        mean, std = np.repeat(self.mean, levels), np.repeat(self.std, levels)
+        values: NDArray[np.float64] = apart.reshape(answers.shape) * std + mean
         return np.exp(np.minimum(values, 700)) if self.logarithm else values
+
+    def single(self, decoded: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of what `decode` gave one number for each target, N×K: of quantiles the one nearest to the median."""
+        if not self.quantiles:
+            return decoded
+        return decoded.reshape(len(decoded), len(self.names), -1)[:, :, middle_place(self.quantiles)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -152,6 +185,7 @@ class Target:
             names, classes = (tuple(str(each) for each in values[key]) for key in ("names", "classes"))
             mean, std = (tuple(float(each) for each in values[key]) for key in ("mean", "std"))
             logarithm = bool(values["logarithm"])
+            quantiles = tuple(float(each) for each in values.get("quantiles", ()))  # older folders have none
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the target of a table lacks or mistypes {str(error)[:100]}") from None
         numbers = 0 if classes else len(names)
@@ -159,7 +193,12 @@ class Target:
             raise ConfigError(
                 f"the target of a table, {', '.join(names)}, needs a mean and a std above 0 each"
             )
-        return cls(names, classes, mean, std, logarithm)
+        if quantiles and (classes or not are_quantiles(quantiles)):
+            raise ConfigError(
+                f"the target of a table, {', '.join(names)}, has quantiles {list(quantiles)}; allowed: levels between "
+                "0 and 1, each above the one before, of numbers"
+            )
+        return cls(names, classes, mean, std, logarithm, quantiles)
 
 
 def _all_positive(values: Sequence[float]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from convnets.core.display.renderers import renderer
 from convnets.core.former_names import current_names, former_attribute, takes_former_names
 from convnets.errors import ConfigError, UnknownNameError
-from convnets.training.options.checks import as_tuple, check_name, check_range, check_type
+from convnets.training.options.checks import as_tuple, check_name, check_range, check_type, checked_quantiles
 from convnets.training.options.objective_options import check_objective
 from convnets.training.options.toml_file import ARGUMENTS, read_toml
 
@@ -24,7 +24,7 @@ __all__ = ["OBJECTIVES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
 OPTIMIZERS = ("sgd", "adamw", "muon")
 OBJECTIVES = ("classification", "triplet", "contrastive", "multi-similarity")
-LOSSES = ("squared", "absolute", "huber", "log-rmse")
+LOSSES = ("squared", "absolute", "huber", "log-rmse", "pinball", "log-pinball")
 EMBEDDINGS = ("own", "average", "maximum", "both", "gem")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle", "triangular", "linear")
 # (learning rate, weight decay) where none is given; what works for most networks of the catalogue
@@ -93,7 +93,9 @@ class TrainConfig:
     objective: str = "classification"
     """What is minimized: classification, or a loss on vectors: triplet, contrastive or multi-similarity."""
     loss: str = "squared"
-    """Of numbers in a table: squared, absolute, huber or log-rmse (squared, of logarithms, as for prices)."""
+    """Of numbers: squared, absolute, huber, pinball (of quantiles); of their logarithms log-rmse, log-pinball."""
+    quantiles: tuple[float, ...] = ()
+    """Levels that pinball and log-pinball learn, rising, such as 0.05,0.5,0.95; by default 0.1,0.5,0.9."""
     bins: tuple[str, ...] = ()
     """Columns of a table to cut into bins: COLUMN=width:8, =frequency:8 or =clusters:8."""
     margin: float | None = None
@@ -170,12 +172,8 @@ class TrainConfig:
     """Seed of everything random: weights, validation split, order, augmentation, dropout."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "augment",
-            "step_epochs",
-            "freeze",
-            "bins",
-        ):  # a list from TOML or Python is as good as a tuple
+        # a list from TOML or Python is as good as a tuple
+        for name in ("augment", "step_epochs", "freeze", "bins", "quantiles"):
             object.__setattr__(self, name, as_tuple(name, getattr(self, name)))
         for field in fields(self):
             check_type(field.name, str(field.type), getattr(self, field.name))
@@ -183,6 +181,7 @@ class TrainConfig:
             check_range(name, getattr(self, name), low, high)
         check_name("objective", self.objective, OBJECTIVES)
         check_name("loss", self.loss, LOSSES)
+        object.__setattr__(self, "quantiles", checked_quantiles(self.loss, self.quantiles))
         check_name("pooling", self.pooling, EMBEDDINGS)
         check_objective(self)
         if self.freeze_epochs > self.epochs:

@@ -97,7 +97,7 @@ class RunStarted(Event):
     first_step: int = 0
     """Steps that a resumed run had done in the epoch after those."""
     objective: str = "classification"
-    """What is minimized; of losses on vectors, what an epoch calls accuracy is Recall@1, of numbers R²."""
+    """What is minimized; what an epoch calls accuracy is Recall@1 of vectors, R² of numbers, R¹ of quantiles."""
     examples: str = "images"
     """What is learned from, for people; of a table `rows`."""
 
@@ -250,7 +250,7 @@ class TableEvaluated(Event):
     rows: int
     network: str
     figures: dict[str, dict[str, float | None]]
-    """By the model's name, the network's first: accuracy and loss, or rmse, mae, r2 and log_rmse."""
+    """By the model's name, the network's first: accuracy and loss, or rmse, mae, r2, log_rmse, of quantiles more."""
     examples: str = "rows"
     """What was evaluated, for people; of series `series` or `windows`."""
 

@@ -256,7 +256,7 @@ def _started(
         shape: tuple[int, ...] = task.encoder.shape
     else:
         shape = (task.preprocess.channels, task.preprocess.size, task.preprocess.size)
-    numbers = isinstance(task, TableTask) and task.objective is not None
+    of_numbers = task.objective if isinstance(task, TableTask) else None
     shared = f" in each of {group.size} processes" if group.size > 1 else ""
     return RunStarted(
         run=str(run.path),
@@ -271,7 +271,7 @@ def _started(
         epochs=config.epochs,
         first_epoch=state.epochs,
         first_step=state.step,
-        objective="numbers" if numbers else config.objective,
+        objective=config.objective if of_numbers is None else of_numbers.kind,
         examples=task.train.table.nouns if isinstance(task, TableTask) else "images",
     )
 

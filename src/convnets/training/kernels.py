@@ -1,4 +1,4 @@
-"""Kernels: the faster twin that a run trains through on the processor, and the record of what was chosen for it."""
+"""Kernels: the accelerated network that a run trains through, and the record of what was chosen for it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Kernels:
         self._measured, self._seconds = 0, 0.0
 
     def accelerate(self, network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
-        """What to train `network` through: its twin, on CUDA what `choose_compilation` picks, or the network itself."""
+        """What to train `network` through: its accelerated form, on CUDA `choose_compilation`'s pick, or itself."""
         if self.hardware.device.type == "cuda" and (self._group.size > 1 or self._fixed):
             return network  # what is measured could differ from process to process, and from run to run
         if self.hardware.device.type == "cuda":
@@ -81,7 +81,7 @@ class Kernels:
         return self.hardware.device.type == "cuda" and alone and find_obstacle(network) is None
 
     def chosen(self) -> KernelsChosen | None:
-        """What the twin runs on, as far as its shapes were met; None without a twin."""
+        """What the accelerated network runs on, as far as its shapes were met; None without one."""
         if self._acceleration is None:
             return None
         native = compiled_kernels() is not None

@@ -257,7 +257,7 @@ class Learner:
 
     def _forward(self, images: Tensor) -> Any:
         assert self._twin is not None
-        if isinstance(self.network, ImageClassifier):  # the twin has no checks of its own
+        if isinstance(self.network, ImageClassifier):  # the accelerated network has no checks of its own
             self.network.check_input(images)
         return self._twin(images)
 
@@ -265,9 +265,9 @@ class Learner:
         if self.config.auxiliary_weight:
             return SharedGradients(self.group, AllHeads(self.network))
         through = self.network if self.objective is None else self.objective.through(self.network)
-        twin = self.kernels.accelerate(through, images) if self.config.fast else through
-        heads = twin is self.network and isinstance(self.network, HasAuxiliaryHeads)
-        return SharedGradients(self.group, twin, some_unused=heads)
+        accelerated = self.kernels.accelerate(through, images) if self.config.fast else through
+        heads = accelerated is self.network and isinstance(self.network, HasAuxiliaryHeads)
+        return SharedGradients(self.group, accelerated, some_unused=heads)
 
     @torch.no_grad()
     def _update_average(self) -> None:

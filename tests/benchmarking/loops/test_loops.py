@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convnets.benchmarking.loops.compiled_loop import CompiledLoop
 from convnets.benchmarking.loops.hand_tuned_loop import HandTunedLoop
 from convnets.benchmarking.loops.own_inference import OwnInference
 from convnets.benchmarking.loops.own_loop import OwnLoop
@@ -103,6 +104,16 @@ def test_a_slice_may_span_epochs_and_counts_what_it_saw(workload: Make, loop: An
     assert [work.images for work in works] == [1000, 437 + 1437]
     for work in works:
         assert 0 <= work.waiting_seconds <= work.seconds
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")  # of the compiler itself
+def test_a_compiled_network_takes_the_hand_tuned_step(workload: Make) -> None:
+    task = workload("softmax", size=8, batch_size=1000)
+    plain, compiled = HandTunedLoop(task), CompiledLoop(task)
+    for count in (1000, 437):
+        images, labels = plain.prepare(torch.arange(count))
+        expected = [plain.step(images, labels)[1].item() for _ in range(3)]
+        assert [compiled.step(images, labels)[1].item() for _ in range(3)] == pytest.approx(expected, 1e-5)
 
 
 @pytest.mark.parametrize("loop", [OwnInference, PlainInference])

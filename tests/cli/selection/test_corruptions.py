@@ -22,6 +22,8 @@ def test_a_table_and_a_chart(
     assert (tmp_path / "c.png").stat().st_size > 10_000
     assert found.json.keys().isdisjoint({"against", "relative_error"})
     assert "without --corruptions" in refused(2, "evaluate", digits_run.path, "--picture", tmp_path / "c.png")
+    said = refused(2, "evaluate", digits_run.path, "--segments", "x")
+    assert "--segments is for tables and series" in said
 
 
 def test_relative_error_and_a_sheet(convnets: Callable[..., Any], digits_run: Run, tmp_path: Path) -> None:

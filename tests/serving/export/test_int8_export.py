@@ -24,7 +24,7 @@ from convnets.errors import ModelFolderError
 from convnets.evaluation.evaluate import evaluate
 from convnets.serving.evaluation import evaluate_model
 from convnets.serving.export import int8_export, quantization
-from convnets.serving.export.int8_export import Int8Export, export_int8
+from convnets.serving.export.int8_export import Int8Export, export_int8, measure_int8
 from convnets.serving.predictor import Predictor
 from convnets.training.config import TrainConfig
 from convnets.training.runs.run import Run
@@ -97,6 +97,16 @@ def test_what_is_not_faster_is_refused_with_the_figures_and_leaves_nothing(
     with pytest.raises(ModelFolderError):
         export(trained, digits, path)
     assert path.read_text() == "what was there"
+
+
+def test_what_would_be_refused_can_be_measured(
+    trained: TrainedModel, digits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_times(monkeypatch, 1.0, 1.0)
+    assert digits.test is not None
+    found = measure_int8(trained, digits.train, digits.test)
+    assert found.faults == ("not faster here",)
+    assert not found.path.exists()
 
 
 def test_what_loses_accuracy_is_refused_with_the_figures(

@@ -21,9 +21,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from convnets.serving.http.batcher import Batcher
-from convnets.serving.http.bodies import FORMS
 from convnets.serving.http.guard import COOKIE, Access
 from convnets.serving.http.limits import Limits
+from convnets.serving.http.pictures.bodies import FORMS
 from convnets.serving.http.refusal import Refusal
 from convnets.serving.http.service import Service
 from convnets.serving.http.telemetry import RequestLog

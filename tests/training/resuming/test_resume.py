@@ -85,6 +85,15 @@ def state_tensors(run: Run) -> dict[str, Tensor]:
     return {**learner["network"], **{f"average {key}": value for key, value in learner["average"].items()}}
 
 
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Any]]:
+    """The run that never stopped, and its steps; `test_the_number_of_workers_changes_nothing` holds it to any."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        diary = Diary(monkeypatch)
+        run = train("resnet20", photos, EVERYTHING, output=tmp_path_factory.mktemp("whole"), listeners=())
+    return run, diary.steps
+
+
 PLACES = {"mid-epoch": (1, 2), "last batch": (1, STEPS - 1), "epoch end": (0, STEPS - 1)}
 
 
@@ -92,12 +101,17 @@ PLACES = {"mid-epoch": (1, 2), "last batch": (1, STEPS - 1), "epoch end": (0, ST
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("times", [1, 3])
 def test_every_later_step_is_the_same(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, place: str, times: int
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: tuple[Run, list[Any]],
+    workers: int,
+    place: str,
+    times: int,
 ) -> None:
     config = replace(EVERYTHING, workers=workers)
+    never_stopped, expected = whole
     diary = Diary(monkeypatch)
-    whole = train("resnet20", photos, config, output=tmp_path, name="whole", listeners=())
-    expected, diary.steps = diary.steps, []
     first = PLACES[place]
     stops = [first, (first[0] + 1, 0), (first[0] + 1, 3)][:times]
     diary.stop_after = stops[0]
@@ -109,11 +123,13 @@ def test_every_later_step_is_the_same(
     assert run.status == "finished"
     assert diary.steps == expected
     assert len({tuple(step[:2]) for step in expected}) == len(expected) == 3 * STEPS
-    assert final_hash(run) == final_hash(whole)
-    ours, theirs = state_tensors(run), state_tensors(whole)
+    assert final_hash(run) == final_hash(never_stopped)
+    ours, theirs = state_tensors(run), state_tensors(never_stopped)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert [without_times(row) for row in run.metrics] == [without_times(row) for row in whole.metrics]
-    assert told(run) == told(whole)
+    assert [without_times(row) for row in run.metrics] == [
+        without_times(row) for row in never_stopped.metrics
+    ]
+    assert told(run) == told(never_stopped)
 
 
 def test_the_number_of_workers_changes_nothing(photos: Path, tmp_path: Path) -> None:

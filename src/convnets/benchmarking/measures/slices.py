@@ -44,7 +44,7 @@ class Side:
     """All slices of one loop, in the order of the rounds."""
 
     name: str
-    """convnets, hand-tuned or standard."""
+    """convnets, compiled, hand-tuned or standard."""
     precision: str
     """Of convolutions and matrix products: fp32 or bf16."""
     steps: int

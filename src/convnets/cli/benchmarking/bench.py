@@ -10,6 +10,7 @@ import typer
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import aligned, progress_bar, write_json
 from convnets.cli.placement import Device, Threads
+from convnets.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from convnets.benchmarking.result import BenchResult
@@ -33,13 +34,19 @@ def bench(
         bool,
         typer.Option("--baseline", help="Also the book's standard loop and hand-tuned PyTorch, in turn."),
     ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compiled", help="Also hand-tuned PyTorch under torch.compile, in training."),
+    ] = False,
     data: Annotated[
         str, typer.Option(help="Data set's name, or a folder or zip of images.", metavar="DATA")
     ] = "fashion-mnist",
     batch_size: Annotated[
         int | None,
         typer.Option(
-            help="Images per step. [default: the notes', else 128]", metavar="N", parser=whole_number
+            help="Images per step. [default: the notes', else 128; with --peers 1, 8 and 64]",
+            metavar="N",
+            parser=whole_number,
         ),
     ] = None,
     size: Annotated[
@@ -52,8 +59,22 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option(help="Slices of each side.", metavar="N", parser=whole_number)] = 5,
     seconds: Annotated[
-        float, typer.Option(help="That a slice lasts, about.", metavar="X", parser=real_number)
-    ] = 3.0,
+        float | None,
+        typer.Option(
+            help="That a slice lasts, about. [default: 3, with --peers 0.3]", metavar="X", parser=real_number
+        ),
+    ] = None,
+    peers: Annotated[
+        bool,
+        typer.Option(
+            "--peers",
+            help="Inference alone, beside plain PyTorch, torch.compile, ONNX Runtime and OpenVINO where installed.",
+        ),
+    ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="With --peers: leave this engine out, such as torch.compile.", metavar="NAME"),
+    ] = None,
     inference: Annotated[
         bool, typer.Option("--inference/--no-inference", help="Also measure evaluation.")
     ] = True,
@@ -73,10 +94,21 @@ def bench(
     """Measure how fast networks train.
 
     Images per second, GFLOP/s and their share of the machine's peak; against the standard loop with --baseline.
+    With --peers, milliseconds of a trained network's answers beside other engines, with one thread and with all.
 
     Example: convnets bench lenet --baseline
     """
     plans = _plans(networks, size, batch_size)  # an unknown one is refused before PyTorch is loaded
+    if peers:
+        refused = {"--baseline": baseline, "--compiled": compiled, "--no-inference": not inference}
+        refused |= {"--output": output is not None, f"--device {device}": device not in ("auto", "cpu")}
+        for name in (name for name, given in refused.items() if given):
+            raise UsageError(f"{name} with --peers, which measures inference on the processor; leave one out")
+        measuring = (rounds, 0.3 if seconds is None else seconds)
+        _bench_peers(plans, (batch_size, threads, precision), without or [], measuring, json=json)
+        return
+    if without:
+        raise UsageError(f"--without {without[0]} without --peers, which it belongs to; add --peers")
     from convnets.benchmarking.bench import bench as measure
     from convnets.benchmarking.workload import Workload
 
@@ -85,9 +117,10 @@ def bench(
         result = measure(
             workloads,
             baseline=baseline,
+            compiled=compiled,
             inference=inference,
             rounds=rounds,
-            seconds=seconds,
+            seconds=3.0 if seconds is None else seconds,
             output=output,
             progress=progress,
         )
@@ -95,6 +128,40 @@ def bench(
         write_json(result.to_dict())
     else:
         _print(result, output)
+
+
+def _bench_peers(
+    plans: dict[str, tuple[int, int, float]],
+    asked: tuple[int | None, int | None, str],
+    without: list[str],
+    measuring: tuple[int, float],
+    *,
+    json: bool,
+) -> None:
+    from convnets.benchmarking.peers import BATCHES, PEERS, bench_peers
+    from convnets.benchmarking.workload import Workload
+
+    for name in without:
+        if name not in PEERS:
+            raise UnknownNameError("engine", name, PEERS)
+    (batch_size, threads, precision), (rounds, seconds) = asked, measuring
+    workloads = [Workload(name, "", *plan, "cpu", precision) for name, plan in plans.items()]
+    with progress_bar(quiet=json) as progress:
+        found = bench_peers(
+            workloads,
+            batches=BATCHES if batch_size is None else (batch_size,),
+            threads=None if threads is None else (threads,),
+            peers=[name for name in PEERS if name not in without],
+            rounds=rounds,
+            seconds=seconds,
+            progress=progress,
+        )
+    if json:
+        write_json(found.to_dict())
+        return
+    header, rows = found.table()
+    typer.echo(f"{aligned(header, rows, right=(1, 2, 3, *range(5, len(header))))}\n")
+    typer.echo("\n".join(found.notes()))
 
 
 def _plans(

@@ -68,7 +68,9 @@ def field(
     header = ("layer", "kind", "output", "field", "stride", "start", "padding")
     typer.echo(aligned(header, [_row(each) for each in fields], right=(2, 3, 4, 5, 6)))
     if any(each.exceeds for each in fields):
-        typer.echo(f"* larger than the image, {'×'.join(map(str, given.image[1:]))} pixels")
+        sides = "×".join(map(str, given.image[1:]))
+        what = f"series, {sides} steps" if len(given.image) == 2 else f"image, {sides} pixels"
+        typer.echo(f"* larger than the {what}")
     if not all(each.exact for each in fields):
         typer.echo("≤ at most: an operation before it is not known, and taken to see all that its input sees")
 

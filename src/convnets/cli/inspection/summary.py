@@ -105,7 +105,10 @@ def _partial(error: LayerError) -> NetworkSummary:
 def _print_sizes(given: GivenNetwork, wanted: list[int], *, json: bool) -> None:
     from convnets.inspection.cost.size_table import size_table
 
-    found = size_table(given.network, [(given.image[0], side, side) for side in wanted])
+    axes = len(given.image) - 1
+    if not axes:
+        raise UsageError(f"--sizes, and {given.name} takes rows of {given.image[0]} numbers; leave it out")
+    found = size_table(given.network, [(given.image[0], *(side,) * axes) for side in wanted])
     if json:
         write_json(found.to_dict())
     else:

@@ -9,7 +9,7 @@ import typer
 
 from convnets.cli.numbers import whole_number
 from convnets.cli.output import check_file, progress_bar, write_json
-from convnets.cli.placement import Device, Precision
+from convnets.cli.placement import Device, EngineName, Precision
 from convnets.cli.serving.tables import evaluate_table, is_for_tables, refuse_image_options
 from convnets.errors import UsageError
 
@@ -41,13 +41,23 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Also write a report page here.", metavar="FILE.html")
     ] = None,
+    segments: Annotated[
+        str | None,
+        typer.Option(
+            help="Of tables and series: also measure by the values of this column; numbers in quarters.",
+            metavar="COLUMN",
+        ),
+    ] = None,
     corruptions: Annotated[
         bool,
         typer.Option("--corruptions", help="Accuracy under eighteen corruptions at five severities instead."),
     ] = False,
     picture: Annotated[
         Path | None,
-        typer.Option(help="With --corruptions: draw accuracy by severity here.", metavar="FILE.png"),
+        typer.Option(
+            help="Draw here: with --corruptions accuracy by severity, with --segments RMSE or accuracy by segment.",
+            metavar="FILE.png",
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -59,27 +69,39 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    engine: EngineName = "convnets",
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Measure a trained network on labeled examples.
 
     Of images accuracy, loss, precision and recall by class, calibration, and the most confident mistakes; of rows of
-    a table the same or RMSE, MAE, R² and log-RMSE, beside simple models.
+    a table the same or RMSE, MAE, R² and log-RMSE, beside simple models; of quantiles pinball loss and coverage.
 
     Example: convnets evaluate runs/lenet_bn-digits-1
     """
     if mistakes < 0:
         raise UsageError(f"mistakes is {mistakes}; allowed: 0 or more")
-    for name, value in (("--picture", picture), ("--sheet", sheet), ("--against", against)):
+    for name, value in (("--sheet", sheet), ("--against", against)):
         if value is not None and not corruptions:
             raise UsageError(f"{name} without --corruptions, which it belongs to; add --corruptions")
+    if picture is not None and not corruptions and segments is None:
+        raise UsageError(
+            "--picture without --corruptions or --segments, which it belongs to; add one of them"
+        )
+    if corruptions and engine != "convnets":
+        raise UsageError(f"--engine {engine} with --corruptions, which convnets computes; leave one out")
     for path in (report, picture, sheet):
         check_file(path)
     if is_for_tables(run):
         given = {"views": views != 1, "corruptions": corruptions, "report": report is not None}
+        given["engine"] = engine != "convnets"
         refuse_image_options(run, {**given, "mistakes": mistakes != 5})
-        evaluate_table(run, data, part, (device, precision), json=json)
+        evaluate_table(run, data, part, (device, precision), json=json, segments=segments, picture=picture)
         return
+    if segments is not None:
+        raise UsageError(
+            f"--segments is for tables and series, and {run} was trained on images; leave it out"
+        )
     if corruptions:
         _evaluate_corrupted((run, against), data, part, (picture, sheet), (device, precision), json=json)
         return
@@ -88,8 +110,16 @@ def evaluate(
 
     with progress_bar(quiet=json) as progress:
         judged = evaluate_model(
-            run, data, part=part, views=views, hardware=choose_hardware(device, precision), progress=progress
+            run,
+            data,
+            part=part,
+            views=views,
+            hardware=choose_hardware(device, precision),
+            engine=engine,
+            progress=progress,
         )
+    if engine != "convnets":
+        typer.echo(judged.engine, err=True)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         write_evaluation_report(report, judged)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convnets.cli.output import ProgressBar, check_file, progress_bar, write_json
+from convnets.cli.serving.export_tables import export_table, export_table_hub
+from convnets.cli.serving.tables import is_for_tables, refuse_image_options
 from convnets.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +42,14 @@ def export(
         ),
     ] = "onnx",
     form: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--input",
-            help="onnx: pictures (uint8 N×H×W×C → probabilities) or tensor (normalized floats N×C×H×W → logits).",
+            help="pictures (uint8 N×H×W×C → probabilities), rows or series; or tensor: what these become (→ logits). "
+            "[default: what RUN takes]",
             metavar="NAME",
         ),
-    ] = "pictures",
+    ] = None,
     int8: Annotated[
         bool,
         typer.Option(
@@ -72,8 +75,8 @@ def export(
 ) -> None:
     """Write a model for other programs or people, and check it.
 
-    An ONNX file is compared on random inputs of three batch sizes and on 1,000 images of the run's own data. A folder
-    for the Hub is measured on all of these, and its card is filled from the run.
+    An ONNX file is compared on random inputs of three batch sizes and on 1,000 images, rows or series of the run's own
+    data. A folder for the Hub is measured on all of these, and its card is filled from the run.
 
     Example: convnets export runs/lenet_bn-digits-1 -o lenet.onnx
     """
@@ -81,22 +84,31 @@ def export(
         raise UnknownNameError("form of export", to, _FORMS)
     if int8 and to != "onnx":
         raise UsageError(f"--int8 with --to {to}; allowed with: onnx")
+    from convnets.checkpoints.onnx_model import is_onnx
+
+    if is_onnx(run):
+        raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")
+    of_rows = is_for_tables(run)
+    if of_rows:
+        refuse_image_options(run, {"int8": int8, "corruptions": corruptions})
     if to == "hub":
-        _export_hub(run, output, repository, license, corruptions, overwrite, json=json)
+        if of_rows:
+            export_table_hub(run, output, (repository, license), overwrite=overwrite, json=json)
+        else:
+            _export_hub(run, output, repository, license, corruptions, overwrite, json=json)
         return
-    if form not in ("pictures", "tensor"):
-        raise UnknownNameError("input", form, ("pictures", "tensor"))
     lacking = [name for name in _NEEDED if to == "onnx" and importlib.util.find_spec(name) is None]
     if lacking:
         raise UsageError(
             f"exporting needs {', '.join(lacking)}; install it with: pip install 'convnets[onnx]'"
         )
-    from convnets.checkpoints.onnx_model import is_onnx
-
-    if is_onnx(run):
-        raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")
     path = run / f"model{'-int8' * int8}.{to}" if output is None else output
     check_file(path)
+    if of_rows:
+        export_table(run, path, form, json=json)
+        return
+    if form not in (None, "pictures", "tensor"):
+        raise UnknownNameError("input", form, ("pictures", "tensor"))
     if int8:
         _export_int8(run, path, form, json=json)
         return
@@ -109,7 +121,7 @@ def export(
         progress("exporting", 0, 1)
         write = export_onnx if to == "onnx" else export_pt2
         chosen = open_model(run)
-        found = write(chosen, path, form="pictures" if form == "pictures" else "tensor", images=images)
+        found = write(chosen, path, form="tensor" if form == "tensor" else "pictures", images=images)
     if json:
         write_json(found.to_dict())
         return
@@ -125,7 +137,7 @@ def export(
         )
 
 
-def _export_int8(run: Path, path: Path, form: str, *, json: bool) -> None:
+def _export_int8(run: Path, path: Path, form: str | None, *, json: bool) -> None:
     from convnets.checkpoints.model_source import open_model
     from convnets.serving.export.int8_export import export_int8
     from convnets.serving.model_and_images import open_parts
@@ -146,7 +158,7 @@ def _export_int8(run: Path, path: Path, form: str, *, json: bool) -> None:
             path,
             parts["train"],
             parts[part],
-            form="pictures" if form == "pictures" else "tensor",
+            form="tensor" if form == "tensor" else "pictures",
             progress=progress,
         )
     if json:
@@ -155,7 +167,7 @@ def _export_int8(run: Path, path: Path, form: str, *, json: bool) -> None:
     plain, small = found.megabytes
     before, after = found.accuracy
     typer.echo(
-        f"{found.path}: {plain:.2f} → {small:.2f} MB, opset {found.opset}, input {form}, any batch size"
+        f"{found.path}: {plain:.2f} → {small:.2f} MB, opset {found.opset}, input {form or 'pictures'}, any batch size"
     )
     typer.echo(
         f"{found.images:,} {part} images: {found.agreement:.2%} answered alike, accuracy {before:.4f} → {after:.4f}"

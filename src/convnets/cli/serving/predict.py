@@ -11,7 +11,7 @@ import typer
 
 from convnets.cli.numbers import real_number, whole_number
 from convnets.cli.output import progress_bar, write_json
-from convnets.cli.placement import Device, Precision
+from convnets.cli.placement import Device, EngineName, Precision
 from convnets.cli.serving.tables import is_for_tables, predict_table, refuse_image_options
 from convnets.errors import UsageError
 from convnets.serving.predictions import Prediction, to_csv_rows
@@ -55,6 +55,7 @@ def predict(
     ] = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    engine: EngineName = "convnets",
 ) -> None:
     """Name what is on pictures, or predict the rows of a table.
 
@@ -64,15 +65,23 @@ def predict(
         raise UsageError("--csv and --json exclude each other; give one")
     if is_for_tables(run):
         asked = {"abstain": abstain is not None, "coverage": coverage is not None}
-        refuse_image_options(run, {"views": views != 1, "top": top != 1, **asked, "skip-errors": skip_errors})
+        asked |= {"skip-errors": skip_errors, "engine": engine != "convnets"}
+        refuse_image_options(run, {"views": views != 1, "top": top != 1, **asked})
         predict_table(run, images, (device, precision), csv=csv, json=json)
         return
     from convnets.core.hardware import choose_hardware
     from convnets.serving.predictor import Predictor
 
     predictor = Predictor.load(
-        run, hardware=choose_hardware(device, precision), views=views, abstain=abstain, coverage=coverage
+        run,
+        hardware=choose_hardware(device, precision),
+        views=views,
+        abstain=abstain,
+        coverage=coverage,
+        engine=engine,
     )
+    if engine != "convnets":
+        typer.echo(predictor.engine, err=True)
     with progress_bar() as progress:
         found = predictor.predict(
             images,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from convnets.cli.numbers import real_number, whole_number
-from convnets.cli.placement import Device, Precision, Threads
+from convnets.cli.placement import Device, EngineName, Precision, Threads
 from convnets.errors import UsageError
 
 __all__ = ["serve"]
@@ -83,6 +84,7 @@ def serve(
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
+    engine: EngineName = "convnets",
 ) -> None:
     """Answer over HTTP, for programs and for people.
 
@@ -117,6 +119,7 @@ def serve(
         device=device,
         precision=precision,
         threads=threads,
+        engine=engine,
         token=token,
         hosts=tuple(name.lower() for name in allow_host or ()),
         origins=tuple(allow_origin or ()),
@@ -133,4 +136,10 @@ def serve(
     query = "" if token is None else "/?token=…"
     names = ", ".join(model_names(settings.runs))
     line = f"serving {names} at {scheme}://{shown}:{port}{query} (Ctrl-C ends it)"
-    serve_runs(settings, lambda: typer.echo(line, err=True))
+
+    def told(engines: Mapping[str, str]) -> None:
+        for name, chosen in engines.items() if engine != "convnets" else ():
+            typer.echo(f"{name}: {chosen}", err=True)
+        typer.echo(line, err=True)
+
+    serve_runs(settings, told)

@@ -36,15 +36,32 @@ def refuse_image_options(run: Path, given: dict[str, bool]) -> None:
 
 
 def evaluate_table(
-    run: Path, data: str | None, part: str | None, hardware: tuple[str, str], *, json: bool
+    run: Path,
+    data: str | None,
+    part: str | None,
+    hardware: tuple[str, str],
+    *,
+    json: bool,
+    segments: str | None = None,
+    picture: Path | None = None,
 ) -> None:
-    """Measure, and write it as text or JSON."""
-    judged = _loaded(run, hardware).evaluate(data, part=part)
+    """Measure, by the segments of a column too, and write it as text or JSON, and these as a picture."""
+    if picture is not None:
+        from convnets.explanation.columns.segments_picture import segments_figure
+        from convnets.explanation.pictures.figure_file import check_picture_ending, write_figure
+
+        check_picture_ending(picture)
+    judged = _loaded(run, hardware).evaluate(data, part=part, segments=segments)
+    if picture is not None and judged.segments is not None:
+        title = f"{judged.part} by {segments}"
+        write_figure(picture, segments_figure(judged.segments), title, str(judged.segments))
     if json:
         write_json(judged.to_dict())
         return
     typer.echo(f"{judged.table.source}, {judged.part}")
     typer.echo(str(judged))
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
 
 
 def predict_table(
@@ -70,12 +87,15 @@ def explain_table(
     run: Path, files: Sequence[Path], picture: Path, *, wanted: bool, seed: int, json: bool
 ) -> None:
     """How much each column matters, and how the answer follows the first three of them, with a picture."""
+    from convnets.checkpoints.onnx_model import is_onnx, no_folder
     from convnets.explanation.columns.column_importance import column_importance
     from convnets.explanation.columns.columns_picture import columns_figure
     from convnets.explanation.columns.partial_dependence import partial_dependence
     from convnets.explanation.pictures.figure_file import write_figure
     from convnets.tables.table_set import TableSet
 
+    if is_onnx(run):
+        raise no_folder(run)
     if len(files) > 1:
         raise UsageError(
             f"{len(files)} tables; allowed: one, with its target, or none for the run's own rows"

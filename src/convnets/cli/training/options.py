@@ -101,9 +101,11 @@ def _converted(name: str, value: Any, annotation: str) -> Any:
     if not annotation.startswith("tuple"):
         return value
     parts = [part.strip() for part in str(value).split(",") if part.strip()]
-    if "int" not in annotation:
+    if "str" in annotation:
         return tuple(parts)
+    whole = "int" in annotation
+    allowed = "whole numbers with commas, such as 5,8" if whole else "numbers with commas, such as 0.1,0.9"
     try:
-        return tuple(int(part) for part in parts)
+        return tuple(int(part) if whole else float(part) for part in parts)
     except ValueError:
-        raise ConfigError(f"{name} is {value!r}; allowed: whole numbers with commas, such as 5,8") from None
+        raise ConfigError(f"{name} is {value!r}; allowed: {allowed}") from None

@@ -37,8 +37,8 @@ def smooth_grad(question: Question, *, samples: int = 50, spread: float = 0.15) 
     if samples < 1 or spread < 0:
         raise ConfigError(f"samples is {samples}, spread {spread}; allowed: 1 sample or more, spread from 0")
     images = question.images
-    draws = torch.Generator().manual_seed(question.seed)
-    noise = torch.randn(samples, *images.shape[1:], generator=draws, device="cpu").to(
+    generator = torch.Generator().manual_seed(question.seed)
+    noise = torch.randn(samples, *images.shape[1:], generator=generator, device="cpu").to(
         images.device, images.dtype
     )
     sigma = spread * (images.flatten(1).amax(1) - images.flatten(1).amin(1)).view(-1, 1, 1, 1)

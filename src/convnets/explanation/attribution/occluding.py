@@ -118,13 +118,13 @@ def _squares(height: int, width: int, window: int, stride: int) -> Tensor:
 
 def _random_masks(count: int, cells: int, share: float, height: int, width: int, seed: int) -> Tensor:
     """float R×H×W in [0, 1], as RISE draws them."""
-    draws = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     tall, wide = math.ceil(height / cells), math.ceil(width / cells)
-    grids = (torch.rand(count, 1, cells, cells, generator=draws, device="cpu") < share).float()
+    grids = (torch.rand(count, 1, cells, cells, generator=generator, device="cpu") < share).float()
     size = ((cells + 1) * tall, (cells + 1) * wide)
     large = F.interpolate(grids, size=size, mode="bilinear", align_corners=False)[:, 0]
-    tops = torch.randint(0, tall, (count,), generator=draws, device="cpu").tolist()
-    lefts = torch.randint(0, wide, (count,), generator=draws, device="cpu").tolist()
+    tops = torch.randint(0, tall, (count,), generator=generator, device="cpu").tolist()
+    lefts = torch.randint(0, wide, (count,), generator=generator, device="cpu").tolist()
     cut = [
         each[top : top + height, left : left + width]
         for each, top, left in zip(large, tops, lefts, strict=True)

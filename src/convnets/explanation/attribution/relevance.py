@@ -79,8 +79,8 @@ def _chain(question: Question) -> list[nn.Module]:
                 "integrated-gradients, which needs none"
             )
     like = question.images
-    draws = torch.Generator().manual_seed(0)
-    x = torch.randn(1, *like.shape[1:], generator=draws, device="cpu").to(like.device, like.dtype)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, *like.shape[1:], generator=generator, device="cpu").to(like.device, like.dtype)
     x = torch.cat([x, like[:8]])
     with undisturbed_pass(question.network), torch.no_grad():
         wanted, got = logits_of(question.network(x)), _try_forward(chain, x)

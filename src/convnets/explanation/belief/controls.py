@@ -27,6 +27,6 @@ def random_maps(images: Tensor, seed: int) -> Tensor:
     >>> random_maps(torch.zeros(2, 3, 4, 4), 0).shape
     torch.Size([2, 4, 4])
     """
-    draws = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(len(images), *images.shape[2:], generator=draws, device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.rand(len(images), *images.shape[2:], generator=generator, device="cpu")
     return drawn.to(images.device, images.dtype)

@@ -108,8 +108,8 @@ def pixel_ranks(importance: Tensor, seed: int = 0) -> Tensor:
              [2, 1]]])
     """
     values = importance.flatten(1)
-    draws = torch.Generator().manual_seed(seed)
-    shuffle = torch.randperm(values.shape[1], generator=draws, device="cpu").to(values.device)
+    generator = torch.Generator().manual_seed(seed)
+    shuffle = torch.randperm(values.shape[1], generator=generator, device="cpu").to(values.device)
     order = shuffle[values[:, shuffle].argsort(dim=1, descending=True, stable=True)]
     places = torch.arange(values.shape[1], device=values.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places).view(importance.shape)

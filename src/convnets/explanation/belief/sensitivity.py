@@ -36,12 +36,12 @@ def sensitivity(
     images = question.images
     known = (pixel_maps(question, method) if maps is None else maps).signed.flatten(1).double()
     flat = images.flatten(1)
-    reach = radius * (flat.amax(1) - flat.amin(1)).view(-1, 1, 1, 1)
+    most = radius * (flat.amax(1) - flat.amin(1)).view(-1, 1, 1, 1)
     generator = torch.Generator().manual_seed(seed)
     worst = known.new_zeros(len(known))
     for _ in range(draws):
         noise = 2 * torch.rand(images.shape[1:], generator=generator, device="cpu") - 1
-        near = images + reach * noise.to(images.device, images.dtype)
+        near = images + most * noise.to(images.device, images.dtype)
         found = pixel_maps(replace(question, images=near), method).signed.flatten(1).double()
         worst = torch.maximum(worst, (found - known).norm(dim=1))
     size = known.norm(dim=1)

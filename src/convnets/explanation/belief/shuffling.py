@@ -65,14 +65,14 @@ def shuffled_networks(
     for step in range(1, steps + 1):
         upto = step * len(places) // steps
         for place in places[done:upto]:
-            draws = torch.Generator().manual_seed(1_000_003 * seed + place)
+            generator = torch.Generator().manual_seed(1_000_003 * seed + place)
             for name in layers[place]:
-                _shuffle(weights[name], draws)
+                _shuffle(weights[name], generator)
         done = upto
         yield layers[places[done - 1]][0].rpartition(".")[0] or layers[places[done - 1]][0], copy
 
 
-def _shuffle(weight: nn.Parameter, draws: torch.Generator) -> None:
+def _shuffle(weight: nn.Parameter, generator: torch.Generator) -> None:
     with torch.no_grad():
-        order = torch.randperm(weight.numel(), generator=draws, device="cpu").to(weight.device)
+        order = torch.randperm(weight.numel(), generator=generator, device="cpu").to(weight.device)
         weight.copy_(weight.detach().flatten()[order].view_as(weight))

@@ -27,7 +27,10 @@ __all__ = ["ColumnImportance", "column_importance"]
 
 @dataclass(frozen=True, eq=False)
 class ColumnImportance:
-    """By column what accuracy, or R², loses when its values are dealt out anew among the examples."""
+    """By column what accuracy or R² loses when its values are dealt out anew among the examples.
+
+    Of quantiles it is the R² of the one nearest to the median.
+    """
 
     measure: str
     """accuracy or R²."""
@@ -89,7 +92,7 @@ def column_importance(
             return float((answers.argmax(1).numpy() == expected).mean())
         found = [
             number_measures(expected[:, place].astype(np.float64), column.astype(np.float64))["r2"]
-            for place, column in enumerate(answers.numpy().T)
+            for place, column in enumerate(model.target.single(answers.numpy()).T)
         ]
         return float(np.mean([each or 0.0 for each in found]))
 

@@ -82,7 +82,7 @@ def partial_dependence(
             if model.classes
             else model.target.decode(found.numpy()).mean(0)
         )
-    names = model.classes or model.target.names
+    names = model.classes or model.target.answer_names
     return PartialDependence(column, given.kind, tuple(shown), np.stack(answers), names)
 
 

@@ -28,7 +28,7 @@ FAMILIES = (
 """What an operation is to a reader; the order of a drawing's legend."""
 
 _WINDOW = ("kernel_size", "stride", "padding")
-# Names of positional arguments after the tensor that the function works on. In-place twins share their entry.
+# Names of positional arguments after the tensor that the function works on. In-place forms share their entry.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "conv": ("weight", "bias", "stride", "padding", "dilation", "groups"),
     "convolution": (

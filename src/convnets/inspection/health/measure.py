@@ -129,16 +129,16 @@ def _next_step(
     optimizer: torch.optim.Optimizer, gradients: dict[nn.Parameter, Tensor]
 ) -> dict[nn.Parameter, float]:
     """Norm of the step for each parameter, made on a copy of the optimizer and its parameters."""
-    twin = copy.deepcopy(optimizer)
+    copied = copy.deepcopy(optimizer)
     pairs = [
         (parameter, its_twin)
-        for group, its_group in zip(optimizer.param_groups, twin.param_groups, strict=True)
+        for group, its_group in zip(optimizer.param_groups, copied.param_groups, strict=True)
         for parameter, its_twin in zip(group["params"], its_group["params"], strict=True)
     ]
     for parameter, its_twin in pairs:
         gradient = gradients.get(parameter)
         its_twin.grad = None if gradient is None else gradient.clone()
-    twin.step()
+    copied.step()
     return {
         parameter: float((its_twin.detach() - parameter.detach()).float().norm())
         for parameter, its_twin in pairs

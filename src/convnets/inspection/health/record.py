@@ -84,6 +84,8 @@ class NetworkHealth:
     batch_norms: tuple[BatchNormHealth, ...]
     warnings: tuple[str, ...]
     """What is wrong, in plain words, and what helps; empty where nothing is."""
+    examples: str = "images"
+    """What the batch is of, for people."""
 
     def to_dict(self, *, values: bool = True) -> dict[str, Any]:
         """Plain values for JSON; numbers that are not finite are None.
@@ -116,7 +118,8 @@ class NetworkHealth:
     def __str__(self) -> str:
         loss = "" if self.loss is None else f", loss {self.loss:.4f}"
         step = "" if self.step is None else f"; update: next step of {self.step}"
-        images = "1 image" if self.images == 1 else f"{self.images:,} images"
+        one = self.images == 1 and self.examples == "images"
+        images = "1 image" if one else f"{self.images:,} {self.examples}"
         lines = [f"{self.network}, {images} in {self.mode} mode{loss}{step}"]
         lines.append(
             aligned(_HEAD, [_cells(layer) for layer in self.layers], right=(0, *range(3, len(_HEAD))))
@@ -129,7 +132,7 @@ class NetworkHealth:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        images, troubles = f"{self.images:,} images", f"{len(self.warnings)} warnings"
+        images, troubles = f"{self.images:,} {self.examples}", f"{len(self.warnings)} warnings"
         return f"NetworkHealth({self.network}: {images} in {self.mode} mode, {troubles})"
 
     def _repr_html_(self) -> str:

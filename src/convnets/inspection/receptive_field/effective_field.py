@@ -106,6 +106,11 @@ def effective_field(
     ((2, 6, 2, 6), (9, 9), 5)
     """
     shape = image_shape(network, input_size)
+    if len(shape) != 3:
+        raise InputError(
+            f"input is {'×'.join(map(str, shape))}; an effective field is a picture of an image's pixels; of series "
+            "the table of receptive fields says how far each layer sees"
+        )
     known = {each.name: each for each in receptive_fields(network, shape) if len(each.shape) == 4}
     if layer not in known:
         near = [name for name in known if layer in name] or list(known)

@@ -81,7 +81,7 @@ def image_interval(dim: int, side: int) -> FieldInterval:
     return FieldInterval(dim, pixels, pixels, pixels, pixels, 1.0)
 
 
-def windowed(reach: FieldInterval, window: Window, units: int) -> FieldInterval:
+def windowed(interval: FieldInterval, window: Window, units: int) -> FieldInterval:
     """What the `units` outputs of a convolution or pooling see along its axis.
 
     Output i looks at inputs i·stride − padding + t·dilation for t = 0 … kernel − 1.
@@ -92,58 +92,60 @@ def windowed(reach: FieldInterval, window: Window, units: int) -> FieldInterval:
     """
     taps = np.arange(window.kernel) * window.dilation
     places = np.arange(units)[:, None] * window.stride - window.padding + taps
-    return _looked_at(reach, places, np.ones_like(places, dtype=bool), reach.jump * window.stride)
+    return _looked_at(interval, places, np.ones_like(places, dtype=bool), interval.jump * window.stride)
 
 
-def transposed(reach: FieldInterval, window: Window, units: int) -> FieldInterval:
+def transposed(interval: FieldInterval, window: Window, units: int) -> FieldInterval:
     """What the outputs of a transposed convolution see: o takes input i where o = i·stride − padding + t·dilation."""
     taps = np.arange(window.kernel) * window.dilation
     offsets = np.arange(units)[:, None] + window.padding - taps
     places, rest = np.divmod(offsets, window.stride)
-    return _looked_at(reach, places, rest == 0, reach.jump / window.stride)
+    return _looked_at(interval, places, rest == 0, interval.jump / window.stride)
 
 
-def select(reach: FieldInterval, places: Sequence[Sequence[int]], jump: float) -> FieldInterval:
+def select(interval: FieldInterval, places: Sequence[Sequence[int]], jump: float) -> FieldInterval:
     """What units see of which each looks at the given inputs; places outside the tensor are padding."""
     longest = max(len(each) for each in places)
     table = np.array([[*each, *[each[-1]] * (longest - len(each))] for each in places])
-    return _looked_at(reach, table, np.ones_like(table, dtype=bool), jump)
+    return _looked_at(interval, table, np.ones_like(table, dtype=bool), jump)
 
 
-def _looked_at(reach: FieldInterval, places: NDArray[Any], used: NDArray[Any], jump: float) -> FieldInterval:
+def _looked_at(
+    interval: FieldInterval, places: NDArray[Any], used: NDArray[Any], jump: float
+) -> FieldInterval:
     """`places` is units×taps; `used` says which of the taps there are."""
-    if reach.dim is None:
-        return replace(reach, jump=jump)
-    count = len(reach.low)
+    if interval.dim is None:
+        return replace(interval, jump=jump)
+    count = len(interval.low)
     inside = np.clip(places, 0, count - 1)
-    beyond = (places - inside) * reach.jump  # outside, units go on as they do inside
+    beyond = (places - inside) * interval.jump  # outside, units go on as they do inside
     valid = used & (places == inside)
 
     def ends(values: Numbers, where: NDArray[Any], empty: float) -> Numbers:
         return np.where(where, values[inside] + (0 if where is valid else beyond), empty)
 
     return FieldInterval(
-        reach.dim,
-        low=ends(reach.low, used, np.inf).min(1),
-        high=ends(reach.high, used, -np.inf).max(1),
-        first=ends(reach.first, valid, np.inf).min(1),
-        last=ends(reach.last, valid, -np.inf).max(1),
+        interval.dim,
+        low=ends(interval.low, used, np.inf).min(1),
+        high=ends(interval.high, used, -np.inf).max(1),
+        first=ends(interval.first, valid, np.inf).min(1),
+        last=ends(interval.last, valid, -np.inf).max(1),
         jump=jump,
     )
 
 
-def united(reaches: Sequence[FieldInterval]) -> FieldInterval:
+def united(intervals: Sequence[FieldInterval]) -> FieldInterval:
     """What units see that take from several tensors, unit by unit."""
-    dims = {each.dim for each in reaches if each.dim is not None}
+    dims = {each.dim for each in intervals if each.dim is not None}
     if len(dims) > 1:  # along other dimensions in each: together they see all
-        return united([each.hull() for each in reaches])
+        return united([each.hull() for each in intervals])
     return FieldInterval(
         next(iter(dims), None),
-        low=_extreme(np.minimum, [each.low for each in reaches]),
-        high=_extreme(np.maximum, [each.high for each in reaches]),
-        first=_extreme(np.minimum, [each.first for each in reaches]),
-        last=_extreme(np.maximum, [each.last for each in reaches]),
-        jump=max(each.jump for each in reaches),
+        low=_extreme(np.minimum, [each.low for each in intervals]),
+        high=_extreme(np.maximum, [each.high for each in intervals]),
+        first=_extreme(np.minimum, [each.first for each in intervals]),
+        last=_extreme(np.maximum, [each.last for each in intervals]),
+        jump=max(each.jump for each in intervals),
     )
 
 
@@ -154,15 +156,15 @@ def _extreme(choose: Callable[[Numbers, Numbers], Numbers], arrays: Sequence[Num
     return result
 
 
-def join(reaches: Sequence[FieldInterval]) -> FieldInterval:
+def join(intervals: Sequence[FieldInterval]) -> FieldInterval:
     """The units of several tensors, one after the other."""
     return FieldInterval(
-        reaches[0].dim,
-        low=np.concatenate([each.low for each in reaches]),
-        high=np.concatenate([each.high for each in reaches]),
-        first=np.concatenate([each.first for each in reaches]),
-        last=np.concatenate([each.last for each in reaches]),
-        jump=max(each.jump for each in reaches),
+        intervals[0].dim,
+        low=np.concatenate([each.low for each in intervals]),
+        high=np.concatenate([each.high for each in intervals]),
+        first=np.concatenate([each.first for each in intervals]),
+        last=np.concatenate([each.last for each in intervals]),
+        jump=max(each.jump for each in intervals),
     )
 
 
@@ -175,7 +177,7 @@ class Seen:
     """An input of an operation: its shape, and what its units see."""
 
     shape: tuple[int, ...]
-    reaches: FieldIntervals
+    intervals: FieldIntervals
 
     @property
     def rank(self) -> int:

@@ -133,35 +133,37 @@ def fields_of_graph(graph: NetworkGraph) -> tuple[ReceptiveField, ...]:
         ]
         if not known or node.function == "input":
             continue
-        inputs = [Seen(graph.nodes[each.node].shapes[each.output], reaches) for each, (reaches, _) in known]
+        inputs = [
+            Seen(graph.nodes[each.node].shapes[each.output], intervals) for each, (intervals, _) in known
+        ]
         found, exact = apply_rule(node, inputs)
         exact = exact and all(was_exact for _, (_, was_exact) in known)
-        for output, reaches in enumerate(found):
-            seen[node.index, output] = (reaches, exact)
-        axes = tuple(_axis_field(reach, side) for reach, side in zip(found[0], sides, strict=True))
+        for output, intervals in enumerate(found):
+            seen[node.index, output] = (intervals, exact)
+        axes = tuple(_axis_field(interval, side) for interval, side in zip(found[0], sides, strict=True))
         fields.append(ReceptiveField(node.name, node.kind, node.shapes[0], axes, exact, node.index))
     return tuple(fields)
 
 
-def _axis_field(reach: FieldInterval, side: int) -> AxisField:
+def _axis_field(interval: FieldInterval, side: int) -> AxisField:
     sees = np.isfinite(
-        reach.low
+        interval.low
     )  # a unit may take nothing at all, between the taps of a transposed convolution
-    low, high = reach.low[sees], reach.high[sees]
+    low, high = interval.low[sees], interval.high[sees]
     if not len(low):
         return AxisField(0, None, 0, 0.0, side, ((0, -1),) * len(sees))
     sizes = high - low + 1
     inside = np.clip(np.minimum(high, side - 1) - np.maximum(low, 0) + 1, 0, None)
-    steps = np.diff(reach.low)
+    steps = np.diff(interval.low)
     regular = sees.all() and np.ptp(sizes) == 0 and (not len(steps) or np.ptp(steps) == 0)
-    stride = float(steps[0]) if len(steps) else reach.jump
+    stride = float(steps[0]) if len(steps) else interval.jump
     return AxisField(
         size=int(sizes.max()),
         stride=stride if regular else None,
         start=int(low[0]),
         padding=float(np.mean(1 - inside / sizes)),
         side=side,
-        spans=_spans(reach.first, reach.last),
+        spans=_spans(interval.first, interval.last),
     )
 
 

@@ -60,10 +60,10 @@ def concatenate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldInter
     rank = len(node.shapes[0])
     dim = node.setting("dim", 0) % rank
     if node.function == "stack":
-        moved = [tuple(_shifted(each, dim) for each in seen.reaches) for seen in inputs]
+        moved = [tuple(_shifted(each, dim) for each in seen.intervals) for seen in inputs]
         return [tuple(united(list(axis)) for axis in zip(*moved, strict=True))]
     result = []
-    for axis in zip(*(seen.reaches for seen in inputs), strict=True):
+    for axis in zip(*(seen.intervals for seen in inputs), strict=True):
         if any(each.dim == dim for each in axis):
             if sum(seen.shape[dim] for seen in inputs) != node.shapes[0][dim]:
                 return None  # a constant is among what is joined
@@ -75,13 +75,17 @@ def concatenate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldInter
     return [tuple(result)]
 
 
-def _shifted(reach: FieldInterval, dim: int) -> FieldInterval:
-    return reach if reach.dim is None or reach.dim < dim else replace(reach, dim=reach.dim + 1)
+def _shifted(interval: FieldInterval, dim: int) -> FieldInterval:
+    return interval if interval.dim is None or interval.dim < dim else replace(interval, dim=interval.dim + 1)
 
 
-def _along(reach: FieldInterval, dim: int, size: int) -> FieldInterval:
-    """The reach with an entry for each of the `size` units along `dim`."""
-    return reach if reach.dim == dim else replace(reach.hull().map(lambda ends: ends.repeat(size)), dim=dim)
+def _along(interval: FieldInterval, dim: int, size: int) -> FieldInterval:
+    """The interval with an entry for each of the `size` units along `dim`."""
+    return (
+        interval
+        if interval.dim == dim
+        else replace(interval.hull().map(lambda ends: ends.repeat(size)), dim=dim)
+    )
 
 
 def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
@@ -90,18 +94,18 @@ def pad_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | 
     if pad is None:
         return None
     result = []
-    for reach in seen.reaches:
-        place = None if reach.dim is None else 2 * (seen.rank - 1 - reach.dim)
-        if place is None or place >= len(pad) or reach.dim is None:
-            result.append(reach)
+    for interval in seen.intervals:
+        place = None if interval.dim is None else 2 * (seen.rank - 1 - interval.dim)
+        if place is None or place >= len(pad) or interval.dim is None:
+            result.append(interval)
             continue
-        size, before = seen.shape[reach.dim], pad[place]
-        units = node.shapes[0][reach.dim]
-        moved = windowed(reach, Window(1, 1, before), units)
+        size, before = seen.shape[interval.dim], pad[place]
+        units = node.shapes[0][interval.dim]
+        moved = windowed(interval, Window(1, 1, before), units)
         if mode != "constant":  # the border shows pixels again
             row = torch.arange(size, dtype=torch.float64, device="cpu")[None, None]
             copied = [int(each) for each in F.pad(row, pad[place : place + 2], mode=mode)[0, 0]]
-            shown = select(reach, [[each] for each in copied], reach.jump)
+            shown = select(interval, [[each] for each in copied], interval.jump)
             moved = replace(moved, first=shown.first, last=shown.last)
         result.append(moved)
     return [tuple(result)]
@@ -111,14 +115,14 @@ def move_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] |
     """Views, slices, permutations: where each unit came from, found by moving numbered places the same way."""
     seen = inputs[0]
     results: list[list[FieldInterval]] = [[] for _ in node.shapes]
-    for reach in seen.reaches:
-        if reach.dim is None:
-            moved: list[FieldInterval | None] = [reach] * len(node.shapes)
+    for interval in seen.intervals:
+        if interval.dim is None:
+            moved: list[FieldInterval | None] = [interval] * len(node.shapes)
         else:
             form = [1] * seen.rank
-            form[reach.dim] = -1
-            places = torch.arange(seen.shape[reach.dim], device="cpu").view(form).expand(seen.shape)
-            moved = [_found(reach, each) for each in _move(node, places)]
+            form[interval.dim] = -1
+            places = torch.arange(seen.shape[interval.dim], device="cpu").view(form).expand(seen.shape)
+            moved = [_found(interval, each) for each in _move(node, places)]
         for result, each in zip(results, moved, strict=True):
             if each is None:
                 return None
@@ -150,14 +154,14 @@ def _as_index(value: Any) -> Any:
     return Ellipsis if value == "..." else value
 
 
-def _found(reach: FieldInterval, places: Tensor) -> FieldInterval | None:
-    """The reach of moved units; None where they differ along several dimensions at once."""
+def _found(interval: FieldInterval, places: Tensor) -> FieldInterval | None:
+    """The interval of moved units; None where they differ along several dimensions at once."""
     for dim in range(places.ndim):
         others = tuple(slice(None) if each == dim else slice(0, 1) for each in range(places.ndim))
         line = places[others]
         if torch.equal(line.expand_as(places), places):
             chosen = line.flatten().numpy()
             steps = set((chosen[1:] - chosen[:-1]).tolist())
-            jump = reach.jump * (abs(steps.pop()) or 1) if len(steps) == 1 else reach.jump
-            return replace(reach.map(partial(np.take, indices=chosen)), dim=dim, jump=jump)
+            jump = interval.jump * (abs(steps.pop()) or 1) if len(steps) == 1 else interval.jump
+            return replace(interval.map(partial(np.take, indices=chosen)), dim=dim, jump=jump)
     return None

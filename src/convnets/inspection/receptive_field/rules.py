@@ -34,8 +34,8 @@ def apply_rule(node: GraphNode, inputs: Sequence[Seen]) -> tuple[list[FieldInter
         rule = adaptive_rule if plain.startswith("adaptive") else window_rule
     found = rule(node, inputs) if rule is not None else None
     if found is None:
-        seen = [each.reaches for each in inputs]
-        everything = tuple(united([reach.hull() for reach in axis]) for axis in zip(*seen, strict=True))
+        seen = [each.intervals for each in inputs]
+        everything = tuple(united([interval.hull() for interval in axis]) for axis in zip(*seen, strict=True))
         return [everything] * len(node.shapes), plain in _MIXES_ALL and not node.setting("is_causal")
     return found, True
 
@@ -46,10 +46,10 @@ def _pointwise(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]:
     spread = []
     for seen in inputs:
         moved = []
-        for reach in seen.reaches:
-            dim = None if reach.dim is None else reach.dim + rank - seen.rank
-            alone = dim is not None and seen.shape[reach.dim or 0] == 1 != node.shapes[0][dim]
-            moved.append(replace(reach, dim=None if alone else dim))
+        for interval in seen.intervals:
+            dim = None if interval.dim is None else interval.dim + rank - seen.rank
+            alone = dim is not None and seen.shape[interval.dim or 0] == 1 != node.shapes[0][dim]
+            moved.append(replace(interval, dim=None if alone else dim))
         spread.append(moved)
     joined = tuple(united(list(axis)) for axis in zip(*spread, strict=True))
     return [joined] * len(node.shapes)
@@ -60,14 +60,14 @@ def _linear(_: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None
     if len(inputs) != 1:
         return None
     seen = inputs[0]
-    return [tuple(each.hull() if each.dim == seen.rank - 1 else each for each in seen.reaches)]
+    return [tuple(each.hull() if each.dim == seen.rank - 1 else each for each in seen.intervals)]
 
 
 def _normalized(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
     """Norms and softmax: units along what they average over see all of it."""
     seen = inputs[0]
     if node.function == "instance_norm" and not node.setting("use_input_stats", True):
-        return [seen.reaches]
+        return [seen.intervals]
     if node.function in ("layer_norm", "rms_norm"):
         over = set(range(seen.rank - len(node.setting("normalized_shape", ())), seen.rank))
     elif node.function in ("group_norm", "instance_norm"):
@@ -75,7 +75,7 @@ def _normalized(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]
     else:
         dim = node.setting("dim", 1 if node.function == "normalize" else -1)
         over = {each % seen.rank for each in numbers(-1 if dim is None else dim, 1)}
-    return [tuple(each.hull() if each.dim in over else each for each in seen.reaches)]
+    return [tuple(each.hull() if each.dim in over else each for each in seen.intervals)]
 
 
 def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | None:
@@ -86,12 +86,12 @@ def _reduced(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] | 
     dim, keep = node.setting("dim"), bool(node.setting("keepdim"))
     over = {each % seen.rank for each in (range(seen.rank) if dim is None else numbers(dim, 1))}
     result = []
-    for reach in seen.reaches:
-        if reach.dim is None or reach.dim in over:
-            result.append(reach.hull())
+    for interval in seen.intervals:
+        if interval.dim is None or interval.dim in over:
+            result.append(interval.hull())
         else:
-            gone = 0 if keep else sum(each < reach.dim for each in over)
-            result.append(replace(reach, dim=reach.dim - gone))
+            gone = 0 if keep else sum(each < interval.dim for each in over)
+            result.append(replace(interval, dim=interval.dim - gone))
     return [tuple(result)] * len(node.shapes)
 
 
@@ -101,16 +101,16 @@ def _cumulated(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals] 
     if dim is None:
         return None
     result = []
-    for reach in seen.reaches:
-        if reach.dim == dim % seen.rank:
-            reach = replace(
-                reach,
-                low=np.minimum.accumulate(reach.low),
-                high=np.maximum.accumulate(reach.high),
-                first=np.minimum.accumulate(reach.first),
-                last=np.maximum.accumulate(reach.last),
+    for interval in seen.intervals:
+        if interval.dim == dim % seen.rank:
+            interval = replace(
+                interval,
+                low=np.minimum.accumulate(interval.low),
+                high=np.maximum.accumulate(interval.high),
+                first=np.minimum.accumulate(interval.first),
+                last=np.maximum.accumulate(interval.last),
             )
-        result.append(reach)
+        result.append(interval)
     return [tuple(result)] * len(node.shapes)
 
 

@@ -51,13 +51,15 @@ def window_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]
     padding = _padding(node, kernel, dilation)
     slide = transposed if "transpose" in node.function else windowed
     result = []
-    for reach in seen.reaches:
-        axis = -1 if reach.dim is None else reach.dim - (seen.rank - count)
+    for interval in seen.intervals:
+        axis = -1 if interval.dim is None else interval.dim - (seen.rank - count)
         if axis >= 0:
             window = Window(kernel[axis], stride[axis], padding[axis], dilation[axis])
-            result.append(slide(reach, window, node.shapes[0][len(node.shapes[0]) - count + axis]))
+            result.append(slide(interval, window, node.shapes[0][len(node.shapes[0]) - count + axis]))
         else:  # along the channels, which a convolution adds up
-            result.append(reach.hull() if axis == -1 and reach.dim is not None and not pools else reach)
+            result.append(
+                interval.hull() if axis == -1 and interval.dim is not None and not pools else interval
+            )
     return [tuple(result)] * len(node.shapes)
 
 
@@ -71,8 +73,8 @@ def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]
         dim, size, step = int(given[0]) % seen.rank, int(given[1]), int(given[2])
         return [
             tuple(
-                windowed(reach, Window(size, step), shape[dim]) if reach.dim == dim else reach
-                for reach in seen.reaches
+                windowed(interval, Window(size, step), shape[dim]) if interval.dim == dim else interval
+                for interval in seen.intervals
             )
         ]
     kernel, dilation, padding, stride = (
@@ -85,12 +87,12 @@ def unfold_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldIntervals]
     )
     places = np.arange(rows * columns)
     result = []
-    for reach in seen.reaches:
-        axis = -1 if reach.dim is None else reach.dim - (seen.rank - 2)
+    for interval in seen.intervals:
+        axis = -1 if interval.dim is None else interval.dim - (seen.rank - 2)
         if axis not in (0, 1):
             return None
         units = (rows, columns)[axis]
-        moved = windowed(reach, Window(kernel[axis], stride[axis], padding[axis], dilation[axis]), units)
+        moved = windowed(interval, Window(kernel[axis], stride[axis], padding[axis], dilation[axis]), units)
         line = places // columns if axis == 0 else places % columns
         result.append(replace(moved.map(partial(np.take, indices=line)), dim=len(shape) - 1))
     return [tuple(result)]
@@ -101,10 +103,10 @@ def unshuffle_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldInterva
     factor, seen = int(node.setting("factor", 1)), inputs[0]
     return [
         tuple(
-            windowed(reach, Window(factor, factor), node.shapes[0][reach.dim])
-            if reach.dim is not None and reach.dim >= seen.rank - 2
-            else reach
-            for reach in seen.reaches
+            windowed(interval, Window(factor, factor), node.shapes[0][interval.dim])
+            if interval.dim is not None and interval.dim >= seen.rank - 2
+            else interval
+            for interval in seen.intervals
         )
     ]
 
@@ -149,10 +151,10 @@ def interpolate_rule(node: GraphNode, inputs: Sequence[Seen]) -> list[FieldInter
 def _resampled(seen: Seen, shape: Shape, places: Callable[[int, int], list[list[int]]]) -> FieldIntervals:
     """Axes whose sides change look at the inputs that `places(size, units)` lists for each of their units."""
     result = []
-    for reach in seen.reaches:
-        if reach.dim is None or seen.shape[reach.dim] == shape[reach.dim]:
-            result.append(reach)
+    for interval in seen.intervals:
+        if interval.dim is None or seen.shape[interval.dim] == shape[interval.dim]:
+            result.append(interval)
         else:
-            size, units = seen.shape[reach.dim], shape[reach.dim]
-            result.append(select(reach, places(size, units), reach.jump * size / units))
+            size, units = seen.shape[interval.dim], shape[interval.dim]
+            result.append(select(interval, places(size, units), interval.jump * size / units))
     return tuple(result)

@@ -153,12 +153,12 @@ def _run_on_meta(
 ) -> Recording:
     with preserve_state(network):
         given = _inputs(network, image, inputs, batch, torch.device("meta"))
-        twins = put_meta_tensors_in(network)
+        meta_tensors = put_meta_tensors_in(network)
         if isinstance(network, ImageClassifier):
             # the network would refuse a wrong size at its door; the layer that breaks is what is wanted here
             network.__dict__["check_input"] = lambda _: None
         network.train(training)
-        return record(network, given, fixed=twins, gradients=training)
+        return record(network, given, fixed=meta_tensors, gradients=training)
 
 
 def _run_computed(
@@ -171,14 +171,14 @@ def _run_computed(
 ) -> Recording | None:
     """A pass of a copy on zeros, or on the inputs that were given; None where it cannot be copied."""
     try:
-        twin = copy_network(network).train(training)
+        copied = copy_network(network).train(training)
     except Exception:  # noqa: BLE001  a module may refuse to be copied in any way
         return None
-    weights = [*twin.parameters(), *twin.buffers()]
+    weights = [*copied.parameters(), *copied.buffers()]
     device = weights[0].device if weights else torch.device("cpu")
-    given = _inputs(twin, image, inputs, batch, device)
-    with preserve_state(twin), torch.random.fork_rng(devices=[]):
-        return record(twin, given, fixed=weights, gradients=training, computed=True)
+    given = _inputs(copied, image, inputs, batch, device)
+    with preserve_state(copied), torch.random.fork_rng(devices=[]):
+        return record(copied, given, fixed=weights, gradients=training, computed=True)
 
 
 def _inputs(

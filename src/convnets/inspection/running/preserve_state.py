@@ -20,7 +20,7 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     """Leave the attributes, modes, parameters, buffers and hooks of every module as they were before the block.
 
     Attributes get back the very objects that they held, and lists, dicts and sets among these their content.
-    Values inside tensors are not copied: work on twins (`put_meta_tensors_in`) where they could change.
+    Values inside tensors are not copied: work on meta tensors (`put_meta_tensors_in`) where they could change.
 
     >>> layer = nn.Linear(2, 2)
     >>> with preserve_state(layer):
@@ -62,20 +62,20 @@ def meta_copy_of(tensor: Tensor) -> Tensor:
 
 
 def put_meta_tensors_in(network: nn.Module) -> list[Tensor]:
-    """Put meta twins in the place of all parameters, buffers and tensors that are attributes; returns the twins.
+    """Put meta tensors in the place of all parameters, buffers and tensors that are attributes; returns them.
 
-    A tensor that several modules share has one twin, which they share. Call it within `preserve_state`.
+    A tensor that several modules share has one meta tensor, which they share. Call it within `preserve_state`.
     Raises InputError for parameters that have no shape yet.
     """
-    twins: dict[int, Tensor] = {}
+    made: dict[int, Tensor] = {}
 
-    def twin(tensor: Tensor) -> Tensor:
-        if id(tensor) not in twins:
-            made = meta_copy_of(tensor.detach())
+    def on_meta(tensor: Tensor) -> Tensor:
+        if id(tensor) not in made:
+            copied = meta_copy_of(tensor.detach())
             if isinstance(tensor, nn.Parameter):
-                made = nn.Parameter(made, requires_grad=tensor.requires_grad)
-            twins[id(tensor)] = made
-        return twins[id(tensor)]
+                copied = nn.Parameter(copied, requires_grad=tensor.requires_grad)
+            made[id(tensor)] = copied
+        return made[id(tensor)]
 
     for name, module in network.named_modules():
         for key, parameter in list(module._parameters.items()):
@@ -86,14 +86,14 @@ def put_meta_tensors_in(network: nn.Module) -> list[Tensor]:
                         "network first"
                     )
                 setattr(
-                    module, key, twin(parameter)
-                )  # as recurrent layers keep a list beside, by __setattr__
-        _replace(module._buffers, twin)
-        _replace(module.__dict__, twin)
-    return list(twins.values())
+                    module, key, on_meta(parameter)
+                )  # recurrent layers keep a list beside, by __setattr__
+        _replace(module._buffers, on_meta)
+        _replace(module.__dict__, on_meta)
+    return list(made.values())
 
 
-def _replace(values: dict[str, Any], twin: Callable[[Tensor], Tensor]) -> None:
+def _replace(values: dict[str, Any], on_meta: Callable[[Tensor], Tensor]) -> None:
     for key, value in values.items():
         if isinstance(value, Tensor):
-            values[key] = twin(value)
+            values[key] = on_meta(value)

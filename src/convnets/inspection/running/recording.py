@@ -19,6 +19,7 @@ from convnets.inspection.running.work import NOTHING, Work, operator_name, work_
 __all__ = ["Call", "Recording", "record"]
 
 _META = torch.device("meta")
+_BATCH_NORM = torch.ops.aten.native_batch_norm.default
 _NORMS = ("torch.nn.modules.batchnorm", "torch.nn.modules.instancenorm", "torch.nn.modules.normalization")
 _POOLS = ("torch.nn.modules.pooling", "torch.nn.modules.adaptive_pooling")
 
@@ -80,7 +81,7 @@ def record(
 
     - `fixed`: the parameters and buffers, which are no activations
     - `gradients`: record what autograd keeps as well
-    - `computed`: really compute; otherwise all tensors must be twins on the meta device
+    - `computed`: really compute; otherwise all tensors must be on the meta device
     """
     names = {module: name for name, module in network.named_modules()}
     root = Call(network, "", 1, _shapes(inputs))
@@ -141,7 +142,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             args, kwargs = tree_map(_to_meta, (args, kwargs))
             if "device" in kwargs:
                 kwargs["device"] = _META
-        out = func(*args, **kwargs)
+        out = self._answer(func, args, kwargs)
         work = work_of(func, args, out)
         if work is None:
             call.uncounted[operator_name(func)] += 1
@@ -149,6 +150,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             call.own += self._sorted(func, args, work, call.module)
         self.keep_alive(out)
         return out
+
+    def _answer(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the operator gives; without values, where only shapes are wanted and PyTorch takes long for them."""
+        if func is _BATCH_NORM and not self._computed and not kwargs:
+            images, channels = args[0], args[0].shape[1:2]
+            if images.is_meta and all(each is None or each.shape == channels for each in args[1:5]):
+                return _shapes_of_batch_norm(images)
+        return func(*args, **kwargs)
 
     def _sorted(self, func: Any, args: Sequence[Any], work: Work, module: nn.Module) -> Work:
         """Work beside the MACs in its place: a norm written in small operators is a norm."""
@@ -196,7 +205,7 @@ def _is_machinery(module: nn.Module, name: str) -> bool:
 
 
 def _only_reads_values(func: Any, args: tuple[Any, ...]) -> bool:
-    """Such as float(number of batches): it needs the values, and what it reads is no twin."""
+    """Such as float(number of batches): it needs the values, and what it reads is on no meta device."""
     return operator_name(func) in ("_local_scalar_dense", "equal", "is_nonzero") and all(
         each.device != _META for each in args if isinstance(each, Tensor)
     )
@@ -206,6 +215,13 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, Tensor) and value.device != _META:
         return meta_copy_of(value)
     return value
+
+
+def _shapes_of_batch_norm(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The output, and the mean and 1/σ of each channel, as PyTorch's own rule for the meta device has them."""
+    wide = torch.float32 if images.dtype in (torch.float16, torch.bfloat16) else images.dtype
+    mean, scale = (images.new_empty(images.shape[1:2], dtype=wide) for _ in range(2))
+    return torch.empty_like(images), mean, scale
 
 
 def _shapes(values: Any) -> tuple[tuple[int, ...], ...]:

@@ -101,7 +101,9 @@ def fill(weight: Tensor, rule: Initializer, generator: Generator | None, name: s
     """Draw `weight` anew, in place. Raises UsageError for a lazy one; `name` is what the message calls its layer."""
     if isinstance(weight, nn.parameter.UninitializedParameter):
         raise UsageError(f"layer {name!r} is lazy and has no weights yet; run the network once before")
-    if generator is None or weight.device.type == "meta":
+    if weight.is_meta:  # no numbers to draw; PyTorch would import its compiler, a second, to draw none
+        return
+    if generator is None:
         rule(weight, None)
         return
     # drawn on the CPU in float32: the same numbers whatever device and precision the weight has

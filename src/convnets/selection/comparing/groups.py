@@ -89,8 +89,8 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     if (path / TABLE_RECORD).exists():
         rows = read_table_folds(path)
         measured = rows.figures[rows.network]
-        key = "accuracy" if "accuracy" in measured else "r2"
-        if key not in measured:
+        key = next((each for each in ("accuracy", "r1", "r2") if each in measured), None)
+        if key is None:
             raise RunError(
                 f"{path}: R² is not known in every fold, as a target is constant there; give fewer folds"
             )

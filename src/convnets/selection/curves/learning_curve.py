@@ -81,8 +81,8 @@ class LearningCurve:
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.subplots()
         style_axes(axes, "What more images bring", "training images", "validation error")
-        reach = np.geomspace(min(each.images for each in self.points), 2 * self.all_images, 100)
-        axes.plot(reach, [self.law.error(n) for n in reach], color=BLUE, linewidth=1.5, label="law")
+        counts = np.geomspace(min(each.images for each in self.points), 2 * self.all_images, 100)
+        axes.plot(counts, [self.law.error(n) for n in counts], color=BLUE, linewidth=1.5, label="law")
         own = [(each.images, 1 - each.accuracy) for each in self.points]
         axes.plot(*zip(*own, strict=True), "o", color=BLUE, markersize=6, label="trained")
         further = (self.all_images, 2 * self.all_images)

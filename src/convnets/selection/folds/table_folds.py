@@ -52,12 +52,20 @@ TABLE_RECORD = "table-folds.json"
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
+    "pinball": "pinball",
+    "r1": "R¹",
+    "coverage": "covered",
+    "width": "width",
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
     "log_rmse": "log-RMSE",
 }
-_ENDS = {"accuracy": SHARES, "r2": BELOW_1, "loss": FROM_0, "rmse": FROM_0, "mae": FROM_0, "log_rmse": FROM_0}
+_ENDS = {
+    **dict.fromkeys(("accuracy", "coverage"), SHARES),
+    **dict.fromkeys(("r2", "r1"), BELOW_1),
+    **dict.fromkeys(("loss", "rmse", "mae", "log_rmse", "pinball", "width"), FROM_0),
+}
 _Figures = dict[str, dict[str, float | None]]
 _Outcome = tuple[str, _Figures]
 

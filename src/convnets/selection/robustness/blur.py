@@ -13,15 +13,15 @@ __all__ = ["defocus_blur", "disk", "glass_blur", "motion_blur", "zoom_blur"]
 
 # lengths are in pixels of a 32 × 32 image
 _DEFOCUS = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1))  # radius, softness of its edge
-_GLASS = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))  # sigma, reach, rounds
+_GLASS = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))  # sigma, half width, rounds
 _MOTION = ((6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5))  # radius, sigma
 _ZOOM = (1.06, 1.11, 1.16, 1.21, 1.26)  # factors from 1 to below, in hundredths
 
 
 def disk(radius: float, softness: float) -> Tensor:
     """float32 S×S that adds up to 1: a disk whose edge is smoothed by a 3 × 3 Gaussian."""
-    reach = max(1, int(radius)) + 1
-    side = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    half_width = max(1, int(radius)) + 1
+    side = torch.arange(-half_width, half_width + 1, dtype=torch.float32)
     inside = (side[:, None] ** 2 + side[None] ** 2 <= radius**2).float()
     edge = (-0.5 * (torch.tensor([-1.0, 0.0, 1.0]) / softness) ** 2).exp()
     edge = edge / edge.sum()
@@ -33,25 +33,25 @@ def defocus_blur(images: Tensor, severity: int, _: RandomParams) -> Tensor:
     """Each point becomes a small disk, on images below 32 pixels that of 32: a smaller one would be a point."""
     radius, softness = _DEFOCUS[severity - 1]
     kernel = disk(radius * max(1.0, images.shape[-1] / 32), softness).to(images.device)
-    reach = len(kernel) // 2
-    flat = F.pad(images.flatten(0, 1)[:, None], (reach,) * 4, mode="reflect")
+    half_width = len(kernel) // 2
+    flat = F.pad(images.flatten(0, 1)[:, None], (half_width,) * 4, mode="reflect")
     return F.conv2d(flat, kernel[None, None]).view_as(images)
 
 
 def glass_blur(images: Tensor, severity: int, draws: RandomParams) -> Tensor:
     """Smoothed, neighbors swapped at random one after another from the lower right, smoothed again."""
-    sigma, reach, rounds = _GLASS[severity - 1]
+    sigma, half_width, rounds = _GLASS[severity - 1]
     scale = images.shape[-1] / 32
-    sigma, reach = sigma * scale, max(1, round(reach * scale))
+    sigma, half_width = sigma * scale, max(1, round(half_width * scale))
     blurred = gaussian_blur(images, sigma)
     count, channels, height, width = images.shape
     swaps = draws.uniform("glass_blur", rounds, height, width, 2)
-    moves = ((swaps * 2 * reach).floor() - reach).long()  # −reach … reach − 1
+    moves = ((swaps * 2 * half_width).floor() - half_width).long()  # −half_width … half_width − 1
     order = torch.arange(height * width).repeat(count, 1)
     every = torch.arange(count)
     for turn in range(rounds):
-        for row in range(height - reach - 1, reach, -1):
-            for column in range(width - reach - 1, reach, -1):
+        for row in range(height - half_width - 1, half_width, -1):
+            for column in range(width - half_width - 1, half_width, -1):
                 down, right = moves[:, turn, row, column].unbind(1)
                 here, there = row * width + column, (row + down) * width + column + right
                 kept = order[:, here].clone()

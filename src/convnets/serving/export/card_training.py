@@ -81,10 +81,10 @@ def _calibration_images(trained: TrainedModel) -> int:
     return 0 if fitted is None or fitted.part != "calibration" else sum(fitted.images.values())
 
 
-def training_section(run: Run) -> list[str]:
+def training_section(run: Run, nouns: str = "images") -> list[str]:
     """The recipe, the machine, the versions and the command."""
     config, environment = run.config, run.environment
-    rows = [*_recipe(run, config), *_others(config), *_machine(run, environment)]
+    rows = [*_recipe(run, config, nouns), *_others(config), *_machine(run, environment)]
     lines = [*table(("option", "value"), rows), ""]
     command = environment.get("command")
     if isinstance(command, list) and command and str(command[0]) == "convnets":
@@ -93,7 +93,7 @@ def training_section(run: Run) -> list[str]:
     return lines
 
 
-def _recipe(run: Run, config: TrainConfig) -> list[list[str]]:
+def _recipe(run: Run, config: TrainConfig, nouns: str) -> list[list[str]]:
     results, done = run.results, len(run.metrics)
     epochs = f"{config.epochs}"
     if done and done != config.epochs:
@@ -107,7 +107,7 @@ def _recipe(run: Run, config: TrainConfig) -> list[list[str]]:
         ["network", code(run.network_name) + _arguments(run)],
         ["starting weights", _start(run)],
         ["epochs", epochs],
-        ["images per step", f"{config.batch_size:,}"],
+        [f"{nouns} per step", f"{config.batch_size:,}"],
         ["optimizer", f"{config.optimizer}{momentum}{decay}"],
         ["learning rate", f"{config.peak_learning_rate:g} at its highest, schedule {config.schedule}"],
         ["augmentation", cell(", ".join(config.augment)) or "none"],

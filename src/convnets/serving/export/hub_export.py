@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from convnets.checkpoints.hub_model import check_repository
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
-from convnets.checkpoints.model_folder import TrainedModel, load_model
+from convnets.checkpoints.model_folder import load_model
 from convnets.checkpoints.model_source import resolve_model_folder
 from convnets.core.progress import Progress
 from convnets.core.storage.files import atomic_path, write_json, write_text
@@ -19,14 +20,15 @@ from convnets.evaluation.evaluate import evaluate
 from convnets.selection.folds.cross_validation import RECORD
 from convnets.selection.robustness.corrupted_evaluation import CorruptedEvaluation
 from convnets.serving.export.card_results import headline
-from convnets.serving.export.card_text import without_places
+from convnets.serving.export.card_text import place_name, without_places
 from convnets.serving.export.model_card import CardContent, model_card
 from convnets.training.objectives.embedding import check_classifies
 from convnets.training.runs.run import Run
 
-__all__ = ["CARD_FILE", "HubExport", "check_hub_folder", "export_hub"]
+__all__ = ["CARD_FILE", "HubExport", "check_hub_folder", "copy_model", "export_hub"]
 
 CARD_FILE = "README.md"
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def export_hub(
         check_repository(repository)
     check_classifies(load_model(origin))
     folder.mkdir(parents=True, exist_ok=True)
-    trained = _copy(origin, folder)
+    trained = copy_model(origin, folder, load_model)
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -122,17 +124,25 @@ def check_hub_folder(source: Run | Path | str, folder: Path, *, overwrite: bool 
         )
 
 
-def _copy(origin: Path, folder: Path) -> TrainedModel:
-    """Weights first: until both files are there, the folder's configuration does not fit and says so."""
+def copy_model(origin: Path, folder: Path, load: Callable[[Path], Model]) -> Model:
+    """Copy a model folder, without the places of its files, and `load` the copy.
+
+    Weights first: until both files are there, the folder's configuration does not fit and says so.
+    """
     config = read_config(origin)
     with atomic_path(folder / WEIGHTS_FILE) as weights:
         shutil.copyfile(origin / WEIGHTS_FILE, weights)
     config.pop("before", None)
+    options = config["preprocess"].get("encoder", {}).get("options")
+    if isinstance(options, dict):  # of series: their labels may have lain in a file of their own
+        options["target"] = [
+            place_name(name) if name.endswith(".npy") else name for name in options["target"]
+        ]
     write_json(
         folder / CONFIG_FILE, sealed({**config, "metrics": without_places(config.get("metrics") or {})})
     )
     try:
-        return load_model(folder)
+        return load(folder)
     except ModelFolderError as error:
         raise ModelFolderError(f"{origin} changed while it was copied ({error}); export it again") from None
 

@@ -10,8 +10,11 @@ from typing import Any
 from convnets.checkpoints.hub_model import check_repository, difference, hub_client, hub_errors
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE
 from convnets.checkpoints.model_folder import load_model
+from convnets.checkpoints.table_model import load_table_model
 from convnets.errors import DownloadError
 from convnets.serving.export.hub_export import CARD_FILE, export_hub
+from convnets.serving.export.rows.rows_hub import export_rows_hub
+from convnets.serving.table_predictor import is_for_tables
 from convnets.training.runs.run import Run
 
 __all__ = ["HubPush", "push_to_hub"]
@@ -67,10 +70,11 @@ def push_to_hub(
     client = hub_client(token)
     path = source.path if isinstance(source, Run) else Path(source)
     if all((path / name).is_file() for name in _FILES):
-        load_model(path)
+        (load_table_model if is_for_tables(path) else load_model)(path)
         return _push(client, path, repository, private, branch, message)
     with tempfile.TemporaryDirectory() as folder:
-        export_hub(source, folder, repository=repository, license=license)
+        write = export_rows_hub if is_for_tables(path) else export_hub
+        write(source, folder, repository=repository, license=license)
         return _push(client, Path(folder), repository, private, branch, message)
 
 

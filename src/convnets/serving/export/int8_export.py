@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from convnets.benchmarking.measures.alternating import alternating_medians
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.onnx_model import METADATA, start_session
+from convnets.checkpoints.onnx_twin import OPSET
 from convnets.core.hardware import processor_name
 from convnets.core.progress import Progress
 from convnets.core.seeds import generator_for
@@ -23,10 +24,10 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import ModelFolderError, UsageError
 from convnets.serving.export.comparison import inputs_of
 from convnets.serving.export.exported_network import ExportedNetwork, Form
-from convnets.serving.export.onnx_export import OPSET, export_onnx
+from convnets.serving.export.onnx_export import export_onnx
 from convnets.serving.export.quantization import quantize, weight_bits
 
-__all__ = ["Int8Export", "Milliseconds", "export_int8"]
+__all__ = ["Int8Export", "Milliseconds", "export_int8", "measure_int8"]
 
 _CALIBRATION_IMAGES = 512
 _IMAGES = 10_000
@@ -67,6 +68,15 @@ class Int8Export:
     hardware: str
     """That the milliseconds were measured on."""
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why it is refused: `not accurate enough`, `not faster here`; none where it is left."""
+        before, after = self.accuracy
+        ratios = [each.float32 / each.int8 for each in self.milliseconds]
+        is_worse = before - after > _ALLOWED_FALL + 1e-9
+        is_faster = max(ratios) >= 1 + _NOISE and min(ratios) >= 1 - _NOISE
+        return (*["not accurate enough"] * is_worse, *["not faster here"] * (not is_faster))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "path": str(self.path)}
@@ -88,33 +98,56 @@ def export_int8(
     Raises ModelFolderError, with both figures, where accuracy falls by more than 0.5 points, or it is faster at
     neither batch or slower at one; what was at `path` stays then. Raises UsageError where there are no images.
     """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        found = _quantized(trained, temporary, (training, held_out), form, progress or _silent)
+        found = replace(found, path=path)
+        _check(found)
+        _describe(temporary, found)
+    return found
+
+
+def measure_int8(
+    trained: TrainedModel,
+    training: ImageSet,
+    held_out: ImageSet,
+    *,
+    form: Form = "pictures",
+    progress: Progress | None = None,
+) -> Int8Export:
+    """The figures of `export_int8`, also of what it would refuse (`faults`); no file is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        return _quantized(trained, path, (training, held_out), form, progress or _silent)
+
+
+def _quantized(
+    trained: TrainedModel, path: Path, data: tuple[ImageSet, ImageSet], form: Form, say: Progress
+) -> Int8Export:
+    """Write `path` and compare it with the float32 file, which is not kept."""
+    training, held_out = data
     if not len(training) or not len(held_out):
         raise UsageError(
             "quantizing needs training images and others to compare on; give a run whose data are there"
         )
-    path, say = Path(path), progress or _silent
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "float32.onnx"
         say("exporting", 0, 1)
         export_onnx(trained, plain, form=form, images=held_out)
         exported, bits = ExportedNetwork(trained, form), weight_bits()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            count = min(_CALIBRATION_IMAGES, len(training))
-            say(f"quantizing by {count} training images", 0, 1)
-            quantize(plain, temporary, _calibration(exported, trained, training), bits=bits)
-            sessions = start_session(plain), start_session(temporary)
-            images, accuracy, agreement = _answers(sessions, exported, trained, held_out, say)
-            say("timing", 0, 1)
-            milliseconds = tuple(_timed(sessions, exported, batch) for batch in _BATCHES)
-            sizes = plain.stat().st_size / 1e6, temporary.stat().st_size / 1e6
-            hardware = f"{processor_name()}, {torch.get_num_threads()} threads"
-            found = Int8Export(
-                *(path, form, OPSET, images, accuracy, agreement, milliseconds, sizes, bits, count, hardware)
-            )
-            _check(found)
-            _describe(temporary, found)
-    return found
+        count = min(_CALIBRATION_IMAGES, len(training))
+        say(f"quantizing by {count} training images", 0, 1)
+        quantize(plain, path, _calibration(exported, trained, training), bits=bits)
+        sessions = start_session(plain), start_session(path)
+        images, accuracy, agreement = _answers(sessions, exported, trained, held_out, say)
+        say("timing", 0, 1)
+        milliseconds = tuple(_timed(sessions, exported, batch) for batch in _BATCHES)
+        sizes = plain.stat().st_size / 1e6, path.stat().st_size / 1e6
+    hardware = f"{processor_name()}, {torch.get_num_threads()} threads"
+    return Int8Export(
+        *(path, form, OPSET, images, accuracy, agreement, milliseconds, sizes, bits, count, hardware)
+    )
 
 
 def _calibration(exported: ExportedNetwork, trained: TrainedModel, training: ImageSet) -> Iterator[Tensor]:
@@ -156,19 +189,15 @@ def _timed(sessions: tuple[Any, Any], exported: ExportedNetwork, batch: int) -> 
 
 
 def _check(found: Int8Export) -> None:
-    before, after = found.accuracy
-    is_worse = before - after > _ALLOWED_FALL + 1e-9
-    ratios = [each.float32 / each.int8 for each in found.milliseconds]
-    is_faster = max(ratios) >= 1 + _NOISE and min(ratios) >= 1 - _NOISE
-    if not is_worse and is_faster:
+    if not found.faults:
         return
+    before, after = found.accuracy
     times = ", ".join(
         f"{each.float32:.3g} → {each.int8:.3g} ms at batch {each.batch}" for each in found.milliseconds
     )
-    faults = " and ".join(["not accurate enough"] * is_worse + ["not faster here"] * (not is_faster))
     raise ModelFolderError(
-        f"int8 is {faults}: accuracy {before:.4f} → {after:.4f} on {found.images:,} images (allowed: "
-        f"{100 * _ALLOWED_FALL:g} points less), {times} "
+        f"int8 is {' and '.join(found.faults)}: accuracy {before:.4f} → {after:.4f} on {found.images:,} images "
+        f"(allowed: {100 * _ALLOWED_FALL:g} points less), {times} "
         "(allowed: faster at one, not slower at the other). None was written; leave --int8 out"
     )
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.onnx_model import METADATA, start_session
+from convnets.checkpoints.onnx_twin import OPSET, quiet
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, ModelFolderError
@@ -23,9 +20,7 @@ from convnets.serving.export.comparison import Export, compare
 from convnets.serving.export.exported_network import ExportedNetwork, Form, metadata_of
 from convnets.training.objectives.embedding import check_classifies
 
-__all__ = ["OPSET", "export_onnx"]
-
-OPSET = 18
+__all__ = ["export_onnx", "write_onnx"]
 
 
 def export_onnx(
@@ -45,7 +40,8 @@ def export_onnx(
     exported = ExportedNetwork(trained, form)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        _write(exported, trained, temporary)
+        about = metadata_of(exported, trained) | {"opset": OPSET}
+        write_onnx(exported, exported.example(2), temporary, about, _output(exported.form))
         session = start_session(temporary)
 
         def answer(inputs: Tensor) -> np.ndarray[Any, Any]:
@@ -57,38 +53,24 @@ def export_onnx(
     return Export(**vars(compared), path=path, form=form, megabytes=megabytes, opset=OPSET)
 
 
-def _write(exported: ExportedNetwork, trained: TrainedModel, path: Path) -> None:
+def write_onnx(exported: nn.Module, example: Tensor, path: Path, about: dict[str, Any], output: str) -> None:
+    """Write the module, whose input is called `inputs`, for any number of them; `about` becomes metadata.
+
+    Raises ModelFolderError where an operation has no counterpart.
+    """
     with quiet():
         try:
             count = {0: torch.export.Dim("count", min=1)}
-            program = torch.export.export(exported, (exported.example(2),), dynamic_shapes={"inputs": count})
-            names = {"input_names": ["inputs"], "output_names": [_output(exported.form)]}
+            program = torch.export.export(exported, (example,), dynamic_shapes={"inputs": count})
+            names = {"input_names": ["inputs"], "output_names": [output]}
             made = torch.onnx.export(program, opset_version=OPSET, dynamo=True, verbose=False, **names)  # type: ignore[arg-type]
             assert made is not None
-            made.model.metadata_props[METADATA] = json.dumps(
-                metadata_of(exported, trained) | {"opset": OPSET}
-            )
+            made.model.metadata_props[METADATA] = json.dumps(about)
             made.save(path, external_data=False)
         except (RuntimeError, torch.onnx.OnnxExporterError) as failed:
             line = " ".join(str(failed).split())[:160]
-            raise ModelFolderError(f"{trained.name} cannot be written as ONNX: {line}") from None
+            raise ModelFolderError(f"{about['network']} cannot be written as ONNX: {line}") from None
 
 
 def _output(form: Form) -> str:
     return "probabilities" if form == "pictures" else "logits"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """The exporter speaks of packages that are not needed, and of its own future."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)

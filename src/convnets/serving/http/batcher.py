@@ -38,6 +38,8 @@ class Job(Generic[Model]):
     pictures: Sequence[Tensor]
     deadline: float
     """By `time.monotonic`, which no change of the clock moves."""
+    rows: int
+    """Of the answer: one for each picture; of a table's rows there are several to a place."""
     answer: asyncio.Future[Tensor] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -45,7 +47,8 @@ class Batcher(Generic[Model]):
     """Bounded queue before one worker.
 
     Args:
-        compute: (model, pictures) → one row for each picture; runs in `worker`, never twice at a time.
+        compute: (model, pictures) → one row for each picture, or as many as each stands for; runs in `worker`, never
+            twice at a time.
         limits: bounds of queue and batch.
         worker: an executor of one thread.
         watch: called with (pictures, seconds) after each batch.
@@ -75,11 +78,11 @@ class Batcher(Generic[Model]):
             )
         if self._clients[client] + pictures > limits.client_pictures:
             line = (
-                f"{self._clients[client]} pictures of yours wait already; allowed: {limits.client_pictures}"
+                f"{self._clients[client]} examples of yours wait already; allowed: {limits.client_pictures}"
             )
             raise Refusal(429, line, _RETRY)
         if self.pictures + pictures > limits.queue_pictures or self.bytes + size > limits.queue_bytes:
-            line = f"{self.pictures} pictures wait already; allowed: {limits.queue_pictures}; try again in a second"
+            line = f"{self.pictures} examples wait already; allowed: {limits.queue_pictures}; try again in a second"
             raise Refusal(503, line, _RETRY)
         self._take(client, pictures, size)
         try:
@@ -93,12 +96,15 @@ class Batcher(Generic[Model]):
         if self._clients[client] <= 0:
             del self._clients[client]
 
-    async def submit(self, model: Model, pictures: Sequence[Tensor], deadline: float) -> Tensor:
-        """Rows of the pictures; raises Refusal 504 where the deadline passed before they were begun.
+    async def submit(
+        self, model: Model, pictures: Sequence[Tensor], deadline: float, rows: int | None = None
+    ) -> Tensor:
+        """Rows of the pictures, one for each, or `rows` in all; raises Refusal 504 where the deadline passed before
+        they were begun.
 
         Cancelled (as by a client that has gone), the pictures are not computed any more.
         """
-        job = Job(model, pictures, deadline)
+        job = Job(model, pictures, deadline, len(pictures) if rows is None else rows)
         self._waiting.append(job)
         self._came.set()
         return await job.answer
@@ -122,7 +128,7 @@ class Batcher(Generic[Model]):
                 _fail(jobs, Refusal(500, f"the network failed: {' '.join(str(error).split())[:200]}"))
             else:
                 self._watch(len(pictures), time.monotonic() - started)
-                parts = torch.split(rows, [len(job.pictures) for job in jobs])
+                parts = torch.split(rows, [job.rows for job in jobs])
                 for job, part in zip(jobs, parts, strict=True):
                     if not job.answer.done():
                         job.answer.set_result(part)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import requests
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from convnets.errors import ConvnetsError, DataError, InputError
 from convnets.serving.predictions import Prediction, Predictions
+from convnets.serving.table_predictor import RowPrediction
 
 __all__ = ["AsyncClient", "Client"]
 
 _RETRIES = 5
 Sendable = str | Path | bytes
+Rows = Sequence[Mapping[str, Any]] | str | Path | Any
+"""Objects of columns by name, the path of a CSV file, or a DataFrame."""
 
 
 class Client:
@@ -52,6 +57,38 @@ class Client:
         """A prediction for each picture: files, or their bytes."""
         found = self._ask("/predict", pictures, top=top)["predictions"]
         return Predictions(_prediction(each) for each in found)
+
+    def predict_rows(
+        self, rows: Rows, *, top: int = 5, new_categories: str = "refuse"
+    ) -> list[RowPrediction]:
+        """A prediction for each row: objects of columns by name, a DataFrame, or the path of a CSV file.
+
+        None and NaN are missing values. new_categories: `other` has a category that was never learned answered as an
+        unknown one; otherwise it is refused.
+        """
+        kind, body = _row_body(rows)
+        return self._ask_rows(kind, body, top=top, new_categories=new_categories)
+
+    def predict_series(self, series: ArrayLike, *, top: int = 5) -> list[RowPrediction]:
+        """A prediction for each series: an array N×C×L, or N×L of one channel."""
+        content = io.BytesIO()
+        np.save(content, np.asarray(series, dtype=np.float64), allow_pickle=False)
+        return self._ask_rows("application/x-npy", content.getvalue(), top=top)
+
+    def _ask_rows(self, kind: str, body: bytes, **options: Any) -> list[RowPrediction]:
+        if self.model is not None:
+            options["model"] = self.model
+        headers = {"Content-Type": kind}
+        found = self._send("POST", "/predict", data=body, headers=headers, params=options)["predictions"]
+        return [
+            RowPrediction(
+                each["row"],
+                each["values"],
+                each.get("confidence"),
+                tuple((one["class"], one["probability"]) for one in each.get("top", ())),
+            )
+            for each in found
+        ]
 
     def embed(self, pictures: Sendable | Sequence[Sendable]) -> NDArray[np.float32]:
         """float32 N×D, vectors of length 1."""
@@ -112,6 +149,18 @@ class AsyncClient:
         """See `Client.predict`."""
         return await asyncio.to_thread(self._client.predict, pictures, top=top)
 
+    async def predict_rows(
+        self, rows: Rows, *, top: int = 5, new_categories: str = "refuse"
+    ) -> list[RowPrediction]:
+        """See `Client.predict_rows`."""
+        return await asyncio.to_thread(
+            self._client.predict_rows, rows, top=top, new_categories=new_categories
+        )
+
+    async def predict_series(self, series: ArrayLike, *, top: int = 5) -> list[RowPrediction]:
+        """See `Client.predict_series`."""
+        return await asyncio.to_thread(self._client.predict_series, series, top=top)
+
     async def embed(self, pictures: Sendable | Sequence[Sendable]) -> NDArray[np.float32]:
         """See `Client.embed`."""
         return await asyncio.to_thread(self._client.embed, pictures)
@@ -134,6 +183,38 @@ def _file(picture: Sendable, place: int) -> tuple[str, bytes]:
         return Path(picture).name, Path(picture).expanduser().read_bytes()
     except OSError as error:
         raise InputError(f"{picture} cannot be read ({error.strerror}); give a picture file") from None
+
+
+def _row_body(rows: Rows) -> tuple[str, bytes]:
+    """Content type and body."""
+    if isinstance(rows, str | Path):
+        return "text/csv", _file(rows, 0)[1]
+    given: Any = (
+        rows if isinstance(rows, Sequence) or not hasattr(rows, "to_dict") else rows.to_dict("records")
+    )
+    try:
+        content = json.dumps(
+            {"rows": [{str(key): _plain(value) for key, value in row.items()} for row in given]}
+        )
+    except (TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"rows hold what JSON has no word for ({str(error)[:80]}); give objects of columns by name, a DataFrame or "
+            "the path of a CSV file"
+        ) from None
+    return "application/json", content.encode()
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it: NumPy's numbers as numbers, moments as text, what is missing as null."""
+    try:
+        missing = value is None or bool(value != value)  # NaN, and NaT
+    except (TypeError, ValueError):  # pandas' NA
+        missing = True
+    if missing:
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _prediction(found: dict[str, Any]) -> Prediction:

@@ -193,9 +193,7 @@ class _Body:
             self._came += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._came > self._most:
-                raise Refusal(
-                    413, f"the request has more than {self._most:,} bytes; send fewer or smaller pictures"
-                )
+                raise Refusal(413, f"the request has more than {self._most:,} bytes; send less at once")
         return message
 
 

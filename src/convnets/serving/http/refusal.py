@@ -36,4 +36,4 @@ def refusal_of(error: ConvnetsError) -> Refusal:
 
 def too_late() -> Refusal:
     """504, for what waited beyond its deadline."""
-    return Refusal(504, "the deadline passed before the pictures were begun; they were not computed")
+    return Refusal(504, "the deadline passed before the request was begun; it was not computed")

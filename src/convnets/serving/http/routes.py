@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from convnets.explanation.explain import explain
-from convnets.serving.http.bodies import FORMS, png
+from convnets.serving.http.pictures.bodies import FORMS, png
+from convnets.serving.http.pictures.picture_model import PictureModel, Pictures
 from convnets.serving.http.refusal import Refusal
 from convnets.serving.http.service import Asked, Service
 
@@ -29,7 +30,7 @@ EXPLAIN = (
 """Methods that take a pass or two: the others take hundreds, which nobody is to wait behind."""
 _AT_ONCE = 64  # pictures
 _PAGE = Path(__file__).parent / "page"
-_KINDS = {"page.js": "text/javascript", "page.css": "text/css"}
+_KINDS = dict.fromkeys(("page.js", "rows.js", "asking.js"), "text/javascript") | {"page.css": "text/css"}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _LIST = {
     "schema": {
@@ -51,6 +52,33 @@ _BODY: dict[str, Any] = {
     }
 }
 
+_ROWS = {
+    "schema": {
+        "type": "object",
+        "required": ["rows"],
+        "properties": {"rows": {"type": "array", "items": {"type": "object"}}},
+    }
+}
+_ANY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **_BODY["requestBody"]["content"],
+            "application/json": {"schema": {"oneOf": [_LIST["schema"], _ROWS["schema"]]}},
+            "text/csv": {"schema": {"type": "string"}},
+        },
+    },
+    "parameters": [
+        {
+            "name": "new_categories",
+            "in": "query",
+            "description": "of tables",
+            "schema": {"type": "string", "enum": ["refuse", "other"], "default": "refuse"},
+        }
+    ],
+}
+_NOUNS = {"table": "rows of a table", "series": "series"}
+
 
 def make_routes(service: Service) -> APIRouter:
     """The routes of a server."""
@@ -63,22 +91,28 @@ def make_routes(service: Service) -> APIRouter:
 
 def _add_questions(router: APIRouter, service: Service) -> None:
 
-    @router.post("/predict", summary="Class names of pictures", openapi_extra=_BODY)
+    @router.post(
+        "/predict", summary="Class names of pictures; classes or numbers of rows", openapi_extra=_ANY
+    )
     async def predict(
         request: Request, model: str | None = None, top: int = 5, deadline: float | None = None
     ) -> Any:
-        """The `top` most probable classes of each picture, with calibrated probabilities where the model has them."""
+        """The `top` most probable classes of each picture, with calibrated probabilities where the model has them.
+
+        Of a model of a table: `{"rows": [{"COLUMN": value, …}, …]}` or a CSV file; a category that was never learned is
+        refused, or answered as an unknown one with `new_categories=other`. Of series: `{"series": [[number, …], …]}`,
+        an array of numpy.save, or the steps of a long one as rows.
+        """
         if top < 1:
             raise Refusal(422, f"top is {top}; allowed: 1 or more")
         async with service.asked(request, model, deadline) as asked:
             rows = await service.rows(request, asked)
-            answer = asked.model.predictor.answer
-            found = [answer(name, row, top).to_dict() for name, row in zip(asked.names, rows, strict=True)]
-            return {"model": _model(asked), "predictions": found}
+            return {"model": _model(asked), "predictions": asked.model.answers(asked.sent, rows, top)}
 
     @router.post("/embed", summary="Vectors of pictures", openapi_extra=_BODY)
     async def embed(request: Request, model: str | None = None, deadline: float | None = None) -> Any:
         """A vector of length 1 for each picture: near vectors, like pictures."""
+        _of_pictures(service, model, "embed")
         async with service.asked(request, model, deadline) as asked:
             vectors = await service.computed(request, asked, _vectors, asked)
             return {"model": _model(asked), "vectors": vectors}
@@ -95,6 +129,7 @@ def _add_questions(router: APIRouter, service: Service) -> None:
         """A map for each picture, signed, H×W; and the picture with the map over it as PNG in base64."""
         if method not in EXPLAIN:
             raise Refusal(422, f"method {method[:40]!r}; allowed here: {', '.join(EXPLAIN)}")
+        _of_pictures(service, model, "explain")
         async with service.asked(request, model, deadline) as asked:
             found = await service.computed(request, asked, _explained, asked, method, target, contrast)
             return {"model": _model(asked), "explanations": found}
@@ -109,7 +144,7 @@ def _add_questions(router: APIRouter, service: Service) -> None:
             raise Refusal(404, "no index is served; start the server with --index FOLDER")
         if not 1 <= k <= 1000:
             raise Refusal(422, f"k is {k}; allowed: 1 to 1000")
-        async with service.asked(request, model, deadline, index.embedder.store) as asked:
+        async with service.asked(request, model, deadline, Pictures(index.embedder.store)) as asked:
             hits = await service.computed(request, asked, index.search_many, asked.pictures, k)
             return {"hits": [[hit.to_dict() for hit in each] for each in hits]}
 
@@ -150,6 +185,20 @@ def _add_page(router: APIRouter) -> None:
         return Response((_PAGE / name).read_text("utf-8"), media_type=_KINDS[name])
 
 
+def _of_pictures(service: Service, name: str | None, path: str) -> None:
+    """Raise Refusal 422 where the model is not one of pictures."""
+    model = service.model(name)
+    if not isinstance(model, PictureModel):
+        raise Refusal(
+            422, f"{model.name} answers {_NOUNS[model.facts()['examples']]}; /{path} is for pictures"
+        )
+
+
+def _pictured(asked: Asked) -> PictureModel:
+    assert isinstance(asked.model, PictureModel)
+    return asked.model
+
+
 def _model(asked: Asked) -> dict[str, str]:
     return {"name": asked.model.name, "version": asked.model.version}
 
@@ -157,15 +206,15 @@ def _model(asked: Asked) -> dict[str, str]:
 def _vectors(asked: Asked) -> list[list[float]]:
     parts = torch.split(torch.stack(asked.pictures), _AT_ONCE)
     found: list[list[float]] = torch.cat(
-        [asked.model.embedder(part, asked.names[0]) for part in parts]
+        [_pictured(asked).embedder(part, asked.sent[0].name) for part in parts]
     ).tolist()
     return found
 
 
 def _explained(asked: Asked, method: str, target: str | None, contrast: str | None) -> list[dict[str, Any]]:
-    model = asked.model.embedder.model
+    model = _pictured(asked).embedder.model
     found = explain(model, asked.pictures, target, method, contrast=contrast)
     return [
-        {**each.to_dict(), "name": name, "overlay": base64.b64encode(png(each.overlay())).decode()}
-        for name, each in zip(asked.names, found, strict=True)
+        {**each.to_dict(), "name": sent.name, "overlay": base64.b64encode(png(each.overlay())).decode()}
+        for sent, each in zip(asked.sent, found, strict=True)
     ]

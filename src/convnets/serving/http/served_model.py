@@ -3,61 +3,94 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import torch
+from starlette.requests import Request
 from torch import Tensor
 
 from convnets.checkpoints.model_source import open_model, resolve_model_folder
-from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx, no_folder
+from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx
 from convnets.core.hardware import Hardware
 from convnets.errors import ConvnetsError
+from convnets.evaluation.precision import settle_precision
 from convnets.retrieval.descriptors.embedder import Embedder, weights_hash
+from convnets.serving.engines import Engine
+from convnets.serving.http.limits import Limits
+from convnets.serving.http.pictures.picture_model import PictureModel
+from convnets.serving.http.rows.row_model import RowModel
+from convnets.serving.http.tensors import SentTensor
 from convnets.serving.predictor import Predictor
+from convnets.serving.table_predictor import TablePredictor, is_for_tables
 
-__all__ = ["Loaded", "ServedModel"]
+__all__ = ["Loaded", "Reader", "ServedModel"]
 
 _log = logging.getLogger("convnets.serve")
 
 
-@dataclass(frozen=True, eq=False)
-class Loaded:
+class Reader(Protocol):
+    """How a request's examples are read, and made into what a model takes."""
+
+    async def sent(self, request: Request, limits: Limits, pool: Executor, /) -> Any:
+        """What came, sized; what takes a while goes into `pool`. Raises Refusal."""
+        ...
+
+    def room(self, sent: Any, /) -> tuple[int, int]:
+        """Places in the queue that it takes, and bytes beyond those of the body."""
+        ...
+
+    def decode(self, sent: Any, limits: Limits, /) -> list[Tensor]:
+        """A tensor for each place in the queue; takes a while, so it is called in a thread."""
+        ...
+
+
+class Loaded(Protocol):
     """One version of a model, ready to answer. A request keeps the one that it began with."""
 
-    name: str
-    version: str
-    """The first twelve digits of the SHA-256 of its weights, or of the ONNX file."""
-    network: str
-    predictor: Predictor
-    _embedder: Embedder | None
-    """None for an ONNX file, which gives no vectors."""
+    @property
+    def name(self) -> str: ...
 
     @property
-    def embedder(self) -> Embedder:
-        """What makes its vectors. Raises UsageError for an ONNX file."""
-        if self._embedder is None:
-            raise no_folder(self.name)
-        return self._embedder
+    def version(self) -> str:
+        """The first twelve digits of the SHA-256 of its weights, or of the ONNX file."""
+        ...
 
-    def probabilities(self, pictures: list[Tensor]) -> Tensor:
-        """Pictures from `predictor.decode` → N×K."""
-        return self.predictor.score(pictures, [f"picture {place}" for place in range(len(pictures))])
+    @property
+    def engine(self) -> Engine:
+        """What computes its answers, and why."""
+        ...
+
+    @property
+    def reader(self) -> Reader: ...
+
+    def compute(self, examples: list[Tensor], /) -> Tensor:
+        """What `reader` decoded → a row for each example; runs in the network's own thread."""
+        ...
+
+    def answers(self, sent: Any, rows: Tensor, top: int, /) -> list[dict[str, Any]]:
+        """What is said of each example, plain values for JSON."""
+        ...
 
     def facts(self) -> dict[str, Any]:
         """What clients may know of it."""
-        preprocess, calibration = self.predictor.preprocess, self.predictor.calibration
-        return {
-            "name": self.name,
-            "version": self.version,
-            "network": self.network,
-            "classes": list(self.predictor.classes),
-            "input": {"channels": preprocess.channels, "size": preprocess.size, "resize": preprocess.resize},
-            "precision": self.predictor.hardware.precision,
-            "calibrated": calibration is not None,
-            "abstains": self.predictor.abstains,
-        }
+        ...
+
+    def tensors(self) -> dict[str, Any]:
+        """Inputs, outputs and parameters, as the Open Inference Protocol names them."""
+        ...
+
+    def received(self, inputs: list[SentTensor], limits: Limits, options: Mapping[str, Any], /) -> Any:
+        """What the protocol's inputs hold, as `reader.sent` gives it. Raises Refusal 422."""
+        ...
+
+    def outputs(self, sent: Any, rows: Tensor, /) -> dict[str, np.ndarray[Any, Any] | list[str]]:
+        """By name what the protocol answers."""
+        ...
 
 
 class ServedModel:
@@ -68,10 +101,18 @@ class ServedModel:
     """
 
     def __init__(
-        self, name: str, folder: Path | str, hardware: Hardware, views: int = 1, abstain: float | None = None
+        self,
+        name: str,
+        folder: Path | str,
+        hardware: Hardware,
+        views: int = 1,
+        abstain: float | None = None,
+        engine: str = "convnets",
     ) -> None:
         self.name, self.source = name, Path(folder)
-        self._load: Callable[[], Loaded] = lambda: _loaded(name, self.source, hardware, views, abstain)
+        self._load: Callable[[], Loaded] = lambda: _loaded(
+            name, self.source, hardware, views, abstain, engine
+        )
         self._stamp = self._now()
         self.current = self._load()
         self.fault: str | None = None
@@ -113,10 +154,16 @@ class ServedModel:
         return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
 
 
-def _loaded(name: str, source: Path, hardware: Hardware, views: int, abstain: float | None) -> Loaded:
+def _loaded(
+    name: str, source: Path, hardware: Hardware, views: int, abstain: float | None, engine: str
+) -> Loaded:
+    if is_for_tables(source):
+        exact = replace(hardware, dtype=torch.float32) if hardware.automatic else hardware
+        return RowModel.of(name, TablePredictor.load(source, exact))
     trained = open_model(source, hardware.device, only_to_ask=True)
-    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain)
+    predictor = Predictor(trained, hardware=hardware, views=views, abstain=abstain, engine=engine)
     if isinstance(trained.network, OnnxNetwork):
-        return Loaded(name, trained.network.version[:12], trained.network.name, predictor, None)
+        return PictureModel(name, trained.network.version[:12], trained.network.name, predictor, None)
+    own = settle_precision(hardware, trained.metrics)  # vectors are ours, whichever engine names classes
     version = weights_hash(trained.network)[:12]
-    return Loaded(name, version, trained.name, predictor, Embedder(trained, hardware=predictor.hardware))
+    return PictureModel(name, version, trained.name, predictor, Embedder(trained, hardware=own))

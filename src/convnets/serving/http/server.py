@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Settings:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    engine: str = "convnets"
     token: str | None = None
     hosts: tuple[str, ...] = ()
     """Names that the server answers to beside localhost."""
@@ -73,7 +74,7 @@ def make_service(settings: Settings) -> Service:
     """Load everything; raises what `Predictor.load` and `ImageIndex.load` raise."""
     hardware = choose_hardware(settings.device, settings.precision, settings.threads)
     models = {
-        name: ServedModel(name, path, hardware, settings.views, settings.abstain)
+        name: ServedModel(name, path, hardware, settings.views, settings.abstain, settings.engine)
         for name, path in model_names(settings.runs).items()
     }
     index = None if settings.index is None else ImageIndex.load(settings.index, hardware=hardware)
@@ -81,6 +82,9 @@ def make_service(settings: Settings) -> Service:
         log = RequestLog(quiet=settings.log == "none")
     else:
         log = RequestLog(Path(str(settings.log)).open("a", encoding="utf-8"))  # noqa: SIM115  open as long as the server
+    if settings.engine != "convnets":
+        for name, model in models.items():
+            log.write("engine", model=name, **model.current.engine.to_dict())
     return Service(models, settings.limits, log, index)
 
 
@@ -114,10 +118,11 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
+def serve(settings: Settings, told: Callable[[Mapping[str, str]], None] = lambda _: None) -> None:
     """Answer until Ctrl-C or SIGTERM; accepted requests are answered first. Raises ConfigError for a port in use.
 
-    `told` is called when everything is loaded; with several workers before each loads its own.
+    `told` is called when everything is loaded, with which engine answers for each model, and why; with several
+    workers before each loads its own, with nothing, since each chooses by itself.
     """
     check_port(settings.host, settings.port)
     options: dict[str, Any] = {
@@ -133,13 +138,13 @@ def serve(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
     }
     if settings.workers == 1:
         service = make_service(settings)
-        told()
+        told({name: str(model.current.engine) for name, model in service.models.items()})
         _Server(uvicorn.Config(create_app(service, _access(settings)), **options), service).run()
         return
     with tempfile.TemporaryDirectory(prefix="convnets-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         os.environ[_SETTINGS] = json.dumps(asdict(settings))
-        told()
+        told({})
         uvicorn.run(
             "convnets.serving.http.server:from_environment", factory=True, workers=settings.workers, **options
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,10 +17,9 @@ from convnets.core.hardware import usable_cores
 from convnets.errors import ConvnetsError
 from convnets.retrieval.image_index import ImageIndex
 from convnets.serving.http.batcher import Batcher
-from convnets.serving.http.bodies import Sent, Store, decode, pictures_of
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.refusal import Refusal, refusal_of, too_late
-from convnets.serving.http.served_model import Loaded, ServedModel
+from convnets.serving.http.served_model import Loaded, Reader, ServedModel
 from convnets.serving.http.telemetry import RequestLog, Telemetry
 
 __all__ = ["Asked", "Service"]
@@ -31,15 +30,17 @@ _WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Asked:
-    """One request's pictures, decoded, and the model that answers them."""
+    """One request's examples, decoded, and the model that answers them."""
 
     model: Loaded
-    names: tuple[str, ...]
+    sent: Any
+    """As they came, sized."""
     pictures: list[Tensor]
+    """A tensor for each place in the queue."""
     deadline: float
 
 
-Admit = Callable[[Loaded, Sequence[Sent]], contextlib.AbstractAsyncContextManager[Asked]]
+Admit = Callable[[Loaded, Any], contextlib.AbstractAsyncContextManager[Asked]]
 
 
 class Service:
@@ -57,9 +58,7 @@ class Service:
         self._compute = ThreadPoolExecutor(1, "convnets-compute")  # the network has all cores to itself
         self._decode = ThreadPoolExecutor(usable_cores(), "convnets-decode")
         self._reload = ThreadPoolExecutor(1, "convnets-reload")
-        self.batcher: Batcher[Loaded] = Batcher(
-            Loaded.probabilities, limits, self._compute, self.telemetry.batch_done
-        )
+        self.batcher: Batcher[Loaded] = Batcher(_computed, limits, self._compute, self.telemetry.batch_done)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -84,24 +83,25 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def asked(
-        self, request: Request, model: str | None, deadline: float | None, store: Store | None = None
+        self, request: Request, model: str | None, deadline: float | None, reader: Reader | None = None
     ) -> AsyncIterator[Asked]:
-        """Admit the request, read and decode its pictures; the place in the queue lasts until the end.
+        """Admit the request, read and decode its examples; the place in the queue lasts until the end.
 
-        `store` decodes in place of the model's own preprocessing.
+        `reader` reads and decodes in place of the model's own.
         """
         chosen = self.model(model)
+        how = reader or chosen.reader
         async with (
-            self.admitted(request, deadline, store) as admit,
-            admit(chosen, await pictures_of(request, self.limits)) as asked,
+            self.admitted(request, deadline, how) as admit,
+            admit(chosen, await how.sent(request, self.limits, self._decode)) as asked,
         ):
             yield asked
 
     @contextlib.asynccontextmanager
     async def admitted(
-        self, request: Request, deadline: float | None, store: Store | None = None
+        self, request: Request, deadline: float | None, reader: Reader | None = None
     ) -> AsyncIterator[Admit]:
-        """A place for one picture and the body before anything is read; `admit` takes those of the other pictures.
+        """A place for one example and the body before anything is read; `admit` takes those of the other examples.
 
         deadline: seconds from now; None and more than the server's are the server's.
         """
@@ -114,20 +114,19 @@ class Service:
         client = request.client.host if request.client else "?"
 
         @contextlib.asynccontextmanager
-        async def admit(model: Loaded, sent: Sequence[Sent]) -> AsyncIterator[Asked]:
-            async with self.batcher.room(client, len(sent) - 1, 0):
-                how = store or model.predictor.decode
-                pictures = await self.in_pool(self._decode, decode, how, sent, self.limits)
-                yield Asked(model, tuple(each.name for each in sent), pictures, until)
+        async def admit(model: Loaded, sent: Any) -> AsyncIterator[Asked]:
+            how = reader or model.reader
+            places, more = how.room(sent)
+            async with self.batcher.room(client, places - 1, more):
+                yield Asked(model, sent, await self.decoded(how.decode, sent, self.limits), until)
 
         async with self.batcher.room(client, 1, min(size, self.limits.body_bytes)):
             yield admit
 
     async def rows(self, request: Request, asked: Asked) -> Tensor:
-        """Probabilities N×K; cancelled when the client goes."""
-        found: Tensor = await while_there(
-            request, self.batcher.submit(asked.model, asked.pictures, asked.deadline)
-        )
+        """What the model computes, a row for each example; cancelled when the client goes."""
+        work = self.batcher.submit(asked.model, asked.pictures, asked.deadline, len(asked.sent))
+        found: Tensor = await while_there(request, work)
         return found
 
     async def computed(
@@ -142,6 +141,10 @@ class Service:
 
         found: Made = await while_there(request, self.in_pool(self._compute, begun))
         return found
+
+    async def decoded(self, function: Callable[..., Made], *args: Any) -> Made:
+        """`function` in a thread for decoding; what it raises becomes a Refusal."""
+        return await self.in_pool(self._decode, function, *args)
 
     async def in_pool(self, pool: ThreadPoolExecutor, function: Callable[..., Made], *args: Any) -> Made:
         """Run it there; errors of the library become refusals."""
@@ -160,6 +163,10 @@ class Service:
                     self.telemetry.reloads.labels(model.name, "taken" if taken else "refused").inc()
                     facts = {"version": model.current.version} if taken else {"why": model.fault}
                     self.log.write("reloaded" if taken else "not reloaded", model=model.name, **facts)
+
+
+def _computed(model: Loaded, examples: list[Tensor]) -> Tensor:
+    return model.compute(examples)
 
 
 async def while_there(request: Request, work: Any) -> Any:

@@ -36,7 +36,7 @@ class AllHeads(nn.Module):
 
 
 class SharedGradients:
-    """What a training step goes through: `through` itself, or with several processes its distributed twin.
+    """What a training step goes through: `through` itself, or with several processes its DistributedDataParallel.
 
     Backward then leaves in every process the gradient of the sum of all processes' losses. DistributedDataParallel
     takes the mean of the processes, so each multiplies its loss by `factor` before. Moving statistics of batch norm

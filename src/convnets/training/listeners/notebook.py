@@ -97,6 +97,8 @@ class Notebook:
         ]
         if event.objective == "numbers":
             self._facts.append("accuracy means R²: 1 is perfect, 0 as good as the mean")
+        elif event.objective == "quantiles":
+            self._facts.append("accuracy means R¹: 1 is perfect, 0 as good as the rows' own quantiles")
         elif event.objective != "classification":
             self._facts.append(
                 "accuracy means Recall@1: within a batch while training, among the validation images"

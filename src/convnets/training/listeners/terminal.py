@@ -91,7 +91,9 @@ class Terminal:
 
     def _start(self, event: RunStarted) -> None:
         self._epochs = event.epochs
-        self._measure = {"classification": "acc", "numbers": "R²"}.get(event.objective, "R@1")
+        self._measure = {"classification": "acc", "numbers": "R²", "quantiles": "R¹"}.get(
+            event.objective, "R@1"
+        )
         self._examples = event.examples
         memory = (
             f"{event.resident_bytes / 1e6:,.1f} MB in memory"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from convnets.errors import ConfigError, UnknownNameError
 
-__all__ = ["as_tuple", "check_name", "check_range", "check_type"]
+__all__ = ["as_tuple", "check_name", "check_range", "check_type", "checked_quantiles"]
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 _IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
@@ -45,3 +47,26 @@ def check_name(kind: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise UnknownNameError for a name that is not in the list."""
     if value not in allowed:
         raise UnknownNameError(kind, value, allowed)
+
+
+def checked_quantiles(loss: str, levels: tuple[float, ...]) -> tuple[float, ...]:
+    """The levels that are learned, by default 0.1, 0.5 and 0.9 of pinball. Raises ConfigError for what are none."""
+    if loss not in ("pinball", "log-pinball"):
+        if levels:
+            raise ConfigError(
+                f"quantiles are {_listed(levels)} and loss is {loss}; allowed for pinball and log-pinball alone"
+            )
+        return ()
+    if not all(0 < level < 1 for level in levels):
+        raise ConfigError(
+            f"quantiles are {_listed(levels)}; allowed: above 0 and below 1, such as 0.1,0.5,0.9"
+        )
+    if not all(low < high for low, high in pairwise(levels)):
+        raise ConfigError(
+            f"quantiles are {_listed(levels)}; allowed: each once and rising, such as {_listed(sorted(set(levels)))}"
+        )
+    return tuple(map(float, levels)) or (0.1, 0.5, 0.9)
+
+
+def _listed(levels: Iterable[float]) -> str:
+    return ",".join(f"{level:g}" for level in levels)

@@ -18,6 +18,7 @@ from convnets.training.config import TrainConfig
 from convnets.training.events import Listener, RunEnded, TableEvaluated
 from convnets.training.interruption import INTERRUPTED, TERMINATED
 from convnets.training.learner import Learner
+from convnets.training.objectives.numbers import NumbersObjective
 from convnets.training.runs.run import Run
 from convnets.training.tables.row_batches import RowBatches
 from convnets.training.tables.table_task import TableTask
@@ -118,7 +119,7 @@ def _write_report(
             f"validation {nouns}": "none" if task.validation is None else f"{len(task.validation):,}",
             "ended": f"{reason} after {state.epochs} epochs, {state.seconds:,.1f} s",
             "hardware": str(task.hardware),
-            **({} if task.objective is None else {"loss": f"{task.objective.loss}; accuracy below is R²"}),
+            **({} if task.objective is None else {"loss": _told(task.objective)}),
         },
         rows=state.rows,
         evaluation=judged if isinstance(judged, Evaluation) else None,
@@ -130,3 +131,11 @@ def _write_report(
         drawings=drawings,
     )
     return write_report(run.report, report)
+
+
+def _told(objective: NumbersObjective) -> str:
+    if not objective.quantiles:
+        return f"{objective.loss}; accuracy below is R²"
+    return (
+        f"{objective.loss} of {', '.join(f'q{each:g}' for each in objective.quantiles)}; accuracy below is R¹"
+    )

@@ -149,9 +149,9 @@ class Run:
         return metrics
 
     def score(self, part: str) -> float | None:
-        """The best weights' accuracy on `part`, of numbers their R²; None where it was not measured."""
+        """The best weights' accuracy on `part`, of numbers R², of quantiles R¹; None where it was not measured."""
         found = self.results.get(part, {})
-        value = found.get("accuracy", found.get("r2"))
+        value = found.get("accuracy", found.get("r1", found.get("r2")))
         return None if value is None else float(value)
 
     @property

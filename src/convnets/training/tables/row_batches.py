@@ -79,6 +79,6 @@ class RowBatches:
             whole = end - first if self.ranks > 1 else None
             inputs = self._inputs[here]
             if self.augment:
-                draws = generator_for(self.seed, "augment", number, step, self.rank)
-                inputs = augment_series(inputs, self.augment, draws)
+                generator = generator_for(self.seed, "augment", number, step, self.rank)
+                inputs = augment_series(inputs, self.augment, generator)
             yield Batch(inputs, self._targets[here], indices, whole)

@@ -94,7 +94,7 @@ class TableTask:
 
     def evaluate(self, network: nn.Module, rows: Rows) -> Evaluation | NumbersEvaluation:
         """Evaluate on the task's hardware, by the loss that is trained with."""
-        loss = LOSS_FUNCTIONS["squared" if self.objective is None else self.objective.loss]
+        loss = None if self.objective is None else LOSS_FUNCTIONS.get(self.objective.loss)
         return evaluate_rows(network, rows.inputs, rows.table, self.target, self.hardware, loss=loss)
 
 
@@ -114,9 +114,10 @@ def prepare_table(
     if network is None:
         raise UsageError("no network; give one, such as mlp")
     train, validation = split_rows(table, config)
-    target = Target.fit(table, logarithm=config.loss == "log-rmse")
+    logarithm = config.loss.startswith("log-")
+    target = Target.fit(table, logarithm=logarithm, quantiles=config.quantiles)
     if not target.classes:  # the spread of the training rows; of the whole table only faults are looked for
-        target = Target.fit(train, logarithm=config.loss == "log-rmse")
+        target = Target.fit(train, logarithm=logarithm, quantiles=config.quantiles)
     elif config.loss != "squared":
         raise ConfigError(
             f"loss is {config.loss} and {target.names[0]} holds classes; allowed for numbers alone"
@@ -139,16 +140,17 @@ def prepare_table(
     check_freezing(built, config)
     if config.initializer is not None:
         initialize(built, config.initializer, seed=derive_seed(config.seed, "weights"))
+    rows = _rows(train, encoder, target)
     return TableTask(
         built,
         encoder,
         target,
-        _rows(train, encoder, target),
+        rows,
         None if validation is None else _rows(validation, encoder, target),
         hardware,
         _data_record(table, target),
         tuple(notices),
-        None if target.classes else NumbersObjective(config.loss),
+        NumbersObjective.of(config.loss, target, rows.targets),
         augment,
     )
 

@@ -1,20 +1,13 @@
-// Pictures in, classes out: each picture is sent on its own, so that answers come as they are made.
-const at = (id) => document.getElementById(id);
+// Pictures or rows in, classes or numbers out: each picture is sent on its own, so that answers come as they are made.
+import { at, bars, element, send } from "/page/asking.js";
+import { showForm } from "/page/rows.js";
+
+let model;
 
 async function ask(path, file) {
   const form = new FormData();
   form.append("pictures", file, file.name || "picture");
-  const answer = await fetch(path, { method: "POST", body: form });
-  const found = await answer.json();
-  if (!answer.ok) throw new Error(found.error);
-  return found;
-}
-
-function element(kind, words = "", attributes = {}) {
-  const made = document.createElement(kind);
-  made.textContent = words;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+  return send(path, model, { body: form });
 }
 
 async function show(file) {
@@ -30,18 +23,11 @@ async function show(file) {
   const words = element("div", "asking …");
   row.append(words);
   try {
-    const { predictions: [found], model } = await ask("/predict?top=5", file);
+    const { predictions: [found], model: answered } = await ask("/predict?top=5", file);
     words.textContent = "";
     const said = found.abstained ? "don't know" : found.label;
-    words.append(element("p", `${said}`, { class: "said" }));
-    const list = element("ol");
-    for (const each of found.top) {
-      const item = element("li");
-      item.append(element("progress", "", { max: 1, value: each.probability, "aria-hidden": "true" }));
-      item.append(element("span", each.class), element("span", `${(100 * each.probability).toFixed(1)} %`));
-      list.append(item);
-    }
-    words.append(list, element("p", `${model.name}, version ${model.version}`, { class: "quiet" }));
+    words.append(element("p", `${said}`, { class: "said" }), bars(found.top));
+    words.append(element("p", `${answered.name}, version ${answered.version}`, { class: "quiet" }));
     if (at("why").checked) {
       const { explanations: [why] } = await ask("/explain", file);
       pictures.append(element("img", "", {
@@ -63,6 +49,22 @@ async function take(files) {
   at("status").textContent = "";
 }
 
+function listed(names, most) {
+  return names.slice(0, most).join(", ") + (names.length > most ? " …" : "");
+}
+
+function choose(chosen) {
+  model = chosen;
+  const images = model.examples === "images";
+  at("pictures").hidden = !images;
+  at("rows").hidden = images;
+  at("answers").replaceChildren();
+  at("question").textContent = images ? "What is on this picture?" : `What is ${listed(model.target, 3)}?`;
+  const classes = listed(model.classes, 12);
+  at("model").textContent = `${model.network} (${model.name})${classes ? `: ${classes}` : ""}`;
+  if (!images) showForm(at("rows"), model);
+}
+
 at("files").addEventListener("change", (event) => take(event.target.files));
 for (const name of ["dragover", "dragleave", "drop"]) {
   at("drop").addEventListener(name, (event) => {
@@ -72,6 +74,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 const { models } = await (await fetch("/models")).json();
-at("model").textContent = models
-  .map((model) => `${model.network} (${model.name}): ${model.classes.slice(0, 12).join(", ")}${model.classes.length > 12 ? " …" : ""}`)
-  .join("; ");
+for (const [place, each] of models.entries()) at("chosen").append(element("option", each.name, { value: place }));
+at("chosen").addEventListener("change", (event) => choose(models[event.target.value]));
+at("which").hidden = models.length === 1;
+choose(models[0]);

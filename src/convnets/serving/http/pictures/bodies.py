@@ -28,8 +28,9 @@ from convnets.data.images.opening import open_picture
 from convnets.errors import ConvnetsError
 from convnets.serving.http.limits import Limits
 from convnets.serving.http.refusal import Refusal, refusal_of
+from convnets.serving.http.tensors import SentTensor, npy_array
 
-__all__ = ["FORMS", "Sent", "Store", "decode", "pictures_of"]
+__all__ = ["FORMS", "Sent", "Store", "arrays_of", "decode", "files_of", "pictures_of", "png"]
 
 FORMS = (
     "multipart/form-data",
@@ -61,7 +62,7 @@ async def pictures_of(request: Request, limits: Limits) -> list[Sent]:
         if kind == "application/json":
             found = _json(body)
         elif kind == "application/x-npy":
-            found = arrays_of(_npy(body))
+            found = arrays_of(npy_array(body))
         elif kind.startswith("image/") or kind == "application/octet-stream":
             found = [Sent("picture 0", body)]
         else:
@@ -123,6 +124,15 @@ def _json(body: bytes) -> list[Sent]:
     return [Sent(f"picture {place}", from_base64(each, place)) for place, each in enumerate(pictures)]
 
 
+def files_of(tensor: SentTensor) -> list[Sent]:
+    """The picture files of a tensor of BYTES: in base64 in JSON, as they are in binary. Raises Refusal 422."""
+    contents = tensor.contents()
+    found = [
+        from_base64(each, place) if isinstance(each, str) else each for place, each in enumerate(contents)
+    ]
+    return [Sent(f"picture {place}", content) for place, content in enumerate(found)]
+
+
 def from_base64(words: str, place: int) -> bytes:
     """The bytes of a base64 text, also of a `data:` URL. Raises Refusal 422."""
     try:
@@ -131,16 +141,6 @@ def from_base64(words: str, place: int) -> bytes:
         )
     except (binascii.Error, ValueError):
         raise Refusal(422, f"picture {place} is no base64; encode the bytes of a picture file") from None
-
-
-def _npy(body: bytes) -> np.ndarray[Any, Any]:
-    try:
-        found = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError, TypeError, SyntaxError, OverflowError) as error:
-        line = f"the body is no array of numpy.save ({' '.join(str(error).split())[:80]})"
-        raise Refusal(422, line) from None
-    array: np.ndarray[Any, Any] = found
-    return array
 
 
 def arrays_of(array: np.ndarray[Any, Any]) -> list[Sent]:
