@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import wavfile
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
@@ -179,6 +180,22 @@ def test_series_of_a_file_are_judged_as_a_whole_where_they_are_groups(tmp_path: 
     assert rows.values.shape == (24, 1, 8)
     for learned, judged in split_examples(rows, 3, 1, 0):
         assert not set(learned // 4) & set(judged // 4)
+
+
+def test_sounds_are_grouped_by_their_paths(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for place in range(24):
+        path = tmp_path / "pq"[place % 2] / f"speaker{place // 4}-{place}.wav"
+        path.parent.mkdir(exist_ok=True)
+        wavfile.write(path, 8000, np.full(9, place, dtype=np.int16) + rng.integers(0, 2, 9, dtype=np.int16))
+    sounds = load_series(tmp_path)
+    speaker = (sounds.values[:, 0].min(1) * 2**15).round() // 4
+    for learned, judged in split_examples(grouped(sounds, "speaker([0-9])-"), 3, 1, 0):
+        assert not set(speaker[learned]) & set(speaker[judged])
+    with pytest.raises(DataError, match=r"'who' is not in 'p/speaker0-0\.wav'; every file needs a group"):
+        grouped(sounds, "who")
+    with pytest.raises(ConfigError, match="is no regular expression"):
+        grouped(sounds, "(")
 
 
 def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:

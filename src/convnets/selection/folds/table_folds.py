@@ -155,7 +155,8 @@ def cross_validate_table(
         arguments: further arguments of `create_model`, such as widths of mlp.
         groups: the name of a column, or a value for each row: rows of equal values are never in two parts of a fold,
             nor on both sides of its validation rows. The column is not learned from. Of long series it is the column
-            that tells them apart, and whole series are judged; without it folds go forward in time.
+            that tells them apart, and whole series are judged; without it folds go forward in time. Of sounds it is a
+            regular expression on their paths.
         go_on: the folder may be there: folds that have ended are kept, one that was stopped goes on exactly.
         jobs: folds side by side, each with its share of the cores; the results are those of one after the other, to
             the bit where the number of threads is given. A script calls it below `if __name__ == "__main__":`.

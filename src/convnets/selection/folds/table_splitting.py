@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from convnets.errors import ConfigError, DataError
+from convnets.selection.folds.splitting import groups_of_names
 from convnets.series.examples import ExampleSet
 from convnets.series.series_set import SeriesSet
+from convnets.series.sounds import sound_files
 from convnets.tables.load_table import open_table
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import Column
@@ -73,7 +75,9 @@ def grouped(examples: ExampleSet, groups: str | Sequence[Any]) -> ExampleSet:
 
     A column that tells groups apart is not learned from: the values of the judged rows are new ones. Of windows it is
     the column that tells long series apart (`by`), of series in the rows of a file any column that was left out of
-    the series. Raises ConfigError for another one, DataError where a value is missing.
+    the series, of a folder of sounds a regular expression on their paths.
+
+    Raises ConfigError for another column, DataError where a value is missing.
 
     >>> from convnets.tables.table_set import TableSet
     >>> table = TableSet((Column("a", "number", np.arange(3.0)), Column("b", "number", np.ones(3))), (), "an example")
@@ -101,7 +105,7 @@ def grouped(examples: ExampleSet, groups: str | Sequence[Any]) -> ExampleSet:
     return replace(examples, columns=kept, groups=_codes(column, examples.source))
 
 
-def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
+def _grouped_series(series: SeriesSet, name: str) -> ExampleSet:
     options = (series.read_from or {}).get("options", {})
     if series.in_time:
         if options.get("by") != name:
@@ -112,6 +116,10 @@ def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
         ends = np.array([end for _, end in series.bounds])
         codes = np.searchsorted(ends, np.arange(len(series.whole)), side="right")
         return replace(series, groups=replace(_column(name, codes), rows=series.rows))
+    place = None if series.read_from is None else Path(series.read_from["path"])
+    if place is not None and place.is_dir():
+        names = [str(file.relative_to(place)) for file in sound_files(place)]
+        return grouped(series, groups_of_names(names, name, series.source))
     if _file_of_columns(series) is not None and name not in options["drop"]:
         raise ConfigError(
             f"group-by is {name!r}, which is not left out of the series; leave it out: --drop {name}"
