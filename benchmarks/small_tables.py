@@ -58,7 +58,8 @@ def main() -> None:
                 continue
             options = replace(OPTIONS, loss="pinball") if name.endswith(_QUANTILES) else OPTIONS
             print(f"\n{name}: {len(examples)} {examples.nouns}", flush=True)
-            for number, (network, arguments) in enumerate(NETWORKS.items()):
+            networks = dict(list(NETWORKS.items())[:1]) if options.quantiles else NETWORKS
+            for number, (network, arguments) in enumerate(networks.items()):
                 network = (
                     "softmax" if network == "linear" and examples.targets[0].kind == "category" else network
                 )

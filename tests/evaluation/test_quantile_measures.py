@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from convnets.errors import InputError
 from convnets.evaluation.baselines import evaluate_baselines, figures_of
 from convnets.evaluation.evaluate_rows import judged_numbers
 from convnets.evaluation.numbers import NumbersEvaluation, quantile_measures
+from convnets.evaluation.plots.numbers_plot import numbers_svg
 from convnets.series.load_series import load_series
 from convnets.series.series_encoder import SeriesEncoder
 from convnets.tables.load_table import load_table
@@ -64,6 +66,11 @@ def test_an_evaluation_of_quantiles_shows_them_and_goes_into_json() -> None:
     assert figures["width"] == pytest.approx((bounds[:, :, 2] - bounds[:, :, 0]).mean())
     assert figures["mae"] == pytest.approx(np.abs(bounds[:, :, 1] - true).mean())
     assert "in q0.1–q0.9" in str(found)
+    drawn = numbers_svg(found)["Predictions of a"]
+    assert (
+        drawn.count("<polyline")
+        == numbers_svg(replace(found, bounds=None))["Predictions of a"].count("<polyline") + 20
+    )
     one = NumbersEvaluation(true, true, ("a", "b"), 0.1, 0.0, "", "rows", (0.5,), true[:, :, None])
     assert "meant" not in str(one)
     assert figures_of(one)["coverage"] is None

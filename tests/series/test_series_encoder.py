@@ -57,3 +57,10 @@ def test_other_series_and_tables_are_refused() -> None:
         encoded(series, TableEncoder.fit(table))
     with pytest.raises(ConfigError, match="lacks or mistypes 'mean'"):
         SeriesEncoder.from_dict({})
+
+
+def test_an_array_that_may_not_be_written_is_taken_without_a_warning() -> None:
+    given = np.arange(24.0).reshape(2, 12)
+    given.flags.writeable = False  # as pandas hands them out
+    series = load_series(given, "x1", window=4)
+    assert SeriesEncoder.fit(series)(series).shape == (8, 2, 4)

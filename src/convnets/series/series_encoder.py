@@ -61,7 +61,7 @@ class EncodedSeries:
 
 def _tensor(series: SeriesSet) -> Tensor:
     """Every series, or every window as a view of the long one."""
-    data = torch.from_numpy(series.data)
+    data = torch.from_numpy(series.data if series.data.flags.writeable else series.data.copy())
     return data.unfold(1, series.length, 1).transpose(0, 1) if series.in_time else data
 
 
