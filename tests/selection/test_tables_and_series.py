@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,11 @@ def test_seeds_and_folds_are_compared(kind: str, tmp_path: Path) -> None:
     assert folds.pairs[0].pairs == 3
     kept = read_table_folds(tmp_path / "cv-mlp")
     assert folds.methods[1].mean == pytest.approx(np.mean(kept.figures["mlp"]["r2"]))
+    record = json.loads((tmp_path / "cv-mlp" / "table-folds.json").read_text())
+    record["fold_names"].pop()
+    (tmp_path / "cv-mlp" / "table-folds.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match="is damaged"):
+        read_group(tmp_path / "cv-mlp")
     (tmp_path / "cv-mlp" / "table-folds.json").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         read_group(tmp_path / "cv-mlp")

@@ -15,7 +15,7 @@ from convnets.series.series_options import SeriesOptions
 from convnets.series.series_set import SeriesSet
 from convnets.tables.table_set import Column
 
-__all__ = ["holds_sounds", "is_sound", "read_sounds"]
+__all__ = ["holds_sounds", "is_sound", "read_sounds", "sound_files"]
 
 
 def holds_sounds(folder: Path) -> bool:
@@ -37,7 +37,7 @@ def read_sounds(folder: Path, options: SeriesOptions, source: str, *, targets: b
 
     Without `targets`, as at prediction, a folder of sounds or a single one will do.
     """
-    files = _files(folder, targets=targets)
+    files = sound_files(folder, targets=targets)
     if not files:
         raise DataError(
             f"{source} has no .wav files in folders, one for each class; sort them into such folders"
@@ -62,7 +62,8 @@ def read_sounds(folder: Path, options: SeriesOptions, source: str, *, targets: b
     )
 
 
-def _files(folder: Path, *, targets: bool) -> list[Path]:
+def sound_files(folder: Path, *, targets: bool = True) -> list[Path]:
+    """The .wav files in the order of their paths: in folders of classes, or without `targets` wherever they lie."""
     if not targets and not folder.is_dir():
         return [folder]
     found = sorted(each for each in folder.glob("*/*") if is_sound(each))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import wavfile
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
@@ -17,7 +18,7 @@ from convnets.checkpoints.table_model import load_table_model
 from convnets.cli.main import run as run_command
 from convnets.core.seeds import derive_seed
 from convnets.errors import ConfigError, ConvnetsError, DataError, RunError, UnknownNameError
-from convnets.selection.folds.table_folds import cross_validate_table
+from convnets.selection.folds.table_folds import TableFolds, cross_validate_table
 from convnets.selection.folds.table_splitting import grouped, split_examples
 from convnets.selection.statistics.intervals import FROM_0, corrected_interval
 from convnets.series.load_series import load_series
@@ -181,12 +182,31 @@ def test_series_of_a_file_are_judged_as_a_whole_where_they_are_groups(tmp_path: 
         assert not set(learned // 4) & set(judged // 4)
 
 
+def test_sounds_are_grouped_by_their_paths(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for place in range(24):
+        path = tmp_path / "pq"[place % 2] / f"speaker{place // 4}-{place}.wav"
+        path.parent.mkdir(exist_ok=True)
+        wavfile.write(path, 8000, np.full(9, place, dtype=np.int16) + rng.integers(0, 2, 9, dtype=np.int16))
+    sounds = load_series(tmp_path)
+    speaker = (sounds.values[:, 0].min(1) * 2**15).round() // 4
+    for learned, judged in split_examples(grouped(sounds, "speaker([0-9])-"), 3, 1, 0):
+        assert not set(speaker[learned]) & set(speaker[judged])
+    with pytest.raises(DataError, match=r"'who' is not in 'p/speaker0-0\.wav'; every file needs a group"):
+        grouped(sounds, "who")
+    with pytest.raises(ConfigError, match="is no regular expression"):
+        grouped(sounds, "(")
+
+
 def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:
     path = patients(tmp_path, False)
     long = load_series(path, "y", window=4, drop=["who"])
     gaps = pd.read_csv(path)
     gaps.loc[3, "who"] = None
     gaps.to_csv(tmp_path / "gaps.csv", index=False)
+    np.savez(tmp_path / "x.npz", x=np.zeros((6, 4)), y=np.arange(6))
+    wide = pd.DataFrame({"s": range(6), "t": range(6, 0, -1), "who": range(6), "k": ["p", "q"] * 3})
+    wide.to_csv(tmp_path / "wide.csv", index=False)
     calls: dict[str, Callable[[], object]] = {
         "has no column 'z'; it has: a, b, who, y": lambda: grouped(load_table(path, "y"), "z"),
         "'y', which is the target": lambda: grouped(load_table(path, "y"), "y"),
@@ -196,6 +216,10 @@ def test_groups_that_cannot_be_are_refused(tmp_path: Path) -> None:
         ),
         "12 groups for 13 folds": lambda: split_examples(grouped(load_table(path, "y"), "who"), 13, 1, 0),
         "allowed: the column that tells them apart": lambda: grouped(long, "who"),
+        "x.npz has no such column": lambda: grouped(load_series(tmp_path / "x.npz", "y"), "who"),
+        "'who', which is not left out of the series; leave it out: --drop who": lambda: grouped(
+            load_series(tmp_path / "wide.csv", "k"), "who"
+        ),
         "given array has no such column": lambda: grouped(load_series(np.zeros((6, 4)), np.arange(6)), "who"),
         "one group is left to learn from": lambda: split_rows(
             grouped(load_table(path, "y"), [0] * 60), QUICK
@@ -227,6 +251,7 @@ def test_measures_are_those_that_every_fold_knows(tmp_path: Path) -> None:
     rows = table()  # some of its targets are below 0: no logarithm anywhere
     found = cross_validate_table("linear", rows, QUICK, folds=2, output=tmp_path, listeners=())
     assert set(found.figures["linear"]) == {"rmse", "mae", "r2"}
+    assert "too few folds" in str(TableFolds("linear", "t.csv", 5, {}, "interrupted"))
     wide = found.interval("mean", "r2")
     assert wide.low < wide.estimate < wide.high < 1
 

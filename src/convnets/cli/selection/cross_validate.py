@@ -43,8 +43,8 @@ def cross_validate(
     group_by: Annotated[
         str | None,
         typer.Option(
-            help="Of a table the column whose equal values are never in two parts; of pictures a pattern on their "
-            "paths, such as 'patient[0-9]+'.",
+            help="Of a table the column whose equal values are never in two parts; of pictures and sounds a pattern "
+            "on their paths, such as 'patient[0-9]+'.",
             metavar="COLUMN|REGEX",
         ),
     ] = None,

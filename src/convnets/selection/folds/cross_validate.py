@@ -62,7 +62,8 @@ def cross_validate(
         groups: a name for each training image, or a regular expression on pictures' paths: no group is in two parts.
         arguments: further arguments of `create_model`.
         go_on: the folder may be there: folds that have ended are kept, one that was stopped goes on exactly.
-        jobs: folds trained side by side, each with its share of the cores.
+        jobs: folds trained side by side, each with its share of the cores. A script calls it below
+            `if __name__ == "__main__":`.
         listeners: who hears the events of each run (with `jobs` above 1 nobody does).
         progress: who hears of downloads, decoding and folds.
 

@@ -115,8 +115,8 @@ def work_side_by_side(
             return found, INTERRUPTED
         except BrokenProcessPool:
             raise RunError(
-                f"a process that trained a fold died, out of memory perhaps; go on with --resume and fewer than {jobs} "
-                "jobs"
+                "a process that trained a fold died: out of memory, or called by a script without "
+                f"if __name__ == '__main__'; go on with --resume and fewer than {jobs} jobs"
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -15,7 +15,7 @@ from convnets.data.image_set import ImageSet
 from convnets.errors import ConfigError, DataError
 from convnets.training.tables.whole_groups import whole_groups
 
-__all__ = ["Fold", "groups_by_name", "make_folds"]
+__all__ = ["Fold", "groups_by_name", "groups_of_names", "make_folds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,20 +116,28 @@ def _inner(labels: Tensor, train: _Places, groups: Sequence[str], share: float, 
 
 
 def groups_by_name(images: ImageSet, pattern: str) -> list[str]:
-    r"""The group of each picture: what the pattern's first bracket, or else the whole of it, finds in its path.
+    r"""The group of each picture by its path, see `groups_of_names`; DataError for images without names."""
+    if images.resident:
+        raise DataError(f"{images.source}: its images have no names to group by; give groups=… in Python")
+    return groups_of_names(images.images.names, pattern, images.source)  # type: ignore[union-attr]
 
-    Such as `(patient\d+)`. Raises ConfigError for no pattern, DataError for images without names or one it misses.
+
+def groups_of_names(names: Sequence[str], pattern: str, source: str) -> list[str]:
+    r"""The group of each: what the pattern's first bracket, or else the whole of it, finds in its name.
+
+    Such as `(patient\d+)`. Raises ConfigError for no pattern, DataError for a name that it misses.
+
+    >>> groups_of_names(["a/ann-1.wav", "b/ann-2.wav", "b/bob-1.wav"], "(ann|bob)-", "an example")
+    ['ann', 'ann', 'bob']
     """
     try:
         search = re.compile(pattern).search
     except re.error as error:
         raise ConfigError(f"group-by {pattern!r} is no regular expression: {error}") from None
-    if images.resident:
-        raise DataError(f"{images.source}: its images have no names to group by; give groups=… in Python")
     found = []
-    for name in images.images.names:  # type: ignore[union-attr]
+    for name in names:
         match = search(name)
         if match is None:
-            raise DataError(f"{images.source}: {pattern!r} is not in {name!r}; every picture needs a group")
+            raise DataError(f"{source}: {pattern!r} is not in {name!r}; every file needs a group")
         found.append(match[1] if match.re.groups else match[0])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -108,9 +109,9 @@ class TableFolds:
     def __str__(self) -> str:
         done = len(self.fold_names)
         head = f"{self.source}: {done} folds of {self.folds} a repeat; mean [95 % interval]"
-        measures = [key for key in _NAMES if key in self.figures[self.network]]
         if done < 2:
             return f"{head}\ntoo few folds for an interval"
+        measures = [key for key in _NAMES if key in self.figures[self.network]]
         rows = [
             (model, *(_shown(self.interval(model, measure)) for measure in measures))
             for model in self.figures
@@ -154,10 +155,11 @@ def cross_validate_table(
         arguments: further arguments of `create_model`, such as widths of mlp.
         groups: the name of a column, or a value for each row: rows of equal values are never in two parts of a fold,
             nor on both sides of its validation rows. The column is not learned from. Of long series it is the column
-            that tells them apart, and whole series are judged; without it folds go forward in time.
+            that tells them apart, and whole series are judged; without it folds go forward in time. Of sounds it is a
+            regular expression on their paths.
         go_on: the folder may be there: folds that have ended are kept, one that was stopped goes on exactly.
         jobs: folds side by side, each with its share of the cores; the results are those of one after the other, to
-            the bit where the number of threads is given.
+            the bit where the number of threads is given. A script calls it below `if __name__ == "__main__":`.
         listeners: who hears the events of each run (with `jobs` above 1 nobody does).
         progress: who hears of folds (with `jobs` above 1).
 
@@ -186,7 +188,7 @@ def cross_validate_table(
         done, stopped = _one_by_one(planned, listeners)
     pairing = [table.content_hash(), folds, repeats, config.seed]
     if table.groups is not None:
-        pairing.append(table.groups.name)
+        pairing.append(hashlib.sha256(table.groups.values.tobytes()).hexdigest())
     ended = [
         (fold.name, outcome[1])
         for (fold, _), outcome in zip(planned, done, strict=True)
@@ -229,7 +231,14 @@ def read_table_folds(path: Path | str) -> TableFolds:
     """What `cross_validate_table` left in a folder. Raises RunError where it is damaged."""
     file = Path(path) / TABLE_RECORD
     try:
-        return TableFolds(**json.loads(file.read_text("utf-8")))
+        found = TableFolds(**json.loads(file.read_text("utf-8")))
+        if any(
+            len(values) != len(found.fold_names)
+            for each in found.figures.values()
+            for values in each.values()
+        ):
+            raise ValueError("figures and folds differ in number")
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             f"{file} is damaged ({str(error)[:80]}); go on with --resume to write it again"

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from convnets.errors import ConfigError, DataError
+from convnets.selection.folds.splitting import groups_of_names
 from convnets.series.examples import ExampleSet
 from convnets.series.series_set import SeriesSet
+from convnets.series.sounds import sound_files
 from convnets.tables.load_table import open_table
 from convnets.tables.table_options import TableOptions
 from convnets.tables.table_set import Column
@@ -73,7 +75,9 @@ def grouped(examples: ExampleSet, groups: str | Sequence[Any]) -> ExampleSet:
 
     A column that tells groups apart is not learned from: the values of the judged rows are new ones. Of windows it is
     the column that tells long series apart (`by`), of series in the rows of a file any column that was left out of
-    the series. Raises ConfigError for another one, DataError where a value is missing.
+    the series, of a folder of sounds a regular expression on their paths.
+
+    Raises ConfigError for another column, DataError where a value is missing.
 
     >>> from convnets.tables.table_set import TableSet
     >>> table = TableSet((Column("a", "number", np.arange(3.0)), Column("b", "number", np.ones(3))), (), "an example")
@@ -101,7 +105,7 @@ def grouped(examples: ExampleSet, groups: str | Sequence[Any]) -> ExampleSet:
     return replace(examples, columns=kept, groups=_codes(column, examples.source))
 
 
-def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
+def _grouped_series(series: SeriesSet, name: str) -> ExampleSet:
     options = (series.read_from or {}).get("options", {})
     if series.in_time:
         if options.get("by") != name:
@@ -112,7 +116,11 @@ def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
         ends = np.array([end for _, end in series.bounds])
         codes = np.searchsorted(ends, np.arange(len(series.whole)), side="right")
         return replace(series, groups=replace(_column(name, codes), rows=series.rows))
-    if options and name not in options["drop"]:
+    place = None if series.read_from is None else Path(series.read_from["path"])
+    if place is not None and place.is_dir():
+        names = [str(file.relative_to(place)) for file in sound_files(place)]
+        return grouped(series, groups_of_names(names, name, series.source))
+    if _file_of_columns(series) is not None and name not in options["drop"]:
         raise ConfigError(
             f"group-by is {name!r}, which is not left out of the series; leave it out: --drop {name}"
         )
@@ -121,14 +129,20 @@ def _grouped_series(series: SeriesSet, name: str) -> SeriesSet:
 
 def _read_again(examples: ExampleSet, name: str) -> Column:
     """A column of the file that was left out, in the order of all its rows."""
-    place = examples.read_from
-    if place is None or not Path(place["path"]).is_file() or Path(place["path"]).suffix in (".npy", ".npz"):
+    path = _file_of_columns(examples)
+    if path is None or examples.read_from is None:
         raise ConfigError(
             f"group-by is {name!r}, and {examples.source} has no such column; allowed: the name of a column, or in "
             "Python a value for each example"
         )
-    notation = {key: place["options"][key] for key in _NOTATION}
-    return open_table(place["path"], TableOptions(only=(name,), **notation)).column(name)
+    notation = {key: examples.read_from["options"][key] for key in _NOTATION}
+    return open_table(path, TableOptions(only=(name,), **notation)).column(name)
+
+
+def _file_of_columns(examples: ExampleSet) -> Path | None:
+    """Where the examples were read from, if that has columns with names."""
+    path = Path((examples.read_from or {"path": "."})["path"])
+    return path if path.is_file() and path.suffix.lower() not in (".npy", ".npz") else None
 
 
 def _codes(column: Column, source: str) -> Column:
