@@ -9,7 +9,7 @@ from typing import Any
 
 from convnets.benchmarking.measures.slices import Ratio, Side, compare_sides
 from convnets.benchmarking.result import OWN, in_figures, times
-from convnets.checkpoints.onnx_twin import AnswersCompared
+from convnets.checkpoints.onnx.onnx_copy import AnswersCompared
 
 __all__ = ["PeerResult", "PeerRow"]
 

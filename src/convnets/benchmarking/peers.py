@@ -16,7 +16,7 @@ from convnets.benchmarking.measures.slices import Side
 from convnets.benchmarking.peer_result import PeerResult, PeerRow
 from convnets.benchmarking.result import OWN
 from convnets.benchmarking.workload import Workload
-from convnets.checkpoints.onnx_twin import compare_answers
+from convnets.checkpoints.onnx.onnx_copy import compare_answers
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware, usable_cores
 from convnets.core.progress import Progress

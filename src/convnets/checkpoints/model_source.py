@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.model_folder import TrainedModel, load_model
-from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx, no_folder, open_onnx
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork, is_onnx, no_folder, open_onnx
 from convnets.errors import InputError, RunError
 
 __all__ = ["ModelSource", "RunLike", "open_model", "resolve_model_folder"]

@@ -70,10 +70,10 @@ def evaluate(
     scores: list[Tensor] = []
     done = 0
     with evaluation_mode(network), ThreadPace(hardware) as pace:
-        twin = for_inference(network, hardware.dtype)
+        accelerated = for_inference(network, hardware.dtype)
         for batch in batches.epoch():
             with pace.working():
-                scores.append(log_probabilities(twin, batch.images, preprocess.size, views, hardware))
+                scores.append(log_probabilities(accelerated, batch.images, preprocess.size, views, hardware))
             _check_classes(scores[-1], images)
             done += len(scores[-1])
             if progress is not None:

@@ -41,11 +41,11 @@ def answer_rows(network: nn.Module, inputs: Inputs, hardware: Hardware | None, s
     hardware = hardware_for(network, hardware)
     answers: list[Tensor] = []
     with evaluation_mode(network), ThreadPace(hardware) as pace:
-        twin = for_inference(network, hardware.dtype)
+        accelerated = for_inference(network, hardware.dtype)
         for start in range(0, len(inputs), _AT_ONCE):
             piece = inputs[start : start + _AT_ONCE].to(hardware.device)
             with pace.working(), hardware.autocast():
-                answers.append(logits_of(twin(piece)).float().cpu())
+                answers.append(logits_of(accelerated(piece)).float().cpu())
     found = torch.cat(answers).clone()  # an inference tensor could not be used in later training
     check_finite(found, source)
     return found

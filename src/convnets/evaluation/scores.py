@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from convnets.checkpoints.onnx_model import OnnxNetwork
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork
 from convnets.core.hardware import Hardware, may_be_paced
 from convnets.data.preprocess import Preprocess
 from convnets.errors import DeviceError, TrainingError

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from convnets.acceleration.inference import for_inference
 from convnets.benchmarking.measures.alternating import alternating_medians
-from convnets.checkpoints.onnx_model import OnnxNetwork
-from convnets.checkpoints.onnx_twin import onnx_twin
+from convnets.checkpoints.onnx.onnx_copy import onnx_copy
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork
 from convnets.core.hardware import Hardware
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConvnetsError, DeviceError, UnknownNameError
@@ -98,15 +98,15 @@ def choose_engine(
     try:
         if hardware.device.type != "cpu":
             raise DeviceError(f"ONNX Runtime answers on the processor, the network is on {hardware.device}")
-        twin = onnx_twin(network, shape)
+        copied = onnx_copy(network, shape)
     except ConvnetsError as error:
         if engine == _OTHER:
             raise
         return Answering(own, hardware, Engine(_OWN, f"{error}"))
-    other = Answering(twin, hardware_for(twin, hardware), Engine(_OTHER, "as asked"))
+    other = Answering(copied, hardware_for(copied, hardware), Engine(_OTHER, "as asked"))
     if engine == _OTHER:
         return other
-    measured = _measured(own, twin, shape, hardware)
+    measured = _measured(own, copied, shape, hardware)
     ratios = [each.convnets / each.onnxruntime for each in measured]
     is_faster = max(ratios) >= _CLEARLY and min(ratios) >= _NOISE
     reason = "measured here, " + ", ".join(
@@ -114,15 +114,15 @@ def choose_engine(
         for each in measured
     )
     if is_faster:
-        return Answering(twin, other.hardware, Engine(_OTHER, reason, measured))
+        return Answering(copied, other.hardware, Engine(_OTHER, reason, measured))
     return Answering(own, hardware, Engine(_OWN, reason, measured))
 
 
 def _measured(
-    own: nn.Module, twin: nn.Module, shape: tuple[int, ...], hardware: Hardware
+    own: nn.Module, copied: nn.Module, shape: tuple[int, ...], hardware: Hardware
 ) -> tuple[Timed, ...]:
     """Both on one image, and on as many as 64 where that does not take long."""
-    calls = {_OWN: partial(_ask, own, hardware), _OTHER: partial(_ask, twin, hardware)}
+    calls = {_OWN: partial(_ask, own, hardware), _OTHER: partial(_ask, copied, hardware)}
     image = torch.zeros(1, *shape)
     with torch.inference_mode():
         calls[_OWN](image)  # which compares the copy with the network

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convnets.checkpoints.model_folder import TrainedModel
 from convnets.checkpoints.model_source import open_model, resolve_model_folder
-from convnets.checkpoints.onnx_model import is_onnx
+from convnets.checkpoints.onnx.onnx_model import is_onnx
 from convnets.core.hardware import Hardware
 from convnets.core.progress import Progress
 from convnets.data.image_set import ImageSet, Splits

@@ -75,7 +75,7 @@ class Predictor:
         self.network = trained.network.eval()
         settled = settle_precision(hardware_for(trained.network, hardware), trained.metrics)
         answering = choose_engine(self.network, trained.preprocess, settled, engine)
-        self._twin, self.hardware, self.engine = answering.network, answering.hardware, answering.engine
+        self._answering, self.hardware, self.engine = answering.network, answering.hardware, answering.engine
         self.classes, self.preprocess, self.views = trained.classes, trained.preprocess, views
         self._wide = preprocess_for_views(trained.preprocess, views)
 
@@ -176,7 +176,7 @@ class Predictor:
         with torch.inference_mode():
             images = self._wide(torch.stack(list(stored)).to(self.hardware.device))
             scores = log_probabilities(
-                self._twin, images, self.preprocess.size, self.views, self.hardware
+                self._answering, images, self.preprocess.size, self.views, self.hardware
             ).cpu()
         if scores.shape[1] != len(self.classes):
             raise ModelFolderError(

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from convnets.acceleration.inference import for_inference
 from convnets.checkpoints.model_source import resolve_model_folder
-from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx
-from convnets.checkpoints.onnx_rows import holds_rows, open_onnx_rows
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork, is_onnx
+from convnets.checkpoints.onnx.onnx_rows import holds_rows, open_onnx_rows
 from convnets.checkpoints.table_model import TableModel, holds_table_model, load_table_model
 from convnets.core.hardware import Hardware
 from convnets.errors import DataError, RunError, UsageError
@@ -108,7 +108,7 @@ class TablePredictor:
         self.run = run_at(source) if Path(source).is_dir() else None
 
     @cached_property
-    def _twin(self) -> nn.Module:
+    def _answering(self) -> nn.Module:
         network, place = self.model.network.eval(), hardware_for(self.model.network, self.hardware)
         return network if isinstance(network, OnnxNetwork) else for_inference(network, place.dtype)
 
@@ -150,9 +150,9 @@ class TablePredictor:
         Raises TrainingError where an answer is not finite.
         """
         hardware = hardware_for(self.model.network, self.hardware)
-        twin = self._twin
+        network = self._answering
         with torch.inference_mode(), hardware.autocast():
-            found = logits_of(twin(inputs.to(hardware.device))).float().cpu().clone()
+            found = logits_of(network(inputs.to(hardware.device))).float().cpu().clone()
         check_finite(found, "the rows given")
         return found
 

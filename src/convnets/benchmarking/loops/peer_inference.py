@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convnets.acceleration.inference import for_inference
 from convnets.benchmarking.loop import Work
 from convnets.benchmarking.workload import Workload, plain_hardware
-from convnets.checkpoints.onnx_twin import onnx_twin, write_network
+from convnets.checkpoints.onnx.onnx_copy import onnx_copy, write_network
 from convnets.core.hardware import choose_hardware
 from convnets.core.seeds import derive_seed
 from convnets.errors import UsageError
@@ -100,7 +100,7 @@ class OnnxRuntimePeer(PlainPeer):
     """ONNX Runtime on the exported network, tensors handed over without a copy."""
 
     def _prepared(self) -> Callable[[Tensor], Tensor]:
-        return onnx_twin(self.network, self.shape)
+        return onnx_copy(self.network, self.shape)
 
 
 class OpenVinoPeer(PlainPeer):

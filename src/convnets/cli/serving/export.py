@@ -84,7 +84,7 @@ def export(
         raise UnknownNameError("form of export", to, _FORMS)
     if int8 and to != "onnx":
         raise UsageError(f"--int8 with --to {to}; allowed with: onnx")
-    from convnets.checkpoints.onnx_model import is_onnx
+    from convnets.checkpoints.onnx.onnx_model import is_onnx
 
     if is_onnx(run):
         raise UsageError(f"{run} is exported already; give the run or model folder that it was exported from")

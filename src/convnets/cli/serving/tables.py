@@ -87,7 +87,7 @@ def explain_table(
     run: Path, files: Sequence[Path], picture: Path, *, wanted: bool, seed: int, json: bool
 ) -> None:
     """How much each column matters, and how the answer follows the first three of them, with a picture."""
-    from convnets.checkpoints.onnx_model import is_onnx, no_folder
+    from convnets.checkpoints.onnx.onnx_model import is_onnx, no_folder
     from convnets.explanation.columns.column_importance import column_importance
     from convnets.explanation.columns.columns_picture import columns_figure
     from convnets.explanation.columns.partial_dependence import partial_dependence

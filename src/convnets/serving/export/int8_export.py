@@ -14,8 +14,8 @@ from torch import Tensor
 
 from convnets.benchmarking.measures.alternating import alternating_medians
 from convnets.checkpoints.model_folder import TrainedModel
-from convnets.checkpoints.onnx_model import METADATA, start_session
-from convnets.checkpoints.onnx_twin import OPSET
+from convnets.checkpoints.onnx.onnx_copy import OPSET
+from convnets.checkpoints.onnx.onnx_model import METADATA, start_session
 from convnets.core.hardware import processor_name
 from convnets.core.progress import Progress
 from convnets.core.seeds import generator_for

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from convnets.checkpoints.model_folder import TrainedModel
-from convnets.checkpoints.onnx_model import METADATA
-from convnets.checkpoints.onnx_twin import quiet
+from convnets.checkpoints.onnx.onnx_copy import quiet
+from convnets.checkpoints.onnx.onnx_model import METADATA
 from convnets.core.storage.files import atomic_path
 from convnets.data.image_set import ImageSet
 from convnets.errors import InputError, ModelFolderError

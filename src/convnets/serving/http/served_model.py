@@ -15,7 +15,7 @@ from starlette.requests import Request
 from torch import Tensor
 
 from convnets.checkpoints.model_source import open_model, resolve_model_folder
-from convnets.checkpoints.onnx_model import OnnxNetwork, is_onnx
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork, is_onnx
 from convnets.core.hardware import Hardware
 from convnets.errors import ConvnetsError
 from convnets.evaluation.precision import settle_precision

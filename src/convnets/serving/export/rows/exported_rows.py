@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convnets.checkpoints.onnx_rows import spread_of
+from convnets.checkpoints.onnx.onnx_rows import spread_of
 from convnets.checkpoints.table_model import TableModel
 from convnets.models.answers import logits_of
 from convnets.series.examples import kind_of

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convnets.checkpoints.onnx_model import start_session
-from convnets.checkpoints.onnx_rows import spread_of
-from convnets.checkpoints.onnx_twin import OPSET
+from convnets.checkpoints.onnx.onnx_copy import OPSET
+from convnets.checkpoints.onnx.onnx_model import start_session
+from convnets.checkpoints.onnx.onnx_rows import spread_of
 from convnets.checkpoints.table_model import TableModel
 from convnets.core.storage.files import atomic_path
 from convnets.errors import InputError, ModelFolderError

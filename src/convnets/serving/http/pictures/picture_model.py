@@ -11,7 +11,7 @@ import numpy as np
 from starlette.requests import Request
 from torch import Tensor
 
-from convnets.checkpoints.onnx_model import no_folder
+from convnets.checkpoints.onnx.onnx_model import no_folder
 from convnets.retrieval.descriptors.embedder import Embedder
 from convnets.serving.engines import Engine
 from convnets.serving.http.limits import Limits

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convnets.checkpoints.onnx_rows import OnnxRows
+from convnets.checkpoints.onnx.onnx_rows import OnnxRows
 from convnets.retrieval.descriptors.embedder import weights_hash
 from convnets.series.examples import ExampleSet
 from convnets.series.series_encoder import SeriesEncoder

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convnets.checkpoints.onnx_model import METADATA, OnnxNetwork, start_session
+from convnets.checkpoints.onnx.onnx_model import METADATA, OnnxNetwork, start_session
 from convnets.checkpoints.table_model import TableModel
 from convnets.core.storage.files import sha256_of_file
 from convnets.errors import ConvnetsError, ModelFolderError

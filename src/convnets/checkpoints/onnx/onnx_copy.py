@@ -1,4 +1,4 @@
-"""A network's twin that ONNX Runtime computes: written, opened and compared within seconds, and never left on disk."""
+"""A copy of a network that ONNX Runtime computes: written, opened and compared in seconds, never left on disk."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convnets.checkpoints.onnx_model import OnnxNetwork, start_session
+from convnets.checkpoints.onnx.onnx_model import OnnxNetwork, start_session
 from convnets.errors import ModelFolderError, UsageError
 from convnets.models.answers import logits_of
 
-__all__ = ["OPSET", "AnswersCompared", "compare_answers", "onnx_twin", "quiet", "write_network"]
+__all__ = ["OPSET", "AnswersCompared", "compare_answers", "onnx_copy", "quiet", "write_network"]
 
 OPSET = 18
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -60,15 +60,15 @@ def compare_answers(own: Tensor, other: Tensor) -> AnswersCompared:
     return AnswersCompared(error, float((own.amax(1) - chosen <= tie).double().mean()))
 
 
-def onnx_twin(network: nn.Module, shape: Sequence[int]) -> OnnxNetwork:
+def onnx_copy(network: nn.Module, shape: Sequence[int]) -> OnnxNetwork:
     """A module with the logits of `network` (in evaluation mode, on the processor) for images of `shape`, C×H×W.
 
     It takes any number of images and computes with as many threads as PyTorch has now.
     Raises UsageError where a package is missing, and ModelFolderError where the network cannot be written as ONNX or
     answers otherwise in batches of 1, 3 and 17.
 
-    >>> twin = onnx_twin(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), (1, 2, 2))
-    >>> twin(torch.zeros(5, 1, 2, 2)).shape
+    >>> copied = onnx_copy(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), (1, 2, 2))
+    >>> copied(torch.zeros(5, 1, 2, 2)).shape
     torch.Size([5, 3])
     """
     lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
@@ -78,24 +78,24 @@ def onnx_twin(network: nn.Module, shape: Sequence[int]) -> OnnxNetwork:
         )
     name = type(network).__name__
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "twin.onnx"
+        path = Path(folder) / "network.onnx"
         write_network(network, shape, path)
-        twin = OnnxNetwork(start_session(path), "tensor", name, "", (0, 0), 1.0).eval()
+        copied = OnnxNetwork(start_session(path), "tensor", name, "", (0, 0), 1.0).eval()
     for count in _BATCHES:
         images = torch.randn(count, *shape, generator=torch.Generator().manual_seed(count))
         with torch.inference_mode():
-            found = compare_answers(logits_of(network(images)), _answers(twin, images, name))
+            found = compare_answers(logits_of(network(images)), _answers(copied, images, name))
         if not found.equal:
             raise ModelFolderError(
                 f"ONNX Runtime answers otherwise than the network: {found.error:.1g} of the largest logit at batch "
                 f"{count} (allowed: {_ALLOWED:g}), {found.agreement:.0%} with the same first class"
             )
-    return twin
+    return copied
 
 
-def _answers(twin: OnnxNetwork, images: Tensor, name: str) -> Tensor:
+def _answers(copied: OnnxNetwork, images: Tensor, name: str) -> Tensor:
     try:
-        return logits_of(twin(images))
+        return logits_of(copied(images))
     except Exception as failed:  # noqa: BLE001  what it raises shares no root but this
         line = " ".join(str(failed).split())[:160]
         raise ModelFolderError(f"ONNX Runtime cannot compute {name}: {line}") from None

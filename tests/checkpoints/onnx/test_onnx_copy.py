@@ -1,4 +1,4 @@
-"""The twin gives the network's logits; what differs is found, however it differs."""
+"""The copy gives the network's logits; what differs is found, however it differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convnets.checkpoints.onnx_twin import compare_answers, onnx_twin, write_network
+from convnets.checkpoints.onnx.onnx_copy import compare_answers, onnx_copy, write_network
 from convnets.errors import ModelFolderError
 from convnets.models.catalogue import create_model
 
@@ -19,10 +19,10 @@ from convnets.models.catalogue import create_model
 @pytest.mark.parametrize(
     ("name", "channels", "size"), [("lenet_bn", 1, 28), ("resnet20", 3, 32), ("googlenet", 1, 32)]
 )
-def test_the_twin_has_the_networks_logits_in_float64(name: str, channels: int, size: int) -> None:
+def test_the_copy_has_the_networks_logits_in_float64(name: str, channels: int, size: int) -> None:
     network = create_model(name, in_channels=channels, num_classes=10, input_size=size, seed=0).eval()
     images = torch.randn(5, channels, size, size, generator=torch.Generator().manual_seed(0))
-    found = onnx_twin(network, (channels, size, size))(images)
+    found = onnx_copy(network, (channels, size, size))(images)
     expected = network.double()(images.double()).detach()
     assert float((found.double() - expected).abs().max() / expected.abs().max()) < 1e-5
 
@@ -71,9 +71,9 @@ def test_the_newer_exporter_takes_over_where_the_older_one_is_gone(
     assert np.allclose(found, network(images).detach().numpy(), atol=1e-6)
 
 
-def test_a_network_that_answers_by_chance_has_no_twin() -> None:
+def test_a_network_that_answers_by_chance_has_no_copy() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(16, 3))
-    assert onnx_twin(network.eval(), (1, 4, 4)) is not None
+    assert onnx_copy(network.eval(), (1, 4, 4)) is not None
 
     class Chance(nn.Module):
         """Other answers each time."""
@@ -82,4 +82,4 @@ def test_a_network_that_answers_by_chance_has_no_twin() -> None:
             return x.flatten(1)[:, :3] + torch.rand(len(x), 3)
 
     with pytest.raises(ModelFolderError):
-        onnx_twin(Chance().eval(), (1, 4, 4))
+        onnx_copy(Chance().eval(), (1, 4, 4))
