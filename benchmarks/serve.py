@@ -1,7 +1,7 @@
 """How fast a server answers: alone, beside LitServe, and with twice the load that it can carry.
 
 Usage: python benchmarks/serve.py RUN [--side 28] [--clients 1,8,64,256] [--seconds 5] [--rounds 3] [--engine NAME]
-           [--litserve FOLDER] [--overload SECONDS] [--json FILE]
+           [--threads N] [--litserve FOLDER] [--overload SECONDS] [--json FILE]
 
 Starts `convnets serve RUN` in a process of its own. Each client sends one picture after the other over a connection
 that stays open. Clients and servers share the machine's cores, so figures are those of both together.
@@ -200,33 +200,41 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=10)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engine", default="convnets")
+    parser.add_argument(
+        "--engine", default="convnets", help="of `convnets serve`; several, by commas, take turns"
+    )
+    parser.add_argument("--threads", type=int, help="of each server's network; by default all cores")
     parser.add_argument("--litserve", type=Path, metavar="FOLDER")
     parser.add_argument("--overload", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    port, other = free_port(), free_port()
-    limits = ["--queue", str(given.queue), "--deadline", str(given.deadline), "--log", "none"]
-    own = [sys.executable, "-m", "convnets", "serve", given.run, "--port", str(port), *limits]
+    threads = ["--threads", str(given.threads)] if given.threads else []
+    limits = ["--queue", str(given.queue), "--deadline", str(given.deadline), "--log", "none", *threads]
     with contextlib.ExitStack() as stack:
-        pid = stack.enter_context(server([*own, "--engine", given.engine], port, "/health/ready"))
-        facts = httpx.get(f"http://127.0.0.1:{port}/models").json()
+        ports: dict[str, tuple[int, int]] = {}
+        for engine in given.engine.split(","):
+            port = free_port()
+            own = [sys.executable, "-m", "convnets", "serve", given.run, "--port", str(port), *limits]
+            pid = stack.enter_context(server([*own, "--engine", engine], port, "/health/ready"))
+            ports[engine] = port, pid
+            (facts,) = httpx.get(f"http://127.0.0.1:{port}/models").json()["models"]
+            print(f"--engine {engine}: {facts['engine']}")
         if given.overload:
-            found: Any = overload(port, pid, given)
+            found: Any = overload(*next(iter(ports.values())), given)
         else:
-            ports = {"convnets": (port, pid)}
             if given.litserve is not None:
-                folders = [str(given.litserve), *filter(None, [os.environ.get("PYTHONPATH")])]
-                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-                command = [sys.executable, str(HERE / "serve_litserve.py"), given.run, "--port", str(other)]
-                ports["litserve"] = (
-                    other,
-                    stack.enter_context(server(command, other, "/health", environment)),
+                port, folders = (
+                    free_port(),
+                    [str(given.litserve), *filter(None, [os.environ.get("PYTHONPATH")])],
                 )
+                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+                command = [sys.executable, str(HERE / "serve_litserve.py"), given.run, "--port", str(port)]
+                command += threads
+                ports["litserve"] = port, stack.enter_context(server(command, port, "/health", environment))
             found = load(ports, given)
-    print(f"engine {given.engine}; load {os.getloadavg()[0]:.1f} at the end")
+    print(f"load of the machine {os.getloadavg()[0]:.1f} at the end")
     if given.json is not None:
-        content = {"models": facts, "given": vars(given), "load": os.getloadavg(), "found": found}
+        content = {"given": vars(given), "load": os.getloadavg(), "found": found}
         given.json.write_text(json.dumps(content, indent=2, default=str) + "\n")
 
 
