@@ -100,10 +100,10 @@ def percentile(values: list[float], share: float) -> float | None:
     return 1e3 * sorted(values)[int(share * (len(values) - 1))] if values else None
 
 
-def figures(seen: Seen, seconds: float) -> dict[str, Any]:
+def figures(seen: Seen) -> dict[str, Any]:
     """Of one slice."""
     return {
-        "requests_per_second": len(seen.answered) / seconds,
+        "requests_per_second": len(seen.answered) / seen.seconds,
         "p50_ms": percentile(seen.answered, 0.5),
         "p99_ms": percentile(seen.answered, 0.99),
         "refused_p99_ms": percentile(seen.refused, 0.99),
@@ -138,7 +138,7 @@ def load(ports: dict[str, tuple[int, int]], given: argparse.Namespace) -> list[d
             for _ in range(given.rounds):
                 for name, (port, _) in ports.items():
                     seen = asyncio.run(crowd(port, requests[name], clients, given.seconds))
-                    slices[name].append(figures(seen, given.seconds))
+                    slices[name].append(figures(seen))
             for name, (_, pid) in ports.items():
                 row = {"server": name, "kind": kind, "clients": clients, **row_of(slices[name])}
                 found.append({**row, "megabytes": megabytes(pid)})
@@ -160,8 +160,12 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
     """Twice the capacity, in pieces of ten seconds, with the memory after each."""
     request = request_of(f"127.0.0.1:{port}", "/predict", picture_of(given.side, "PNG"), "PNG")
     asyncio.run(crowd(port, request, 8, 2))
-    tried = [len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) for _ in range(given.rounds)]
-    carried = max(tried) / given.seconds  # what else the machine does only takes from it
+
+    def capacity() -> float:
+        found = asyncio.run(crowd(port, request, 64, given.seconds))
+        return len(found.answered) / found.seconds
+
+    carried = max(capacity() for _ in range(given.rounds))  # what else the machine does only takes from it
     print(f"capacity {carried:.0f}/s with 64 clients; {2 * carried:.0f}/s for {given.overload:g} s")
     seen, memory, pieces, unsent = Seen(), [], [], 0
     left = given.overload
@@ -171,10 +175,11 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
         seen.answered += piece.answered
         seen.refused += piece.refused
         seen.statuses += piece.statuses
+        seen.seconds += piece.seconds
         memory.append(megabytes(pid))
-        pieces.append(figures(piece, 10))
+        pieces.append(figures(piece))
         print(f"{pieces[-1]}, {memory[-1]:.0f} MB", flush=True)
-    after = len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) / given.seconds
+    after = capacity()
     whole = {
         "capacity": carried,
         "capacity_after": after,
@@ -183,7 +188,7 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
         "megabytes": memory,
     }
     share = sum(each <= 0.05 for each in seen.refused) / max(1, len(seen.refused))
-    found = {**whole, **figures(seen, given.overload), "refused_p50_ms": percentile(seen.refused, 0.5)}
+    found = {**whole, **figures(seen), "refused_p50_ms": percentile(seen.refused, 0.5)}
     found |= {"refused_within_50_ms": share, "pieces": pieces}
     print(json.dumps({name: value for name, value in found.items() if name != "pieces"}, indent=2))
     return found
