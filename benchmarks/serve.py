@@ -82,9 +82,9 @@ def server(
             time.sleep(0.1)
         yield process.pid
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # a background job may ignore Ctrl-C
         try:
-            process.communicate(timeout=60)
+            process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
 
