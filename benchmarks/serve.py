@@ -1,7 +1,7 @@
 """How fast a server answers: alone, beside LitServe, and with twice the load that it can carry.
 
 Usage: python benchmarks/serve.py RUN [--side 28] [--clients 1,8,64,256] [--seconds 5] [--rounds 3] [--engine NAME]
-           [--litserve FOLDER] [--overload SECONDS] [--json FILE]
+           [--threads N] [--litserve FOLDER] [--overload SECONDS] [--json FILE]
 
 Starts `convnets serve RUN` in a process of its own. Each client sends one picture after the other over a connection
 that stays open. Clients and servers share the machine's cores, so figures are those of both together.
@@ -82,9 +82,9 @@ def server(
             time.sleep(0.1)
         yield process.pid
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # a background job may ignore Ctrl-C
         try:
-            process.communicate(timeout=60)
+            process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -100,10 +100,10 @@ def percentile(values: list[float], share: float) -> float | None:
     return 1e3 * sorted(values)[int(share * (len(values) - 1))] if values else None
 
 
-def figures(seen: Seen, seconds: float) -> dict[str, Any]:
+def figures(seen: Seen) -> dict[str, Any]:
     """Of one slice."""
     return {
-        "requests_per_second": len(seen.answered) / seconds,
+        "requests_per_second": len(seen.answered) / seen.seconds,
         "p50_ms": percentile(seen.answered, 0.5),
         "p99_ms": percentile(seen.answered, 0.99),
         "refused_p99_ms": percentile(seen.refused, 0.99),
@@ -138,7 +138,7 @@ def load(ports: dict[str, tuple[int, int]], given: argparse.Namespace) -> list[d
             for _ in range(given.rounds):
                 for name, (port, _) in ports.items():
                     seen = asyncio.run(crowd(port, requests[name], clients, given.seconds))
-                    slices[name].append(figures(seen, given.seconds))
+                    slices[name].append(figures(seen))
             for name, (_, pid) in ports.items():
                 row = {"server": name, "kind": kind, "clients": clients, **row_of(slices[name])}
                 found.append({**row, "megabytes": megabytes(pid)})
@@ -160,8 +160,12 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
     """Twice the capacity, in pieces of ten seconds, with the memory after each."""
     request = request_of(f"127.0.0.1:{port}", "/predict", picture_of(given.side, "PNG"), "PNG")
     asyncio.run(crowd(port, request, 8, 2))
-    tried = [len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) for _ in range(given.rounds)]
-    carried = max(tried) / given.seconds  # what else the machine does only takes from it
+
+    def capacity() -> float:
+        found = asyncio.run(crowd(port, request, 64, given.seconds))
+        return len(found.answered) / found.seconds
+
+    carried = max(capacity() for _ in range(given.rounds))  # what else the machine does only takes from it
     print(f"capacity {carried:.0f}/s with 64 clients; {2 * carried:.0f}/s for {given.overload:g} s")
     seen, memory, pieces, unsent = Seen(), [], [], 0
     left = given.overload
@@ -171,10 +175,11 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
         seen.answered += piece.answered
         seen.refused += piece.refused
         seen.statuses += piece.statuses
+        seen.seconds += piece.seconds
         memory.append(megabytes(pid))
-        pieces.append(figures(piece, 10))
+        pieces.append(figures(piece))
         print(f"{pieces[-1]}, {memory[-1]:.0f} MB", flush=True)
-    after = len(asyncio.run(crowd(port, request, 64, given.seconds)).answered) / given.seconds
+    after = capacity()
     whole = {
         "capacity": carried,
         "capacity_after": after,
@@ -183,7 +188,7 @@ def overload(port: int, pid: int, given: argparse.Namespace) -> dict[str, Any]:
         "megabytes": memory,
     }
     share = sum(each <= 0.05 for each in seen.refused) / max(1, len(seen.refused))
-    found = {**whole, **figures(seen, given.overload), "refused_p50_ms": percentile(seen.refused, 0.5)}
+    found = {**whole, **figures(seen), "refused_p50_ms": percentile(seen.refused, 0.5)}
     found |= {"refused_within_50_ms": share, "pieces": pieces}
     print(json.dumps({name: value for name, value in found.items() if name != "pieces"}, indent=2))
     return found
@@ -200,33 +205,41 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=10)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engine", default="convnets")
+    parser.add_argument(
+        "--engine", default="convnets", help="of `convnets serve`; several, by commas, take turns"
+    )
+    parser.add_argument("--threads", type=int, help="of each server's network; by default all cores")
     parser.add_argument("--litserve", type=Path, metavar="FOLDER")
     parser.add_argument("--overload", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    port, other = free_port(), free_port()
-    limits = ["--queue", str(given.queue), "--deadline", str(given.deadline), "--log", "none"]
-    own = [sys.executable, "-m", "convnets", "serve", given.run, "--port", str(port), *limits]
+    threads = ["--threads", str(given.threads)] if given.threads else []
+    limits = ["--queue", str(given.queue), "--deadline", str(given.deadline), "--log", "none", *threads]
     with contextlib.ExitStack() as stack:
-        pid = stack.enter_context(server([*own, "--engine", given.engine], port, "/health/ready"))
-        facts = httpx.get(f"http://127.0.0.1:{port}/models").json()
+        ports: dict[str, tuple[int, int]] = {}
+        for engine in given.engine.split(","):
+            port = free_port()
+            own = [sys.executable, "-m", "convnets", "serve", given.run, "--port", str(port), *limits]
+            pid = stack.enter_context(server([*own, "--engine", engine], port, "/health/ready"))
+            ports[engine] = port, pid
+            (facts,) = httpx.get(f"http://127.0.0.1:{port}/models").json()["models"]
+            print(f"--engine {engine}: {facts['engine']}")
         if given.overload:
-            found: Any = overload(port, pid, given)
+            found: Any = overload(*next(iter(ports.values())), given)
         else:
-            ports = {"convnets": (port, pid)}
             if given.litserve is not None:
-                folders = [str(given.litserve), *filter(None, [os.environ.get("PYTHONPATH")])]
-                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-                command = [sys.executable, str(HERE / "serve_litserve.py"), given.run, "--port", str(other)]
-                ports["litserve"] = (
-                    other,
-                    stack.enter_context(server(command, other, "/health", environment)),
+                port, folders = (
+                    free_port(),
+                    [str(given.litserve), *filter(None, [os.environ.get("PYTHONPATH")])],
                 )
+                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+                command = [sys.executable, str(HERE / "serve_litserve.py"), given.run, "--port", str(port)]
+                command += threads
+                ports["litserve"] = port, stack.enter_context(server(command, port, "/health", environment))
             found = load(ports, given)
-    print(f"engine {given.engine}; load {os.getloadavg()[0]:.1f} at the end")
+    print(f"load of the machine {os.getloadavg()[0]:.1f} at the end")
     if given.json is not None:
-        content = {"models": facts, "given": vars(given), "load": os.getloadavg(), "found": found}
+        content = {"given": vars(given), "load": os.getloadavg(), "found": found}
         given.json.write_text(json.dumps(content, indent=2, default=str) + "\n")
 
 

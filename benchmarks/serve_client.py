@@ -39,6 +39,8 @@ class Seen:
     answered: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    seconds: float = 0.0
+    """From the first request to the last answer."""
 
     def add(self, status: int, seconds: float) -> None:
         """One answer."""
@@ -92,7 +94,8 @@ def sources(count: int) -> list[str]:
 
 async def crowd(port: int, request: bytes, clients: int, seconds: float) -> Seen:
     """So many clients, one request after the other each."""
-    seen, end = Seen(), time.monotonic() + seconds
+    seen, started = Seen(), time.monotonic()
+    end = started + seconds
 
     async def one(line: Line) -> None:
         while time.monotonic() < end:
@@ -102,6 +105,7 @@ async def crowd(port: int, request: bytes, clients: int, seconds: float) -> Seen
         line.close()
 
     await asyncio.gather(*(one(Line(port, source)) for source in sources(clients)))
+    seen.seconds = time.monotonic() - started
     return seen
 
 
@@ -132,6 +136,7 @@ async def stream(
         await asyncio.sleep(0.002)
     if tasks:
         await asyncio.wait(tasks, timeout=60)
+    seen.seconds = time.monotonic() - started
     for line in lines:
         line.close()
     return seen, unsent

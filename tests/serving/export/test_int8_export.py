@@ -14,9 +14,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnxruntime.quantization import shape_inference
 from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.onnx_twin import write_network
 from convnets.cli.main import run as run_command
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
@@ -165,6 +167,27 @@ def test_a_gain_within_the_noise_is_none(
         with pytest.raises(ModelFolderError, match="not faster here"):
             export(trained, digits, path)
     assert path.exists() == is_left
+
+
+def test_shapes_that_cannot_be_followed_by_symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = shape_inference.quant_pre_process
+
+    def stumbles(*paths: str, skip_symbolic_shape: bool = False) -> None:  # as over speednet
+        if not skip_symbolic_shape:
+            raise TypeError("'NoneType' object is not iterable")
+        right(*paths, skip_symbolic_shape=True)
+
+    monkeypatch.setattr(shape_inference, "quant_pre_process", stumbles)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3), torch.nn.Flatten(), torch.nn.Linear(288, 3)
+    ).eval()
+    source, target = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
+    write_network(network, (1, 8, 8), source)
+    images = torch.rand(64, 1, 8, 8)
+    quantization.quantize(source, target, [images], bits=7)
+    found = onnxruntime.InferenceSession(target).run(None, {"inputs": images.numpy()})[0]
+    expected = network(images).detach().numpy()
+    assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(("vnni", "bits"), [(True, 8), (False, 7)])

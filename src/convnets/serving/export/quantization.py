@@ -49,12 +49,11 @@ def quantize(source: Path, target: Path, batches: Iterable[Tensor], *, bits: int
     that ONNX Runtime cannot quantize.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
         try:
-            quant_pre_process(str(source), str(prepared))
+            _prepare(source, prepared)
             quantize_static(
                 str(prepared),
                 str(target),
@@ -69,6 +68,16 @@ def quantize(source: Path, target: Path, batches: Iterable[Tensor], *, bits: int
         except Exception as failed:  # noqa: BLE001  its errors share no root but this
             line = " ".join(str(failed).split())[:160]
             raise ModelFolderError(f"the network cannot be quantized: {line}; leave --int8 out") from None
+
+
+def _prepare(source: Path, target: Path) -> None:
+    """Shapes of all maps inferred, where that works by symbols; else ONNX's own inference alone, as for `speednet`."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    try:
+        quant_pre_process(str(source), str(target))
+    except Exception:  # noqa: BLE001  what it stumbles over shares no root but this
+        quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
 
 
 def _reader(batches: Iterable[Tensor]) -> Any:
