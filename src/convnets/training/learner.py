@@ -81,7 +81,7 @@ class Learner:
         # code of the user's own may rely on contiguous pictures and weights; known layers do not
         self._channels_last = find_obstacle(network) is None
         self.kernels = kernels or Kernels(hardware)
-        self._twin: SharedGradients | None = None  # made at the first step: compiling may take a while
+        self._accelerated: SharedGradients | None = None  # made at the first step: compiling may take a while
         self._recorded: RecordedGradients | None = None
         self.freezing = Freezing(self.network, config)
         self.weights = weights_of(self.network)
@@ -151,7 +151,7 @@ class Learner:
 
     def _step(self, batch: Batch, epoch: int, step: int, progress: float) -> None:
         if self.freezing.begin(epoch):
-            self._twin = None  # it was made for other gradients
+            self._accelerated = None  # it was made for other gradients
         seed = derive_seed(self.config.seed, "step", epoch, step, *self.group.purpose)
         seed_device(seed, self.hardware.device)
         self.learning_rate = self.config.peak_learning_rate * schedule_factor(self.config, progress)
@@ -180,7 +180,9 @@ class Learner:
 
         On the processor by the kernels that it trains through, once there was a step.
         """
-        plain = self._twin is None or self.hardware.device.type != "cpu" or self.config.auxiliary_weight
+        plain = (
+            self._accelerated is None or self.hardware.device.type != "cpu" or self.config.auxiliary_weight
+        )
         images = self._laid_out(images)
         with self.hardware.autocast():
             logits = logits_of(self.network(images) if plain else self._forward(images))
@@ -215,20 +217,20 @@ class Learner:
         own = len(batch.targets)
         batch = replace(batch, images=self._laid_out(batch.images))
         count = self.group.total(own) if batch.whole is None else batch.whole
-        if self._twin is None:
+        if self._accelerated is None:
             with self.hardware.autocast():
-                self._twin = self._made_twin(batch.images)
+                self._accelerated = self._made_accelerated(batch.images)
             if self.config.fast and self.objective is None:
                 self._recorded = self.kernels.recorded(self.network)
         if self._recorded is not None and self.parts == 1:
             replayed = self._recorded(partial(self._backward, share=1.0), batch.images, batch.targets)
             if replayed is not None:
                 return *replayed, count
-        parts = self._twin.parts(batch, min(self.parts, own, count // self.group.size))
+        parts = self._accelerated.parts(batch, min(self.parts, own, count // self.group.size))
         sums = []
         for number, (images, targets) in enumerate(parts, 1):
-            with self._twin.part(last=number == len(parts)):
-                sums.append(self._backward(images, targets, self._twin.factor * len(targets) / count))
+            with self._accelerated.part(last=number == len(parts)):
+                sums.append(self._backward(images, targets, self._accelerated.factor * len(targets) / count))
         loss, right = torch.stack([loss for loss, _ in sums]).sum(), torch.stack([r for _, r in sums]).sum()
         return *summed(self.group, loss, right), count
 
@@ -256,12 +258,12 @@ class Learner:
         return loss, extra, (logits.detach().argmax(1) == labels).sum()
 
     def _forward(self, images: Tensor) -> Any:
-        assert self._twin is not None
+        assert self._accelerated is not None
         if isinstance(self.network, ImageClassifier):  # the accelerated network has no checks of its own
             self.network.check_input(images)
-        return self._twin(images)
+        return self._accelerated(images)
 
-    def _made_twin(self, images: Tensor) -> SharedGradients:
+    def _made_accelerated(self, images: Tensor) -> SharedGradients:
         if self.config.auxiliary_weight:
             return SharedGradients(self.group, AllHeads(self.network))
         through = self.network if self.objective is None else self.objective.through(self.network)

@@ -21,7 +21,7 @@ from convnets.training.events import (
     StepEnded,
 )
 from convnets.training.listeners.run_picture import RunPicture
-from convnets.training.listeners.terminal import Terminal, duration, ending, kernels_measured, without_twin
+from convnets.training.listeners.terminal import Terminal, duration, ending, kernels_measured, not_accelerated
 
 __all__ = ["Notebook"]
 
@@ -133,7 +133,7 @@ class Notebook:
 
     def _show_kernels(self, event: KernelsChosen) -> None:
         if event.obstacle is not None:
-            self._note(without_twin(event))
+            self._note(not_accelerated(event))
         if event.measured:  # what said that it goes on is over
             self._notes = [line for line in self._notes if not line.startswith("note: measuring")]
             self._note(kernels_measured(event))

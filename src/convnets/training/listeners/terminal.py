@@ -25,7 +25,7 @@ from convnets.training.events import (
     TableEvaluated,
 )
 
-__all__ = ["Terminal", "duration", "ending", "kernels_measured", "without_twin"]
+__all__ = ["Terminal", "duration", "ending", "kernels_measured", "not_accelerated"]
 
 # Every row fits a terminal of 80 columns. The speed is that of the whole epoch, as a clock on the wall sees it;
 # metrics.csv has that of the training steps alone too.
@@ -123,7 +123,7 @@ class Terminal:
 
     def _show_kernels(self, event: KernelsChosen) -> None:
         if event.obstacle is not None:
-            self._line(f"note: {without_twin(event)}", "yellow")
+            self._line(f"note: {not_accelerated(event)}", "yellow")
         if event.measured:
             self._line(f"note: {kernels_measured(event)}", "yellow")
 
@@ -191,7 +191,7 @@ def kernels_measured(event: KernelsChosen) -> str:
     )
 
 
-def without_twin(event: KernelsChosen) -> str:
+def not_accelerated(event: KernelsChosen) -> str:
     """Why the network, or a part of it, trains by PyTorch's own layers, in one line."""
     part = ", in part" if event.fused or event.convolutions else ""
     return f"trained through PyTorch's own layers{part}: {event.obstacle}"
