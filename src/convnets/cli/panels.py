@@ -28,7 +28,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Rare: unequal classes": ("class_weights", "balanced_sampling", "logit_adjustment"),
     "Rare: tables in place of images": (
-        *("target", "loss", "numeric", "categorical", "dates", "drop", "bins"),
+        *("target", "loss", "quantiles", "numeric", "categorical", "dates", "drop", "bins"),
         *("encoding", "delimiter", "decimal", "thousands", "date_format"),
     ),
     "Rare: series in place of images": (

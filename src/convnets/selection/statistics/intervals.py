@@ -106,7 +106,7 @@ def corrected_interval(
     (0.832, 0.999)
     >>> found = corrected_interval([0.98, 0.95, 0.80, 0.97, 0.99], 1 / 4, ends=BELOW_1)
     >>> round(found.low, 3), round(found.high, 3)
-    (0.567, 0.991)
+    (0.344, 0.994)
     """
     if not test_share > 0:
         raise InputError(f"test_share is {test_share}; allowed: above 0, such as 1/4 for 5 folds")
