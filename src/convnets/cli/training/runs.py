@@ -57,6 +57,8 @@ def _row(run: Run) -> dict[str, Any]:
             "epochs": run.config.epochs,
             "validation_accuracy": results.get("validation", {}).get("accuracy"),
             "test_accuracy": results.get("test", {}).get("accuracy"),
+            "validation_score": run.score("validation"),  # of numbers R², of quantiles R¹
+            "test_score": run.score("test"),
             "started": run.environment.get("started"),
             "status": run.status,
         }
@@ -67,11 +69,11 @@ def _row(run: Run) -> dict[str, Any]:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     done, epochs = row.get("epochs_done"), row.get("epochs")
-    accuracies = [row.get("validation_accuracy"), row.get("test_accuracy")]
+    scores = [row.get("validation_score"), row.get("test_score")]
     return [
         row["run"],
         str(row.get("network", "–")),
         "–" if done is None else f"{done}/{epochs}",
-        *("–" if value is None else f"{value:.4f}" for value in accuracies),
+        *("–" if value is None else f"{value:.4f}" for value in scores),
         row["status"],
     ]
