@@ -180,9 +180,8 @@ class Learner:
 
         On the processor by the kernels that it trains through, once there was a step.
         """
-        plain = (
-            self._accelerated is None or self.hardware.device.type != "cpu" or self.config.auxiliary_weight
-        )
+        elsewhere = self.hardware.device.type != "cpu"
+        plain = self._accelerated is None or elsewhere or self.config.auxiliary_weight
         images = self._laid_out(images)
         with self.hardware.autocast():
             logits = logits_of(self.network(images) if plain else self._forward(images))
@@ -275,9 +274,8 @@ class Learner:
     def _update_average(self) -> None:
         assert self.average is not None
         assert self.config.ema_decay is not None
-        decay = min(
-            self.config.ema_decay, (1 + self.steps) / (10 + self.steps)
-        )  # so that the start is forgotten soon
+        # less at the start, so that it is forgotten soon
+        decay = min(self.config.ema_decay, (1 + self.steps) / (10 + self.steps))
         own, other = self.average.state_dict(), self.network.state_dict()
         floats = [name for name, value in own.items() if value.is_floating_point()]
         torch._foreach_lerp_([own[name] for name in floats], [other[name] for name in floats], 1 - decay)

@@ -14,11 +14,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from convnets.checkpoints.onnx_twin import write_network
 from onnxruntime.quantization import shape_inference
 from torch import Tensor
 
 from convnets.checkpoints.model_folder import TrainedModel
+from convnets.checkpoints.onnx.onnx_copy import write_network
 from convnets.cli.main import run as run_command
 from convnets.data.image_set import Splits
 from convnets.data.sources import load_data
