@@ -43,10 +43,8 @@ def column_beside(
         return _at(column_of_series(path, options, name), examples.places)
     if isinstance(data, TableSet):
         return examples.column(name)  # which says what there is
-    notation = {
-        key: getattr(options, key) for key in ("encoding", "delimiter", "decimal", "thousands", "date_format")
-    }
-    column = open_table(data, TableOptions(only=(name,), **notation)).column(name)
+    assert isinstance(options, TableOptions)  # as the rows are of a table
+    column = open_table(data, replace(options, only=(name,))).column(name)
     rows = examples.columns[0].rows
     return column if rows is None else _at(column, rows)
 
