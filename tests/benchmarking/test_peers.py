@@ -138,6 +138,7 @@ def test_a_real_run_by_the_command(
 
     others = [word for name in PEERS if name != "onnxruntime" for word in ("--without", name)]
     small = (*others, "--size", 28, "--batch-size", 3, "--threads", 1, "--rounds", 2, "--seconds", 0.01)
+    small = (*small, "--precision", "fp32")
     status, out, _ = ended("bench", "lenet_bn", "--peers", *small, "--json")
     assert status == 0
     found = json.loads(out)

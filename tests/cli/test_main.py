@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +105,25 @@ def test_what_needs_no_pytorch_does_not_load_it(code: str) -> None:
         f"print('loaded', [name for name in {heavy} if name in sys.modules])"
     )
     assert found.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_training_and_answering_load_nothing_that_they_do_not_use(tmp_path: Path) -> None:
+    """Half of a command's start was scikit-learn and pandas, which only groups of rows need."""
+    heavy = ("sklearn", "pandas", "scipy.stats", "optuna", "torch._dynamo")
+    run = str(tmp_path / "run")
+    found = python(
+        "import sys\n"
+        "from convnets.cli.main import run\n"
+        f"for arguments in (['train', 'lenet', '--data', 'digits', '--epochs', '1', '--out', {run!r}],\n"
+        f"        ['evaluate', {run!r}], ['predict', {run!r}, 'none.png'], ['export', {run!r}, '--to', 'none']):\n"
+        "    try: run(arguments)\n"
+        "    except SystemExit: pass\n"
+        f"print('loaded', [name for name in {heavy} if name in sys.modules])\n"
+        "try: run(['serve', 'none'])\n"
+        "except SystemExit: print('matplotlib.figure' in sys.modules)\n"
+    )
+    assert "accuracy" in found.stdout
+    assert found.stdout.splitlines()[-2:] == ["loaded []", "False"]
 
 
 def test_it_runs_as_a_module_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -19,6 +20,7 @@ from convnets.inspection.graph.recording import GraphRecorder, tensors_in
 from convnets.inspection.running.failure import describe_failure
 from convnets.inspection.running.passes import image_shape, run_passes
 from convnets.inspection.running.preserve_state import meta_copy_of, preserve_state, put_meta_tensors_in
+from convnets.inspection.running.shapes import QuickShapes
 
 __all__ = ["trace_graph", "without_compiler"]
 
@@ -115,7 +117,7 @@ def _run_weightless(network: nn.Module, given: Sequence[Any]) -> tuple[GraphReco
         put_meta_tensors_in(network)
         shadows = tree_map(lambda each: meta_copy_of(each) if isinstance(each, Tensor) else each, list(given))
         recorder = GraphRecorder(network, tuple(tensors_in(shadows)))
-        with torch.device("meta"), recorder.watching():
+        with QuickShapes(), torch.device("meta"), recorder.watching():
             return recorder, network(*shadows)
 
 
@@ -143,6 +145,8 @@ def _run(
 
 def without_compiler() -> Any:
     """Compiled parts run as they were written. PyTorch 2.5 and older cannot be asked for that."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and asking would load the compiler
+        return nullcontext()
     stance: Callable[[str], Any] | None = getattr(torch.compiler, "set_stance", None)
     return nullcontext() if stance is None else stance("force_eager")
 

@@ -14,12 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convnets.inspection.running.preserve_state import meta_copy_of
+from convnets.inspection.running.shapes import output_without_values
 from convnets.inspection.running.work import NOTHING, Work, operator_name, work_of
 
 __all__ = ["Call", "Recording", "record"]
 
 _META = torch.device("meta")
-_BATCH_NORM = torch.ops.aten.native_batch_norm.default
 _NORMS = ("torch.nn.modules.batchnorm", "torch.nn.modules.instancenorm", "torch.nn.modules.normalization")
 _POOLS = ("torch.nn.modules.pooling", "torch.nn.modules.adaptive_pooling")
 
@@ -114,6 +114,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept: set[int] = set()
         self._bytes = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch would otherwise import its compiler at the first operator: a second and a half, for nothing."""
+        return False
+
     def watch(self, module: nn.Module, name: str) -> None:
         """Follow the calls of `module`."""
 
@@ -153,10 +158,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _answer(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the operator gives; without values, where only shapes are wanted and PyTorch takes long for them."""
-        if func is _BATCH_NORM and not self._computed and not kwargs:
-            images, channels = args[0], args[0].shape[1:2]
-            if images.is_meta and all(each is None or each.shape == channels for each in args[1:5]):
-                return _shapes_of_batch_norm(images)
+        if not self._computed and not kwargs:
+            known = output_without_values(func, args)
+            if known is not None:
+                return known
         return func(*args, **kwargs)
 
     def _sorted(self, func: Any, args: Sequence[Any], work: Work, module: nn.Module) -> Work:
@@ -215,13 +220,6 @@ def _to_meta(value: Any) -> Any:
     if isinstance(value, Tensor) and value.device != _META:
         return meta_copy_of(value)
     return value
-
-
-def _shapes_of_batch_norm(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The output, and the mean and 1/σ of each channel, as PyTorch's own rule for the meta device has them."""
-    wide = torch.float32 if images.dtype in (torch.float16, torch.bfloat16) else images.dtype
-    mean, scale = (images.new_empty(images.shape[1:2], dtype=wide) for _ in range(2))
-    return torch.empty_like(images), mean, scale
 
 
 def _shapes(values: Any) -> tuple[tuple[int, ...], ...]:

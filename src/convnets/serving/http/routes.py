@@ -10,7 +10,6 @@ import torch
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from convnets.explanation.explain import explain
 from convnets.serving.http.pictures.bodies import FORMS, png
 from convnets.serving.http.pictures.picture_model import PictureModel, Pictures
 from convnets.serving.http.refusal import Refusal
@@ -213,6 +212,8 @@ def _vectors(asked: Asked) -> list[list[float]]:
 
 def _explained(asked: Asked, method: str, target: str | None, contrast: str | None) -> list[dict[str, Any]]:
     model = _pictured(asked).embedder.model
+    from convnets.explanation.explain import explain  # brings Matplotlib, which the server's start need not wait for
+
     found = explain(model, asked.pictures, target, method, contrast=contrast)
     return [
         {**each.to_dict(), "name": sent.name, "overlay": base64.b64encode(png(each.overlay())).decode()}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from convnets.errors import DataError
 
@@ -32,6 +31,8 @@ def whole_groups(
         )
     if labels is None or np.bincount(labels).max() < parts:  # no class could be dealt out
         labels = np.zeros(len(groups), dtype=np.int32)
+    from sklearn.model_selection import StratifiedGroupKFold  # half of a command's start, if it came with the file
+
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a small class is not in every part
