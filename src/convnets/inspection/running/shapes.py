@@ -28,6 +28,9 @@ class QuickShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     torch.Size([2, 3])
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """PyTorch would otherwise import its compiler at the first operator: a second and a half, for nothing."""
