@@ -93,7 +93,7 @@ def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
     if len(others) > 1 or not all(each.dim() == len(first) and each.is_contiguous() for each in tensors):
         return None
     size = sum(each.shape[dim] for each in tensors)
-    return tensors[0].new_empty(first[:dim] + (size,) + first[dim + 1 :])
+    return tensors[0].new_empty((*first[:dim], size, *first[dim + 1 :]))
 
 
 def _batch_norm(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -212,7 +212,8 @@ def _vectors(asked: Asked) -> list[list[float]]:
 
 def _explained(asked: Asked, method: str, target: str | None, contrast: str | None) -> list[dict[str, Any]]:
     model = _pictured(asked).embedder.model
-    from convnets.explanation.explain import explain  # brings Matplotlib, which the server's start need not wait for
+    # brings Matplotlib, which the server's start need not wait for
+    from convnets.explanation.explain import explain
 
     found = explain(model, asked.pictures, target, method, contrast=contrast)
     return [

@@ -31,7 +31,8 @@ def whole_groups(
         )
     if labels is None or np.bincount(labels).max() < parts:  # no class could be dealt out
         labels = np.zeros(len(groups), dtype=np.int32)
-    from sklearn.model_selection import StratifiedGroupKFold  # half of a command's start, if it came with the file
+    # half of every command's start, if it came with the file
+    from sklearn.model_selection import StratifiedGroupKFold
 
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
