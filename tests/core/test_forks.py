@@ -34,7 +34,7 @@ class Collecting(Dataset[Tensor]):
     """Each item collects garbage where it is made."""
 
     def __len__(self) -> int:
-        return 4
+        return 1
 
     def __getitem__(self, index: int) -> Tensor:
         gc.collect()
@@ -50,7 +50,7 @@ def items_beside_garbage(told: Path, *, frozen: bool) -> set[int]:
         Cycle(told)
         loader = DataLoader(Collecting(), num_workers=1, batch_size=None)
         items = list(start_workers(loader) if frozen else loader)
-        assert [int(item) for item in items] == [0, 1, 2, 3]
+        assert [int(item) for item in items] == [0]
         assert gc.get_freeze_count() <= frozen_by_python
     finally:
         gc.enable()

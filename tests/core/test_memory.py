@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
@@ -25,16 +24,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def page_faults(keep: bool) -> int:
-    done = subprocess.run(
-        [sys.executable, "-c", _FAULTS.format(keep=keep)], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout)
+def page_faults(warm_python: Any, keep: bool) -> int:
+    return int(warm_python.run("-c", _FAULTS.format(keep=keep), check=True).stdout)
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="another C library than glibc")
-def test_freed_memory_is_kept() -> None:
-    assert page_faults(keep=True) < page_faults(keep=False) / 10
+def test_freed_memory_is_kept(warm_python: Any) -> None:
+    assert page_faults(warm_python, keep=True) < page_faults(warm_python, keep=False) / 10
 
 
 def test_nothing_happens_on_another_c_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +29,9 @@ def model(name: str = "lenet_bn") -> TrainedModel:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_file_answers_as_the_network_without_this_library(form: Form, tmp_path: Path) -> None:
+def test_the_file_answers_as_the_network_without_this_library(
+    form: Form, tmp_path: Path, warm_python: Any
+) -> None:
     trained, path = model(), tmp_path / "a.pt2"
     found = export_pt2(trained, path, form=form, images=load_data("digits").test)
     assert (found.images, found.agreement, found.opset) == (360, 1.0, None)
@@ -46,8 +47,7 @@ program = torch.export.load({str(path)!r}, extra_files=extra)
 torch.save(program.module()(torch.load({str(tmp_path / "inputs.pt")!r})), {str(tmp_path / "answers.pt")!r})
 print(extra["convnets"])
 """
-    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    about = json.loads(out)
+    about = json.loads(warm_python.run("-c", code, check=True).stdout)
     assert (about["form"], about["classes"]) == (form, list(CLASSES))
     with torch.inference_mode():
         expected = reference(inputs)
