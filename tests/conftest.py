@@ -68,15 +68,28 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
-@pytest.fixture
-def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A Hub of models on this machine (tests/fixtures/fake_hub.py), which the Hub's client is pointed to."""
-    spec = spec_from_file_location("fake_hub", Path(__file__).parent / "fixtures" / "fake_hub.py")
+def _fixtures(name: str) -> Any:
+    """A module of tests/fixtures/."""
+    spec = spec_from_file_location(name, Path(__file__).parent / "fixtures" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    hub = module.FakeHub()
+    return module
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[Any]:
+    """A `WarmPython` (tests/fixtures/warm_python.py): starts Python in which the libraries are loaded, convnets is not."""
+    warm = _fixtures("warm_python").WarmPython()
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Hub of models on this machine (tests/fixtures/fake_hub.py), which the Hub's client is pointed to."""
+    hub = _fixtures("fake_hub").FakeHub()
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)  # a service of its own
     yield hub

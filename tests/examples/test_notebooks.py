@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -233,13 +234,15 @@ def test_the_saved_notebook_is_clean_small_and_has_been_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_it_runs_from_top_to_bottom_at_small_size(
-    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, warm_python: Any
 ) -> None:
     expected = EXPECTED[name]
     monkeypatch.setenv("CONVNETS_TUNE", "0")  # trying kernels pays for longer runs
     if expected.data is not None:
         request.getfixturevalue(expected.data)
-    check_outputs(notebooks.executed(notebooks.read(name), small=True), expected)
+    with warm_python.kernels():
+        notebook = notebooks.executed(notebooks.read(name), small=True)
+    check_outputs(notebook, expected)
 
 
 def check_outputs(notebook: object, expected: Shown) -> None:

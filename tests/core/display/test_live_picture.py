@@ -133,7 +133,7 @@ class Client(NotebookClient):  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cell]:
+def cells(tmp_path_factory: pytest.TempPathFactory, warm_python: Any) -> dict[str, Cell]:
     """All cells after one kernel ran them and the notebook was saved and opened again."""
     folder = tmp_path_factory.mktemp("notebook")
     sources = {name: "\n".join(_dedented(source)) for name, source in CELLS.items()}
@@ -141,7 +141,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cell]:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources.values()])
     client = Client(book, timeout=240, allow_errors=True, resources={"metadata": {"path": str(folder)}})
     client.heard = {}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), warm_python.kernels():
         warnings.simplefilter("ignore")  # the client's own
         client.execute()
     nbformat.write(book, folder / "saved.ipynb")
