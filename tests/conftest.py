@@ -80,7 +80,7 @@ def _fixtures(name: str) -> Any:
 
 @pytest.fixture(scope="session")
 def warm_python() -> Iterator[Any]:
-    """A `WarmPython` (tests/fixtures/warm_python.py): starts Python in which the libraries are loaded, convnets is not."""
+    """A `WarmPython` (tests/fixtures/warm_python.py): starts Python with all libraries loaded but ours."""
     warm = _fixtures("warm_python").WarmPython()
     yield warm
     warm.close()
