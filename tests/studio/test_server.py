@@ -7,11 +7,11 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,10 +19,9 @@ from starlette.testclient import TestClient
 import convnets
 
 
-def _begun(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
-    words = [sys.executable, "-m", "convnets", "studio", str(folder), "--no-open", *options]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
+def _begun(warm_python: Any, folder: Path, *options: str) -> tuple[Any, str]:
+    words = ["-m", "convnets", "studio", str(folder), "--no-open", *options]
+    process = warm_python.start(*words, stderr=subprocess.PIPE)
     line = process.stderr.readline()
     found = re.search(r"http://\S+", line)
     assert found is not None, line + process.stderr.read()
@@ -36,8 +35,8 @@ def _free_port() -> int:
         return port
 
 
-def test_it_says_where_it_is_and_ctrl_c_ends_it_with_its_runs_saved(tmp_path: Path) -> None:
-    process, address = _begun(tmp_path, "--port", str(_free_port()))
+def test_it_says_where_it_is_and_ctrl_c_ends_it_with_its_runs_saved(tmp_path: Path, warm_python: Any) -> None:
+    process, address = _begun(warm_python, tmp_path, "--port", str(_free_port()))
     token = address.partition("token=")[2]
     assert len(token) >= 20
     base = address.partition("/?")[0]
@@ -62,22 +61,16 @@ def test_it_says_where_it_is_and_ctrl_c_ends_it_with_its_runs_saved(tmp_path: Pa
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) in (0, 130)
-    assert process.stderr is not None
     process.stderr.close()
     assert convnets.Run(tmp_path / "kept").status == "interrupted"
 
 
-def test_a_port_in_use_and_a_folder_that_is_none(tmp_path: Path) -> None:
+def test_a_port_in_use_and_a_folder_that_is_none(tmp_path: Path, warm_python: Any) -> None:
     def ended(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "convnets", "studio", *words, "--no-open"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = warm_python.run("-m", "convnets", "studio", *words, "--no-open")
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
-        return done.stderr
+        return str(done.stderr)
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

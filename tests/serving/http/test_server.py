@@ -12,11 +12,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,13 +48,12 @@ def free_port() -> int:
 class Process:
     """`convnets serve`, started and ready."""
 
-    def __init__(self, *arguments: object, verify: bool | str = True) -> None:
+    def __init__(self, warm_python: Any, *arguments: object, verify: bool | str = True) -> None:
         self.port = free_port()
-        command = [sys.executable, "-m", "convnets", "serve", *map(str, arguments), "--port", str(self.port)]
-        command += ["--threads", "2", "--precision", "fp32"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        words = ["-m", "convnets", "serve", *map(str, arguments), "--port", str(self.port)]
+        words += ["--threads", "2", "--precision", "fp32"]
+        self.process = warm_python.start(*words, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
         self.url = f"http{'s' * (verify is not True)}://localhost:{self.port}"
-        assert self.process.stderr is not None
         assert "Ctrl-C ends it" in self.process.stderr.readline()
         end = time.monotonic() + 180
         while time.monotonic() < end:
@@ -70,7 +69,7 @@ class Process:
     def end(self, how: int) -> int:
         self.process.send_signal(how)
         self.process.communicate(timeout=60)
-        return self.process.returncode
+        return int(self.process.returncode)
 
 
 def patients() -> TableModel:
@@ -86,7 +85,7 @@ def patients() -> TableModel:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def process(tmp_path_factory: pytest.TempPathFactory, warm_python: Any) -> Iterator[Process]:
     from convnets.checkpoints.model_folder import save_model
 
     from .conftest import trained
@@ -96,7 +95,14 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         save_model(root / name / "model", trained(seed))
     save_model(root / "patients" / "model", patients())
     made = Process(
-        root / "one", root / "two", root / "patients", "--token", "secret", "--log", root / "log.jsonl"
+        warm_python,
+        root / "one",
+        root / "two",
+        root / "patients",
+        "--token",
+        "secret",
+        "--log",
+        root / "log.jsonl",
     )
     made.root = root  # type: ignore[attr-defined]
     yield made
@@ -231,7 +237,7 @@ def test_sigterm_answers_all_that_was_accepted(process: Process, pictures: list[
     assert process.process.returncode in (0, 143, -signal.SIGTERM)
 
 
-def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path, folder: Path) -> None:
+def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path, folder: Path, warm_python: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -244,21 +250,16 @@ def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path, folder: Path) -
         model_names([folder, tmp_path / "elsewhere" / "run"])
 
     def line(*arguments: object) -> str:
-        ended = subprocess.run(
-            [sys.executable, "-m", "convnets", "serve", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = warm_python.run("-m", "convnets", "serve", *map(str, arguments))
         assert ended.returncode in (1, 2)
-        return ended.stderr.splitlines()[-1]
+        return str(ended.stderr.splitlines()[-1])
 
     assert "nothing does not exist" in line(tmp_path / "nothing", "--port", free_port())
     assert "--tls-certificate and --tls-key go together" in line(folder, "--tls-key", "x")
 
 
-def test_a_worker_that_dies_is_replaced(folder: Path, pictures: list[bytes]) -> None:
-    made = Process(folder, "--workers", "2", "--log", "none")
+def test_a_worker_that_dies_is_replaced(folder: Path, pictures: list[bytes], warm_python: Any) -> None:
+    made = Process(warm_python, folder, "--workers", "2", "--log", "none")
     try:
         client = Client(made.url)
         before = client.predict(pictures[0])[0].label
@@ -274,7 +275,7 @@ def test_a_worker_that_dies_is_replaced(folder: Path, pictures: list[bytes]) -> 
         assert made.end(signal.SIGINT) in (0, 130)
 
 
-def test_tls(folder: Path, tmp_path: Path, pictures: list[bytes]) -> None:
+def test_tls(folder: Path, tmp_path: Path, pictures: list[bytes], warm_python: Any) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("needs the program openssl")
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
@@ -282,7 +283,7 @@ def test_tls(folder: Path, tmp_path: Path, pictures: list[bytes]) -> None:
     command = ["openssl", *made.split(), "-addext", "subjectAltName=DNS:localhost"]
     subprocess.run(command, capture_output=True, check=True)
     tls = ("--tls-certificate", certificate, "--tls-key", key)
-    process = Process(folder, *tls, "--log", "none", verify=str(certificate))
+    process = Process(warm_python, folder, *tls, "--log", "none", verify=str(certificate))
     try:
         headers = {"Content-Type": "image/png"}
         url = process.url + "/predict"

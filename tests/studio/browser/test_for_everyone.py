@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -50,24 +49,16 @@ def test_chinese_has_every_word(open_page: Open, digits_runs: Path, view: str) -
     assert missing == []
 
 
-def _said(codes: list[str], folder: Path) -> list[str]:
+def _said(codes: list[str], folder: Path, warm_python: Any) -> list[str]:
     """What each piece of code prints, all run in one fresh process, each in a namespace of its own."""
     runner = (
-        "import json, sys, io, contextlib\nsaid = []\n"
+        "import json, sys, io, contextlib, warnings\nwarnings.simplefilter('ignore')\nsaid = []\n"
         "for code in json.loads(sys.stdin.read()):\n"
         "    out = io.StringIO()\n"
         "    with contextlib.redirect_stdout(out):\n        exec(code, {'__name__': '__main__'})\n"
         "    said.append(out.getvalue())\nprint(json.dumps(said))"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", runner],
-        input=json.dumps(codes),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=folder,
-    )
+    done = warm_python.run("-c", runner, input=json.dumps(codes), cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -97,10 +88,12 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("view", [view for view in VIEWS if view != "lab"])
-def test_the_code_of_the_view_prints_its_numbers(open_page: Open, digits_runs: Path, view: str) -> None:
+def test_the_code_of_the_view_prints_its_numbers(
+    open_page: Open, digits_runs: Path, view: str, warm_python: Any
+) -> None:
     page = open_page(digits_runs, VIEWS[view])
     codes = page.eval_on_selector_all("[data-code=python]", "all => all.map(e => e.textContent)")
-    said = _said(codes, digits_runs)
+    said = _said(codes, digits_runs, warm_python)
     assert codes
     assert all(each.strip() for each in said)
     if view not in SHOWN:
@@ -125,17 +118,16 @@ def _result(text: str) -> float:
     return float(re.findall(r"= (-?[\d.e+-]+) and the network gave", text)[-1])
 
 
-def test_the_code_of_a_unit_prints_the_number_on_the_page(open_page: Open, digits_runs: Path) -> None:
+def test_the_code_of_a_unit_prints_the_number_on_the_page(
+    open_page: Open, digits_runs: Path, warm_python: Any
+) -> None:
     page = open_page(digits_runs, "view=network&run=digits-0&image=3&node=1&unit=1,4,4")
     shown = float(page.get_attribute("section[aria-label='Unit'] [data-result]", "data-result") or "nan")
     code = page.locator("section[aria-label='Unit'] [data-code=python]").text_content() or ""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=digits_runs
-    )
+    done = warm_python.run("-c", code, check=True, cwd=digits_runs)
     assert _result(done.stdout) == pytest.approx(shown, rel=1e-9)
     command = page.locator("section[aria-label='Unit'] [data-code=command]").text_content() or ""
-    words = [sys.executable, "-m", *command.split(), "--json"]
-    told = subprocess.run(words, capture_output=True, text=True, check=True, cwd=digits_runs)
+    told = warm_python.run("-m", *command.split(), "--json", check=True, cwd=digits_runs)
     assert json.loads(told.stdout)["sum"] == pytest.approx(shown, rel=1e-6)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -165,16 +166,13 @@ def test_an_experiment_ends_with_the_studio(studio: Callable[..., TestClient], d
     assert not experiment.done
 
 
-def test_the_code_of_an_experiment_gives_its_numbers(digits_studio: TestClient, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
+def test_the_code_of_an_experiment_gives_its_numbers(
+    digits_studio: TestClient, tmp_path: Path, warm_python: Any
+) -> None:
     begun = digits_studio.post("/api/lab/start", json={"left": {**QUICK, "seed": 3}, "right": QUICK}).json()
     events = _events(digits_studio, begun["number"])
     code = begun["code"]["python"]
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
+    done = warm_python.run("-c", code, check=True, cwd=tmp_path)
     rows = [[float(each) for each in line.split()] for line in done.stdout.splitlines()]
     kept = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
     assert rows == [
