@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -19,13 +20,15 @@ _PACKAGES = ("convnets", "torch", "numpy", "pillow", "scikit-learn", "safetensor
 
 def versions() -> dict[str, str]:
     """Installed versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {"python": platform.python_version()} | {package: _version(package) for package in _PACKAGES}
+
+
+@functools.cache  # every saved model names them, and finding them takes longer than writing a small one
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 # what the bits of a result depend on; command and start time do not
