@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,15 +32,12 @@ def assert_refusal(status: int, expected: int, out: str, err: str) -> str:
 
 
 @pytest.fixture
-def refused_process(tmp_path: Path) -> Refused:
+def refused_process(tmp_path: Path, warm_python: Any) -> Refused:
     """`refused_process(status, *arguments)`: the line of a refused command, run in its own process in `tmp_path`."""
 
     def refuse(status: int, *arguments: object) -> str:
         before = files_below(tmp_path)
-        command = [sys.executable, "-m", "convnets", *map(os.fsdecode, map(str, arguments))]
-        ended = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-        )
+        ended = warm_python.run("-m", "convnets", *map(str, arguments), cwd=tmp_path)
         assert files_below(tmp_path) == before
         return assert_refusal(ended.returncode, status, ended.stdout, ended.stderr)
 

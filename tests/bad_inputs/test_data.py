@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,12 +148,11 @@ def test_unusual_pictures_are_converted(case: str, tmp_path: Path) -> None:
     assert np.abs(np.array(pixel.tolist()) - color).max() <= 3
 
 
-def test_of_an_animation_the_first_frame_is_taken_and_that_is_said(tmp_path: Path) -> None:
+def test_of_an_animation_the_first_frame_is_taken_and_that_is_said(tmp_path: Path, warm_python: Any) -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     moving = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     root = make(tmp_path / "set", {"cat/1.png": encode(frames[1]), "dog/1.gif": moving})
-    command = [sys.executable, "-m", "convnets", "data", "show", str(root), "-o", "x.png"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    ended = warm_python.run("-m", "convnets", "data", "show", str(root), "-o", "x.png", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "dog/1.gif: animated, 2 frames; the first one is used" in ended.stderr
     assert "Traceback" not in ended.stderr

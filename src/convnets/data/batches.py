@@ -205,7 +205,7 @@ class _Streamed(Dataset["list[Tensor | ImageDecodeError]"]):
         loader = DataLoader(
             self,
             batch_sampler=[indices.tolist() for indices in chosen],
-            num_workers=self.workers,
+            num_workers=min(self.workers, len(chosen)) if len(chosen) > 1 else 0,  # for one there is no ahead
             collate_fn=_together,
             worker_init_fn=_leave_signals_to_parent,
         )

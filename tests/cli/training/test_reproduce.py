@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,14 +85,15 @@ def test_a_failed_run_is_the_commands_failure(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are others there")
-def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(convnets: Command, tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(
+    convnets: Command, tmp_path: Path, warm_python: Any
+) -> None:
     output = tmp_path / "mine"
     arguments = ("reproduce", "lenet_bn", "--seeds", "2", "--epochs", "6", *SMALL, "--output", str(output))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "convnets", *arguments],
+    process = warm_python.start(
+        *("-m", "convnets", *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
@@ -112,13 +112,12 @@ def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(convnets: Command, tm
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes end otherwise there")
-def test_a_reader_that_goes_away(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "convnets", "reproduce", "lenet", "--epochs", "5000", *SMALL]
-    process = subprocess.Popen(
-        [*command, "-o", str(tmp_path / "mine")],
+def test_a_reader_that_goes_away(tmp_path: Path, warm_python: Any) -> None:
+    command = ["-m", "convnets", "reproduce", "lenet", "--epochs", "5000", *SMALL]
+    process = warm_python.start(
+        *(*command, "-o", str(tmp_path / "mine")),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None

@@ -100,27 +100,26 @@ def test_a_folder_of_pictures(convnets: Command, pictures: Path, tmp_path: Path)
     assert "8 images" in convnets("train", "softmax", *arguments).out
 
 
-def _start(*arguments: object, **more: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "convnets", *map(str, arguments)],
+def _start(warm_python: Any, *arguments: object) -> Any:
+    return warm_python.start(
+        *map(str, arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        **more,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
 
 
-def _wait_for(process: subprocess.Popen[str], text: str) -> None:
+def _wait_for(process: Any, text: str) -> None:
     assert process.stdout is not None
     assert any(text in line for line in process.stdout)
 
 
 @POSIX
-def test_ctrl_c_leaves_a_run_that_can_be_used_and_gone_on_with(convnets: Command, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_can_be_used_and_gone_on_with(
+    convnets: Command, tmp_path: Path, warm_python: Any
+) -> None:
     options = ("--data", "digits", "--epochs", 20, "--precision", "fp32", "--output", tmp_path, "--json")
-    process = _start("train", "lenet_bn", *options, "--name", "stopped")
+    process = _start(warm_python, "-m", "convnets", "train", "lenet_bn", *options, "--name", "stopped")
     _wait_for(process, '"CheckpointSaved"')
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -135,7 +134,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_used_and_gone_on_with(convnets: Command
 
 
 @POSIX
-def test_ctrl_c_before_there_is_a_run_is_one_line(tmp_path: Path) -> None:
+def test_ctrl_c_before_there_is_a_run_is_one_line(tmp_path: Path, warm_python: Any) -> None:
     code = (
         "import time, convnets.training.task as task\n"
         "from convnets.cli.main import run\n"
@@ -143,9 +142,7 @@ def test_ctrl_c_before_there_is_a_run_is_one_line(tmp_path: Path) -> None:
         "task.load_data = load\n"
         f"run(['train', 'mlp', '--output', {str(tmp_path / 'runs')!r}])\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = _start(warm_python, "-c", code)
     _wait_for(process, "loading")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -155,8 +152,11 @@ def test_ctrl_c_before_there_is_a_run_is_one_line(tmp_path: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize("how", [(), ("--json",)])
-def test_a_reader_that_goes_away_ends_the_run_well(tmp_path: Path, how: tuple[str, ...]) -> None:
-    process = _start("train", "mlp", "--epochs", 100_000, "--output", tmp_path, "--name", "unread", *how)
+def test_a_reader_that_goes_away_ends_the_run_well(
+    tmp_path: Path, how: tuple[str, ...], warm_python: Any
+) -> None:
+    options = ("--epochs", 100_000, "--output", tmp_path, "--name", "unread", *how)
+    process = _start(warm_python, "-m", "convnets", "train", "mlp", *options)
     _wait_for(process, "mlp")
     assert process.stdout is not None
     assert process.stderr is not None

@@ -30,24 +30,28 @@ def database(address: str, name: str, heartbeat: int = 60) -> Iterator[Database]
 
 
 @contextmanager
-def working(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(WORKER), *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+def working(warm_python: Any, *arguments: object) -> Iterator[Any]:
+    worker = warm_python.start("-c", WORKER.read_text(), *map(str, arguments), stdout=subprocess.PIPE)
+    with worker.stdout:
         try:
             yield worker
         finally:
             worker.kill()
+            worker.wait()
 
 
-def measuring(worker: subprocess.Popen[str]) -> tuple[int, float]:
+def measuring(worker: Any) -> tuple[int, float]:
     """Number and x of the trial that the worker says it is at."""
     assert worker.stdout is not None
     number, x = worker.stdout.readline().split()
     return int(number), float(x)
 
 
-def test_of_two_workers_one_is_killed_and_its_trial_is_retried_once(postgresql: str) -> None:
-    with working(postgresql, 4, 60) as doomed, working(postgresql, 4, 0.1) as other:
+def test_of_two_workers_one_is_killed_and_its_trial_is_retried_once(
+    postgresql: str, warm_python: Any
+) -> None:
+    shared = (warm_python, postgresql, 4)
+    with working(*shared, 60) as doomed, working(*shared, 0.1) as other:
         number, x = measuring(doomed)
         doomed.kill()
         assert other.wait(timeout=30) == 0  # it has waited for the trial of the dead one, and done it

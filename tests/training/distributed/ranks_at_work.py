@@ -1,6 +1,9 @@
-"""What each process of test_distributed.py does: `python ranks_at_work.py FOLDER SCENARIO,…`, started once per rank.
+"""What the processes of test_distributed.py do: `python ranks_at_work.py FOLDER SCENARIO,… SCENARIO,… …`.
 
-Each writes FOLDER/SCENARIO-RANK.json for every scenario; the tests judge what stands there.
+Two ranks go through the scenarios of each argument, and write FOLDER/SCENARIO-RANK.json for every one; the tests judge
+what stands there. The ranks are forked from one process, which has imported PyTorch and its compiler (4 s of a core,
+which DistributedDataParallel would take in each), and have their environment from it, as torchrun would give it.
+FOLDER/SCENARIO,….ranks.json holds the exit codes and numbers of the processes.
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -293,14 +298,83 @@ def write(folder: Path, name: str, found: dict[str, Any]) -> None:
     (folder / f"{name}-{RANK}.json").write_text(json.dumps(found))
 
 
-SCENARIOS = (equal, resumed, sharded, broken, budget, halted, restarted)
+SCENARIOS = {each.__name__: each for each in (equal, resumed, sharded, broken, budget, halted, restarted)}
+
+
+def go_through(folder: Path, chosen: str) -> None:
+    """A rank's work; its environment says which it is."""
+    global RANK
+    RANK = rank_in_environment()
+    untouched = (Learner.step, Learner.__init__, Batches._prepare)
+    for scenario in chosen.split(","):
+        write(folder, scenario, SCENARIOS[scenario](folder))
+        Learner.step, Learner.__init__, Batches._prepare = untouched  # type: ignore[method-assign]
+
+
+def forked(work: Callable[[Path, str], None], folder: Path, chosen: str, **environment: object) -> int:
+    """The number of a process that does it; what it says stands in FOLDER/SCENARIO,….errors."""
+    number = os.fork()
+    if number:
+        return number
+    code = 1
+    try:
+        with (folder / f"{chosen}.errors").open("a") as errors:
+            os.dup2(errors.fileno(), 2)
+        os.environ |= {name: str(value) for name, value in environment.items()}
+        work(folder, chosen)
+        code = 0
+    except BaseException:  # noqa: BLE001  # nothing may go on from the fork
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def two_ranks(folder: Path, chosen: str) -> list[int]:
+    """Their numbers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free.getsockname()[1]}
+    size = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    return [
+        forked(go_through, folder, chosen, RANK=rank, LOCAL_RANK=rank, **size, **meeting) for rank in range(2)
+    ]
+
+
+def restarts(folder: Path, chosen: str) -> None:
+    """What `torchrun --nproc-per-node=2 --max-restarts=1` does, with ranks that are forks."""
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        run_id="restarts",
+        max_restarts=1,
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        start_method="fork",
+        monitor_interval=0.1,
+    )
+    elastic_launch(config, go_through)(folder, chosen)
+
+
+def ended(number: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
 
 if __name__ == "__main__":
-    no_report = SimpleNamespace(write_run_report=lambda run, *_: run.report)  # nor matplotlib
+    import torch._dynamo  # before the forks
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    no_report = SimpleNamespace(write_run_report=lambda run, *_: run.report)
     sys.modules["convnets.training.recording.run_report"] = no_report  # type: ignore[assignment]
-    chosen = {each.__name__: each for each in SCENARIOS}
     place = Path(sys.argv[1])
-    untouched = (Learner.step, Learner.__init__, Batches._prepare)
-    for scenario in sys.argv[2].split(","):
-        write(place, scenario, chosen[scenario](place))
-        Learner.step, Learner.__init__, Batches._prepare = untouched  # type: ignore[method-assign]
+    for each in sys.argv[2:]:
+        if each == "restarted":
+            numbers = [forked(restarts, place, each, TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1)]
+        else:
+            numbers = two_ranks(place, each)
+        codes = [ended(numbers[0])]
+        if each == "halted":
+            os.kill(numbers[1], signal.SIGKILL)  # it stands still
+        codes += map(ended, numbers[1:])
+        (place / f"{each}.ranks.json").write_text(json.dumps({"codes": codes, "numbers": numbers}))

@@ -48,22 +48,7 @@ def _loaded() -> ModuleType:
 work = _loaded()
 
 
-def start(folder: Path, scenario: str) -> list[subprocess.Popen[str]]:
-    """Two ranks, as torchrun would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = []
-    for rank in range(2):
-        own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
-        environment = {
-            **os.environ,
-            "MASTER_ADDR": "127.0.0.1",
-            **{key: str(value) for key, value in own.items()},
-        }
-        command = [sys.executable, SCRIPT, folder, scenario]
-        found.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-    return found
+TOGETHER = "equal,resumed,sharded,broken,budget"  # by the same two ranks
 
 
 def read(folder: Path, name: str) -> dict[str, Any]:
@@ -72,8 +57,8 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two ranks have gone through scenario after scenario: once, for all of pytest's own processes."""
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where ranks have gone through scenario after scenario: once, for all of pytest's own processes."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = base / "ranks-at-work"
@@ -82,12 +67,27 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "shards").mkdir(parents=True)
             write_shards(folder / "shards", work.few().train)
             train("lenet_bn", work.few(), work.PLAIN, output=folder, name="alone", listeners=[stop_later])
-            processes = start(folder, "equal,resumed,sharded,broken,budget")
-            errors = [process.communicate(timeout=280)[1] for process in processes]
-            if any(process.returncode for process in processes):
-                (folder / "failed").write_text("\n".join(errors)[-4000:])
-    assert not (folder / "failed").exists(), (folder / "failed").read_text()
+            command = [sys.executable, SCRIPT, folder, TOGETHER, "halted", "restarted"]
+            subprocess.run(command, timeout=580, check=True)
     return folder
+
+
+def ranks(folder: Path, scenarios: str) -> dict[str, list[int]]:
+    """Exit codes and numbers of the processes that went through them."""
+    found: dict[str, list[int]] = json.loads((folder / f"{scenarios}.ranks.json").read_text())
+    return found
+
+
+def errors(folder: Path, scenarios: str) -> str:
+    """What its ranks said."""
+    return (folder / f"{scenarios}.errors").read_text()[-4000:]
+
+
+@pytest.fixture
+def worked(workplace: Path) -> Path:
+    """Where two ranks have gone through what is done together."""
+    assert ranks(workplace, TOGETHER)["codes"] == [0, 0], errors(workplace, TOGETHER)
+    return workplace
 
 
 def stop_later(event: Event) -> None:
@@ -242,33 +242,24 @@ def test_a_budget_of_minutes_is_kept_by_one_clock(worked: Path) -> None:
     assert one["rates"][-1] < 0.1 * max(one["rates"])
 
 
-def test_a_process_that_stands_still_is_named_within_the_timeout(tmp_path: Path) -> None:
-    first, second = start(tmp_path, "halted")
-    try:
-        _, errors = first.communicate(timeout=120)
-        assert first.returncode == 0, errors[-3000:]
-        message = read(tmp_path, "halted-0")["error"]
-        assert f"rank 1 (process {second.pid} on {socket.gethostname()}) no longer answers" in message
-        assert Run(tmp_path / "halted").status.startswith("failed: rank 1")
-    finally:
-        second.send_signal(signal.SIGKILL)
-        second.communicate()
+def test_a_process_that_stands_still_is_named_within_the_timeout(workplace: Path) -> None:
+    found = ranks(workplace, "halted")
+    assert found["codes"] == [0, -signal.SIGKILL], errors(workplace, "halted")
+    message = read(workplace, "halted-0")["error"]
+    assert f"rank 1 (process {found['numbers'][1]} on {socket.gethostname()}) no longer answers" in message
+    assert Run(workplace / "halted").status.startswith("failed: rank 1")
 
 
 def test_a_killed_process_is_named_and_an_elastic_restart_goes_on(
-    tmp_path: Path, equal: list[dict[str, Any]]
+    workplace: Path, equal: list[dict[str, Any]]
 ) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
-    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", str(SCRIPT), str(tmp_path), "restarted"]
-    environment = os.environ | {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "rank 1 (process " in read(tmp_path, "lost-0-0")["error"]
-    found = read(tmp_path, "restarted-0")
+    assert ranks(workplace, "restarted")["codes"] == [0], errors(workplace, "restarted")
+    assert "rank 1 (process " in read(workplace, "lost-0-0")["error"]
+    found = read(workplace, "restarted-0")
     assert found["attempt"] == 1
     assert found["status"] == "finished"
     assert found["steps"] < 2 * work.STEPS  # it did not begin anew
-    assert work.final_hash(tmp_path / "restarted") == equal[0]["unbroken"]
+    assert work.final_hash(workplace / "restarted") == equal[0]["unbroken"]
 
 
 def test_what_several_processes_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,8 @@ benchmarks/kills.py does this again and again at random moments.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +53,10 @@ for kind, (load, config) in cases.items():
 
 
 @pytest.fixture(scope="module")
-def killed(houses: Path, tides: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def killed(houses: Path, tides: Path, tmp_path_factory: pytest.TempPathFactory, warm_python: Any) -> Path:
     """Two runs cut off."""
     output = tmp_path_factory.mktemp("killed")
-    subprocess.run([sys.executable, "-c", SCRIPT, houses, tides, output], check=True, timeout=200)
+    warm_python.run("-c", SCRIPT, *map(str, (houses, tides, output)), check=True)
     return output
 
 

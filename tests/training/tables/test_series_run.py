@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +113,9 @@ def test_folds_in_time_are_runs_judged_beside_the_naive_forecast(tides: Path, tm
     }
 
 
-def test_two_processes_train_a_table_and_series_as_one_does(tides: Path, tmp_path: Path) -> None:
+def test_two_processes_train_a_table_and_series_as_one_does(
+    tides: Path, tmp_path: Path, warm_python: Any
+) -> None:
     code = f"""
 import sys
 from convnets import TrainConfig, load_table
@@ -125,16 +126,14 @@ sets = {{"table": load_table({str(tides)!r}, "y"), "series": load_series({str(ti
 for name, examples in sets.items():
     train("linear", examples, config, output=sys.argv[1], name=name, listeners=())
 """
-    script = tmp_path / "two.py"
-    script.write_text(code)
-    subprocess.run([sys.executable, script, tmp_path / "one"], check=True, timeout=100)
+    warm_python.run("-c", code, str(tmp_path / "one"), check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     ranks = [
-        subprocess.Popen(
-            [sys.executable, script, tmp_path / "two"],
+        warm_python.start(
+            *("-c", code, str(tmp_path / "two")),
             env={**os.environ, **place, **size, "RANK": rank, "LOCAL_RANK": rank},
         )
         for rank in ("0", "1")

@@ -49,6 +49,11 @@ from convnets.training.train import train
 __all__ = ["TABLE_RECORD", "TableFolds", "cross_validate_table", "read_table_folds"]
 
 TABLE_RECORD = "table-folds.json"
+_SIMPLE_MODELS = (
+    "sklearn.dummy",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+)  # what evaluate_baselines imports
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
@@ -183,7 +188,7 @@ def cross_validate_table(
             planned.append((fold, table.subset(held_out)))
     if jobs > 1:
         work = functools.partial(_work, listeners=())
-        done, stopped = work_side_by_side(work, planned, jobs, _status_of, progress)
+        done, stopped = work_side_by_side(work, planned, jobs, _status_of, progress, imports=_SIMPLE_MODELS)
     else:
         done, stopped = _one_by_one(planned, listeners)
     pairing = [table.content_hash(), folds, repeats, config.seed]

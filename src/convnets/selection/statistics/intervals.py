@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from convnets.errors import InputError
 
@@ -23,6 +23,7 @@ __all__ = [
     "bootstrap_interval",
     "corrected_interval",
     "t_interval",
+    "t_quantile",
 ]
 
 FEWEST_RESAMPLED = 8
@@ -162,11 +163,23 @@ def bootstrap_interval(values: Sequence[float], level: float = 0.95, *, seed: in
         raise InputError(
             f"{count} values to resample; allowed: {FEWEST_RESAMPLED} or more; take t_interval for fewer"
         )
-    quantile = stats.t.ppf((1 + level) / 2, count - 1)
-    tail = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * quantile))
+    quantile = t_quantile((1 + level) / 2, count - 1)
+    tail = float(special.ndtr(-math.sqrt(count / (count - 1)) * quantile))
     drawn = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
     low, high = np.quantile(numbers[drawn].mean(1), [tail, 1 - tail])
     return Interval(float(numbers.mean()), float(low), float(high), level, "bootstrap")
+
+
+def t_quantile(share: float, freedom: int) -> float:
+    """Student's t below which `share` of the distribution lies.
+
+    This is what `scipy.stats.t.ppf` calls, a hundred times as fast without its checks; that module takes seconds to
+    load as well.
+
+    >>> round(t_quantile(0.975, 9), 3)
+    2.262
+    """
+    return float(special.stdtrit(freedom, share))
 
 
 def as_numbers(values: Sequence[float], level: float = 0.95) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -180,5 +193,5 @@ def as_numbers(values: Sequence[float], level: float = 0.95) -> np.ndarray[Any, 
 
 
 def _student(numbers: np.ndarray[Any, Any], variance: float, level: float) -> tuple[float, float]:
-    quantile = float(stats.t.ppf((1 + level) / 2, len(numbers) - 1))
+    quantile = t_quantile((1 + level) / 2, len(numbers) - 1)
     return float(numbers.mean()), quantile * float(numbers.std(ddof=1)) * math.sqrt(variance)

@@ -9,11 +9,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from convnets.errors import InputError
 from convnets.evaluation.intervals import wilson_interval
-from convnets.selection.statistics.intervals import Interval, as_numbers, corrected_interval, t_interval
+from convnets.selection.statistics.intervals import (
+    Interval,
+    as_numbers,
+    corrected_interval,
+    t_interval,
+    t_quantile,
+)
 
 __all__ = [
     "BETTER",
@@ -96,6 +102,8 @@ def mcnemar(first_right: Sequence[bool], second_right: Sequence[bool]) -> McNema
     only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
     if only_first + only_second == 0:
         return McNemar(0, 0, 1.0)
+    from scipy import stats  # seconds that only this test and the one below need
+
     test = stats.binomtest(only_first, only_first + only_second, 0.5)
     return McNemar(only_first, only_second, float(test.pvalue))
 
@@ -141,7 +149,7 @@ def seeds_to_decide(
 
     def decides(count: int) -> bool:
         of_means, quantile = (
-            float(stats.t.ppf(1 - (1 - level) / (2 * many), count - 1)) for many in (1, comparisons)
+            t_quantile(1 - (1 - level) / (2 * many), count - 1) for many in (1, comparisons)
         )
         if of_means * width / math.sqrt(count) >= gap:  # the intervals overlap
             return False
@@ -154,6 +162,8 @@ def seeds_to_decide(
 def _power(shift: float, freedom: int, quantile: float) -> float:
     if shift > quantile + 8:  # the power is 1, and SciPy's noncentral t gives NaN far out
         return 1.0
+    from scipy import stats
+
     # of the other tail nothing is left where the power is worth having
     return float(stats.nct.sf(quantile, freedom, shift))
 
@@ -169,5 +179,5 @@ def _tested(found: Interval, count: int) -> PairedDifference:
     half = (found.high - found.low) / 2
     if half == 0:
         return PairedDifference(found, 1.0 if found.estimate == 0 else 0.0)
-    error = half / float(stats.t.ppf((1 + found.level) / 2, count - 1))
-    return PairedDifference(found, float(2 * stats.t.sf(abs(found.estimate) / error, count - 1)))
+    error = half / t_quantile((1 + found.level) / 2, count - 1)
+    return PairedDifference(found, float(2 * special.stdtr(count - 1, -abs(found.estimate) / error)))
