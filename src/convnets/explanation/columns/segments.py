@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from convnets.core.display.text_table import aligned
 from convnets.errors import DataError
@@ -153,9 +154,7 @@ def rmse_interval(
         return None
     if not mean:
         return [0.0, 0.0]
-    from scipy import stats  # a second of every command about tables, if it came with the file
-
-    quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
+    quantile = float(special.stdtrit(count - 1, (1 + level) / 2))  # Student's t
     half = quantile * float(squares.std(ddof=1)) / (2 * mean * math.sqrt(count))
     return [math.sqrt(mean) * math.exp(-half), math.sqrt(mean) * math.exp(half)]
 

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 import torch
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 from convnets.errors import ConfigError, InputError, UnknownNameError
@@ -77,7 +77,7 @@ def threshold_for(
         return None
     counts = fewest + (torch.linspace(0, 1, _STEPS + 1) * (len(right) - fewest)).round().long().numpy()
     mistakes = (risk.numpy()[counts - 1] * counts).round()
-    lower = stats.beta.ppf(1 - certainty, (counts - mistakes).clip(min=0.5), mistakes + 1)
+    lower = special.betaincinv((counts - mistakes).clip(min=0.5), mistakes + 1, 1 - certainty)
     passed = (lower >= precision) & (mistakes < counts)
     reached = len(passed) if passed.all() else int(passed.argmin())
     return float(ordered[counts[reached - 1] - 1]) if reached else None
