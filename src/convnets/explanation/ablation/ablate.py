@@ -16,13 +16,18 @@ from convnets.errors import InputError
 from convnets.evaluation.scores import hardware_for, images_at_once
 from convnets.explanation.ablation.ablation import Ablation, effect_of
 from convnets.explanation.ablation.parts import Part, channels_of
+from convnets.explanation.ablation.shared_start import SharedStart
 from convnets.explanation.ablation.switch import Switch, make_switch
 from convnets.explanation.capture.calls import Calls, LayerCall, find_calls
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.capture.layers import choose_layers
-from convnets.explanation.capture.watch import Change, watch
+from convnets.explanation.capture.watch import Change, Watch, watch
 
-__all__ = ["ablate", "ablate_channels"]
+__all__ = ["ablate", "ablate_channels", "ablate_groups"]
+
+_WORTH_SHARING = (
+    3  # groups of parts; with fewer, the pass that proves the shared start right is most of what it saves
+)
 
 
 def ablate(
@@ -59,6 +64,22 @@ def ablate(
     """
     if not parts:
         raise InputError("no parts to switch off; give at least one, such as Part('stage2.0.bn2')")
+    groups = [list(parts)] if together else [[part] for part in parts]
+    return ablate_groups(network, images, preprocess, groups, how=how, seed=seed, progress=progress)
+
+
+def ablate_groups(
+    network: nn.Module,
+    images: ImageSet,
+    preprocess: Preprocess,
+    groups: Sequence[Sequence[Part]],
+    *,
+    how: str = "zero",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Ablation:
+    """`ablate` with the parts of each group switched off together: one effect for each group."""
+    parts = list(dict.fromkeys(part for group in groups for part in group))
     plain = plain_network(network)
     hardware = hardware_for(plain, None)
     batches = Batches(images, preprocess, images_at_once(preprocess, 1, hardware), device=hardware.device)
@@ -68,19 +89,7 @@ def ablate(
         layer: make_switch(how, plain, layer, images, preprocess, seed=seed)
         for layer in dict.fromkeys(call.name for call in targets.values())
     }
-    groups = [list(parts)] if together else [[part] for part in parts]
-    before = _Answers()
-    after = [_Answers() for _ in groups]
-    start, done, passes = 0, 0, len(batches) * (len(groups) + 1)
-    for batch in batches.epoch():
-        before.add(_logits(plain, batch.images, {}), batch.targets)
-        for group, answers in zip(groups, after, strict=True):
-            changes = _changes(group, targets, switches, start)
-            answers.add(_logits(plain, batch.images, changes), batch.targets)
-            done += 1
-            if progress is not None:
-                progress(done, passes)
-        start += len(batch.targets)
+    before, after = _answered(plain, batches, groups, targets, switches, progress)
     effects = [
         effect_of(tuple(group), before.values(), answers.values(), images)
         for group, answers in zip(groups, after, strict=True)
@@ -142,11 +151,6 @@ def _in_turn(changes: Sequence[Change]) -> Change:
     return change
 
 
-def _logits(network: nn.Module, images: Tensor, changes: dict[LayerCall, Change]) -> Tensor:
-    with watch(network, changes=changes) as watching:
-        return watching.run(images).logits.detach().float().cpu()
-
-
 @dataclass(eq=False)
 class _Answers:
     """What was answered so far, image by image."""
@@ -165,3 +169,53 @@ class _Answers:
     def values(self) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted classes, losses and probabilities of the true class: N each."""
         return torch.cat(self.predicted), torch.cat(self.losses), torch.cat(self.probabilities)
+
+
+def _answered(
+    network: nn.Module,
+    batches: Batches,
+    groups: Sequence[Sequence[Part]],
+    targets: dict[Part, LayerCall],
+    switches: dict[str, Switch],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[_Answers, list[_Answers]]:
+    """The answers of the whole network, and without each group of parts."""
+    before, after = _Answers(), [_Answers() for _ in groups]
+    start, done, passes = 0, 0, len(batches) * (len(groups) + 1)
+    calls = dict.fromkeys(targets.values())
+    with watch(network, changes={call: _in_turn(()) for call in calls}) as watching:
+        shared = (
+            SharedStart(network, {call.path for call in calls}) if len(groups) >= _WORTH_SHARING else None
+        )
+        for batch in batches.epoch():
+            whole = _logits(watching, batch.images, {}, shared, again=False)
+            before.add(whole, batch.targets)
+            if shared is not None and not torch.equal(
+                whole, _logits(watching, batch.images, {}, shared, again=True)
+            ):
+                shared = None  # what is random or remembers is computed anew each time
+            for group, answers in zip(groups, after, strict=True):
+                changes = _changes(group, targets, switches, start)
+                answers.add(_logits(watching, batch.images, changes, shared, again=True), batch.targets)
+                done += 1
+                if progress is not None:
+                    progress(done, passes)
+            start += len(batch.targets)
+    return before, after
+
+
+def _logits(
+    watching: Watch,
+    images: Tensor,
+    changes: dict[LayerCall, Change],
+    shared: SharedStart | None,
+    *,
+    again: bool,
+) -> Tensor:
+    def run() -> Tensor:
+        return watching.run(images).logits.detach().float().cpu()
+
+    watching.changes = changes
+    devices = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):  # each pass draws the same where a network draws
+        return run() if shared is None else shared.run(run, again=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,7 +13,7 @@ from convnets.inspection.cost.summary import inspect
 from convnets.inspection.graph.network_graph import GraphNode, NetworkGraph, TensorSource
 from convnets.inspection.graph.trace import trace_graph
 
-__all__ = ["ChannelPath", "channel_path", "macs_without"]
+__all__ = ["ChannelPath", "channel_path", "macs_by_count", "macs_without"]
 
 # functions that do to each channel by itself what they do, and make zeros of zeros
 _KEEPS_ZEROS = {
@@ -128,9 +129,20 @@ def macs_without(
     >>> macs_without(network, channel_path(network, "0", (1, 8, 8)), (1, 8, 8), removed=1)
     (2448, 1836)
     """
-    if not 0 <= removed <= path.channels:
-        raise InputError(f"{removed} of {path.channels} channels of {path.layer}; allowed: 0 to all of them")
+    whole, *left = macs_by_count(network, path, image, [0, removed])
+    return whole, left[0]
+
+
+def macs_by_count(
+    network: nn.Module, path: ChannelPath, image: tuple[int, ...], counts: Sequence[int]
+) -> list[int]:
+    """Multiply-accumulates of the whole network for one image, without as many channels as each of `counts` says."""
+    for removed in counts:
+        if not 0 <= removed <= path.channels:
+            raise InputError(
+                f"{removed} of {path.channels} channels of {path.layer}; allowed: 0 to all of them"
+            )
     found = inspect(network, image)
     macs = {row.name: row.macs for row in found.layers}
     touched = sum(macs[name] for name in (path.layer, *path.readers))
-    return found.macs, found.macs - touched * removed // path.channels
+    return [found.macs - touched * removed // path.channels for removed in counts]

@@ -17,9 +17,9 @@ from convnets.data.image_set import ImageSet
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ConfigError
 from convnets.evaluation.plots.drawing import BLUE, GRID, INK, style_axes
-from convnets.explanation.ablation.ablate import ablate
+from convnets.explanation.ablation.ablate import ablate_groups
 from convnets.explanation.ablation.ablation import Effect
-from convnets.explanation.ablation.channel_path import ChannelPath, channel_path, macs_without
+from convnets.explanation.ablation.channel_path import channel_path, macs_by_count
 from convnets.explanation.ablation.parts import Part, channels_of
 from convnets.explanation.capture.capture import plain_network
 from convnets.explanation.pictures.figure_file import write_figure
@@ -147,28 +147,27 @@ def what_if_pruned(
     image = (preprocess.channels, preprocess.size, preprocess.size)
     path = channel_path(plain, layer, image)
     judges = images if ranked_on is None else ranked_on
-    ranking = ablate(plain, judges, preprocess, channels_of(path.switch, path.channels))
+    channels = channels_of(path.switch, path.channels)
+    ranking = ablate_groups(plain, judges, preprocess, [[part] for part in channels], progress=progress)
     by_loss = sorted(ranking.effects, key=lambda effect: effect.loss_change)
     order = tuple(channel for effect in by_loss for channel in effect.parts[0].channels or ())
     shares = {step / steps * most for step in range(steps + 1)} | ({0.25} if most >= 0.25 else set())
     counts = sorted({min(path.channels - 1, int(share * path.channels + 1e-9)) for share in shares})
-    points = []
-    for done, count in enumerate(counts, start=1):
-        if progress is not None:
-            progress(done, len(counts))
-        # none removed: a part of no channels changes nothing
-        effect = ablate(plain, images, preprocess, [Part(path.switch, order[:count])]).effects[0]
-        points.append(_point(plain, path, image, order[:count], effect))
+    # none removed: a part of no channels changes nothing
+    groups = [[Part(path.switch, order[:count])] for count in counts]
+    found = ablate_groups(plain, images, preprocess, groups, progress=progress)
+    macs = macs_by_count(plain, path, image, counts)
+    points = [
+        _point(order[:count], left, effect)
+        for count, left, effect in zip(counts, macs, found.effects, strict=True)
+    ]
     name = type(plain).__name__
     return PruningCurve(
         layer, name, images.source, len(images), path.channels, order, tuple(points), judges.source
     )
 
 
-def _point(
-    network: nn.Module, path: ChannelPath, image: tuple[int, ...], removed: tuple[int, ...], effect: Effect
-) -> PruningPoint:
-    _, macs = macs_without(network, path, image, len(removed))
+def _point(removed: tuple[int, ...], macs: int, effect: Effect) -> PruningPoint:
     return PruningPoint(
         removed,
         macs,

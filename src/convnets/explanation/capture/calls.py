@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnets.explanation.capture.autograd_nodes import AutogradNode, nodes_below
+from convnets.explanation.capture.network_mark import NetworkMark, mark_network
 from convnets.explanation.capture.undisturbed_pass import undisturbed_pass
 from convnets.models.answers import logits_of
 
@@ -62,21 +65,57 @@ class Calls:
     """What autograd keeps of one image for the backward pass."""
     largest_bytes: int
     """Of the largest tensor that a module gives for one image."""
+    device: str
+    """Where the logits are: `cpu`, `cuda`."""
+
+
+_Known = tuple[tuple[object, ...], NetworkMark, Calls]
+_KEPT = 4  # looks of a network, such as at images of several sizes
+_known: WeakKeyDictionary[nn.Module, list[_Known]] = WeakKeyDictionary()
 
 
 def find_calls(network: nn.Module, image: Tensor) -> Calls:
     """Run `image` (float 1×C×H×W, normalized) through `network` once and tell what happened.
 
-    The network runs in evaluation mode and is left as found. Raises InputError where its answer is not logits.
+    The network runs in evaluation mode and is left as found. What was found is remembered for images of this shape
+    while nothing that can be seen of the network changes: modules, attributes, hooks, code, kinds of tensors. A
+    network that asks for values on its way (`if x.mean() > 0`) is looked at each time.
+    Raises InputError where its answer is not logits.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     >>> [call.name for call in find_calls(network, torch.zeros(1, 1, 4, 4)).all]
     ['0', '1', '2', '3']
     """
+    mark = mark_network(network)
+    kind = (type(image), image.shape, image.dtype, image.device)
+    kept = _known.get(network, [])
+    for known_kind, known_mark, calls in kept:
+        if known_kind == kind and mark is not None and known_mark == mark:
+            return calls
+    with _ValuesAskedFor() as asked:
+        calls = _look(network, image)
+    if mark is not None and not asked.some and mark == mark_network(network):
+        others = [each for each in kept if each[0] != kind]
+        _known[network] = [*others[1 - _KEPT :], (kind, mark, calls)]
+    return calls
+
+
+class _ValuesAskedFor(TorchDispatchMode):
+    """Notes whether a tensor's value became a number of Python's, on which the way of other images may depend."""
+
+    some = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.some = self.some or func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def _look(network: nn.Module, image: Tensor) -> Calls:
     with undisturbed_pass(network), torch.enable_grad():
         probe = _Probe(network)
+        kept = probe.kept
         x = image.detach().clone().requires_grad_(True)
-        with probe.listening(), torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda kept: kept):
+        with probe.listening(), torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda tensor: tensor):
             logits = logits_of(network(x))
         nodes = nodes_below(logits.grad_fn)
         found = probe.calls(nodes)
@@ -87,8 +126,9 @@ def find_calls(network: nn.Module, image: Tensor) -> Calls:
             Counter(node.name() for node in nodes),
             tuple(probe.places_of_functional_relus(nodes)),
             tuple(dict.fromkeys(call.path for call in found if call.kind == "ReLU" and call.number > 1)),
-            probe.kept_bytes,
+            kept.bytes,
             max((each.largest for each in probe.ended), default=0),
+            logits.device.type,
         )
 
 
@@ -106,18 +146,34 @@ class _Begun:
     largest: int = 0
 
 
+class _Kept:
+    """Counts what autograd keeps, each storage once, without the weights.
+
+    The graph holds on to it, so that it must not know the graph: Python could not tell that nobody needs the two.
+    """
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        self.bytes = 0
+        self._seen = {each.untyped_storage().data_ptr() for each in weights}
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self._seen:
+            self._seen.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return tensor
+
+
 @dataclass
 class _Probe:
     network: nn.Module
     ended: list[_Begun] = field(default_factory=list)
-    kept_bytes: int = 0
 
     def __post_init__(self) -> None:
         self._paths = {module: path for path, module in self.network.named_modules() if path}
         self._open: list[_Begun] = []
         self._numbers: Counter[str] = Counter()
-        weights = [*self.network.parameters(), *self.network.buffers()]
-        self._seen = {each.untyped_storage().data_ptr() for each in weights}
+        self.kept = _Kept([*self.network.parameters(), *self.network.buffers()])
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -146,14 +202,6 @@ class _Probe:
             call.node, call.shape = output.grad_fn, tuple(output.shape)
             call.largest = output.numel() * output.element_size()
         self.ended.append(call)
-
-    def keep(self, tensor: Tensor) -> Tensor:
-        """Count what autograd keeps, each storage once, without the weights."""
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._seen:
-            self._seen.add(storage.data_ptr())
-            self.kept_bytes += storage.nbytes()
-        return tensor
 
     def calls(self, nodes: list[AutogradNode]) -> list[LayerCall]:
         reached = set(nodes)

@@ -30,6 +30,7 @@ __all__ = [
 
 MEMORY = 512 << 20
 """Bytes that a pass may take beside the weights and what it returns, where nothing else is asked for."""
+_QUICK = 24 << 20  # bytes of a tensor; glibc maps what is above 32 MiB afresh, page by page
 
 Scores = Callable[[Tensor, int], Tensor]
 """Logits n×K of a part and the place of its first image → n numbers, of which gradients are taken."""
@@ -121,6 +122,7 @@ def one_image(network: nn.Module, images: Tensor) -> Tensor:
 def images_in_part(calls: Calls, memory: int, *, gradients: bool, layers: Sequence[LayerCall] = ()) -> int:
     """How many images go through at once within `memory` bytes: at least 1, at most 1024.
 
+    On a CPU no tensor is to be so large that the C library asks the kernel for it anew each time.
     Raises ConfigError unless `memory` is above 0.
     """
     if memory < 1:
@@ -128,7 +130,10 @@ def images_in_part(calls: Calls, memory: int, *, gradients: bool, layers: Sequen
     copies = sum(2 * 4 * torch.Size(call.shape or ()).numel() for call in layers)
     # without gradients a few tensors are alive at a time; with them what autograd keeps, and gradients on the way
     alive = calls.kept_bytes + 3 * calls.largest_bytes if gradients else 6 * calls.largest_bytes
-    return max(1, min(1024, memory // max(1, alive + copies * (2 if gradients else 1))))
+    fitting = memory // max(1, alive + copies * (2 if gradients else 1))
+    if calls.device == "cpu":
+        fitting = min(fitting, _QUICK // max(1, calls.largest_bytes))
+    return max(1, min(1024, fitting))
 
 
 def _parts(

@@ -74,6 +74,7 @@ class Watch:
     network: nn.Module
     layers: tuple[LayerCall, ...]
     changes: Mapping[LayerCall, Change]
+    """What takes the place of outputs in the next pass; others than those that `watch` was given may change nothing."""
     _numbers: Counter[str] = field(default_factory=Counter)
     _maps: dict[str, Tensor] = field(default_factory=dict)
 
@@ -109,11 +110,11 @@ class Watch:
 
     def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], Tensor | None]:
         wanted = {call.number: call.name for call in self.layers if call.path == path}
-        changes = {call.number: change for call, change in self.changes.items() if call.path == path}
 
         def see(module: nn.Module, given: Any, output: Any) -> Tensor | None:  # noqa: ARG001  a hook's signature
             self._numbers[path] += 1
             number = self._numbers[path]
+            changes = {call.number: change for call, change in self.changes.items() if call.path == path}
             if number not in wanted and number not in changes:
                 return None
             if not isinstance(output, Tensor):

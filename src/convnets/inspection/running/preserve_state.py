@@ -46,7 +46,8 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
             attributes.clear()
             attributes.update(values)
         for held, content in contents:
-            _refill(held, content)
+            if held or content:
+                _refill(held, content)
 
 
 def _refill(held: Any, content: Any) -> None:
