@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text + "\n" == path.read_text("utf-8"), f"{path} differs; see with: pytest --regenerate-golden"
 
     return check
+
+
+@pytest.fixture(autouse=True)
+def one_register_of_operators() -> None:
+    """PyTorch's ONNX exporter reads its operators once for all tests of a process: half a second less per export."""
+    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")  # once some test has exported
+    if exporter is not None and not hasattr(exporter.ONNXRegistry.from_torchlib, "cache_info"):
+        exporter.ONNXRegistry.from_torchlib = staticmethod(cache(exporter.ONNXRegistry.from_torchlib))
 
 
 def _fixtures(name: str) -> Any:
