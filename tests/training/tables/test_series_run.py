@@ -44,19 +44,19 @@ def test_a_forecast_is_trained_resumed_evaluated_and_predicted(tides: Path, tmp_
     events: list[Event] = []
     series = load_series(tides, "y", window=24, horizon=4, period=12)
     config = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01, augment=("jitter:0.02", "scale"))
-    run = train("resnet1d", series, config, output=tmp_path / "a", listeners=[events.append])
+    run = train("lenet1d", series, config, output=tmp_path / "a", listeners=[events.append])
     (started,) = (each for each in events if isinstance(each, RunStarted))
     assert (started.input_shape, started.examples) == ((2, 24), "windows")
     (judged,) = (each for each in events if isinstance(each, TableEvaluated))
     assert list(judged.figures) == [
-        "resnet1d",
+        "lenet1d",
         "mean",
         "linear model",
         "gradient boosting",
         "value 12 steps before",
     ]
 
-    stopped = train("resnet1d", series, config, output=tmp_path / "b", listeners=[stop])
+    stopped = train("lenet1d", series, config, output=tmp_path / "b", listeners=[stop])
     assert stopped.status == "interrupted"
     done = resume(stopped.path, listeners=())  # the file is found and read again
     ours, theirs = (load_table_model(each.model_folder).network.state_dict() for each in (run, done))
@@ -64,7 +64,7 @@ def test_a_forecast_is_trained_resumed_evaluated_and_predicted(tides: Path, tmp_
 
     predictor = TablePredictor.load(run.path)
     found = predictor.evaluate()
-    assert found.figures["resnet1d"]["rmse"] == pytest.approx(run.results["validation"]["rmse"])
+    assert found.figures["lenet1d"]["rmse"] == pytest.approx(run.results["validation"]["rmse"])
     assert "windows · every window once" in str(found)
     answers = predictor.predict(tides)
     assert len(answers) == 300 - 24 + 1  # the last one forecasts what is not in the file
