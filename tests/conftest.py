@@ -14,6 +14,9 @@ import pytest
 
 # Before PyTorch is imported: the tests' tensors are tiny, and several test processes share the cores
 os.environ["OMP_NUM_THREADS"] = "1"
+# PyTorch's compiler: here, not in processes of its own, and without building eight programs to see which vectors do
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "0")
 
 
 def _data_file(*parts: str, remedy: str) -> Path:
