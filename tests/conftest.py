@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -69,6 +71,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text + "\n" == path.read_text("utf-8"), f"{path} differs; see with: pytest --regenerate-golden"
 
     return check
+
+
+@pytest.fixture(autouse=True)
+def _onnx_operators_are_read_once() -> None:
+    """PyTorch's exporter reads its operators anew for every file, half a second each time."""
+    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
+    registry = getattr(exporter, "ONNXRegistry", None)
+    read = getattr(registry, "from_torchlib", None)
+    if registry is not None and read is not None and not hasattr(read, "cache_info"):
+        registry.from_torchlib = staticmethod(functools.cache(read))
 
 
 def _fixtures(name: str) -> Any:
