@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import shutil
@@ -16,6 +17,9 @@ import pytest
 
 # Before PyTorch is imported: the tests' tensors are tiny, and several test processes share the cores
 os.environ["OMP_NUM_THREADS"] = "1"
+# PyTorch's compiler: here, not in processes of its own, and without building eight programs to see which vectors do
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "0")
 
 
 def _data_file(*parts: str, remedy: str) -> Path:

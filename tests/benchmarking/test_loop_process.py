@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -88,7 +88,7 @@ def test_an_error_of_ours_comes_through_as_it_is(
 
 
 @POSIX
-def test_a_paused_worker_ends_with_the_process_that_started_it() -> None:
+def test_a_paused_worker_ends_with_the_process_that_started_it(warm_python: Any) -> None:
     code = """
 import time
 from convnets.benchmarking.loop_process import LoopProcess
@@ -97,8 +97,7 @@ process.pause()
 print(process.pid, flush=True)
 time.sleep(60)
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    process = warm_python.start("-c", code, stdout=subprocess.PIPE)
     worker = int(process.stdout.readline())
     process.kill()
     process.communicate()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -81,11 +80,9 @@ for number in range(1000):
 """
 
 
-def die_at_every_moment(kind: str, root: Path) -> list[Path]:
+def die_at_every_moment(warm_python: Any, kind: str, root: Path) -> list[Path]:
     """Folders that saves were killed in, one for each moment, and last one in which the save came to its end."""
-    ended = subprocess.run(
-        [sys.executable, "-c", SAVER, kind, root], capture_output=True, text=True, timeout=240, check=False
-    )
+    ended = warm_python.run("-c", SAVER, kind, str(root))
     assert ended.returncode == 0, ended.stderr
     return [root / str(number) for number in range(int(ended.stdout) + 1)]
 
@@ -94,11 +91,11 @@ def left_overs(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.endswith(".tmp")]
 
 
-def test_a_state_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+def test_a_state_is_the_old_one_or_the_new_one(tmp_path: Path, warm_python: Any) -> None:
     states = StateFolder(tmp_path / "before")
     states.save(TrainingState(step=1), {"steps": 1, "w": torch.full((300,), 1.0)})
     found, dirty = [], 0
-    for folder in die_at_every_moment("state", tmp_path):
+    for folder in die_at_every_moment(warm_python, "state", tmp_path):
         state, learner = StateFolder(folder).load()
         assert state.step == learner["steps"]
         assert torch.equal(learner["w"], torch.full((300,), float(state.step)))
@@ -116,14 +113,14 @@ def test_a_state_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     assert dirty >= 6
 
 
-def test_a_model_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+def test_a_model_is_the_old_one_or_the_new_one(tmp_path: Path, warm_python: Any) -> None:
     old = create_model("softmax", in_channels=1, num_classes=3, input_size=2, seed=1)
     before = TrainedModel(old, ("a", "b", "c"), Preprocess.plain(1, 2))
     save_model(tmp_path / "before", before)
     new = create_model("mlp", in_channels=1, num_classes=2, input_size=2, seed=2)
     expected = {("a", "b", "c"): old.state_dict(), ("x", "y"): new.state_dict()}
     found, dirty = [], 0
-    for folder in die_at_every_moment("model", tmp_path):
+    for folder in die_at_every_moment(warm_python, "model", tmp_path):
         model = load_model(folder)
         weights = model.network.state_dict()
         assert all(torch.equal(weights[name], value) for name, value in expected[model.classes].items())

@@ -8,7 +8,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -171,14 +170,11 @@ for step in range(1, 100_000):
 """
 
 
-def test_a_process_killed_while_it_writes_leaves_a_whole_state(states: StateFolder) -> None:
+def test_a_process_killed_while_it_writes_leaves_a_whole_state(states: StateFolder, warm_python: Any) -> None:
     """Several kills, each at another moment of write, fsync and rename."""
     seen = []
     for pause in (0.05, 0.081, 0.113, 0.147):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(states.path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
+        process = warm_python.start("-c", WRITER, str(states.path), stdout=subprocess.PIPE)
         assert process.stdout.readline() == "ready\n"
         while not (states.path / LATEST_FILE).exists():
             time.sleep(0.01)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convnets.errors import ConfigError, InputError
+from convnets.inspection.running.shapes import QuickShapes
 from convnets.models.catalogue import create_model, list_models, model_entry
 from convnets.models.contract import ImageClassifier
 from convnets.models.papers.lenet import LeNet
@@ -67,10 +68,12 @@ def test_features_embedding_and_logits_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_logits_in_every_mode_and_gradients_everywhere(name: str) -> None:
-    network = small(name).train()
-    logits = network(images(name, count=4))
+def test_logits_in_every_mode_gradients_everywhere_and_an_input_as_it_was(name: str) -> None:
+    network, x = small(name).train(), images(name, count=4)
+    before = x.clone()
+    logits = network(x)
     assert isinstance(logits, Tensor)
+    assert torch.equal(x, before)
     logits.square().sum().backward()
     assert [
         key for key, weight in network.named_parameters() if weight.requires_grad and weight.grad is None
@@ -79,7 +82,7 @@ def test_logits_in_every_mode_and_gradients_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_any_channels_and_classes(name: str) -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         network = create_model(name, in_channels=5, num_classes=17).eval()
         x = torch.empty(3, *model_entry(name).input_shape(5))
         assert network(x).shape == (3, 17)
@@ -93,7 +96,7 @@ def test_minimum_size_is_the_smallest_that_computes(name: str) -> None:
 
     def computes(side: int) -> bool:
         """Without the network's own check, PyTorch itself decides."""
-        with torch.device("meta"):
+        with torch.device("meta"), QuickShapes():
             try:
                 network = create_model(name, input_size=max(side, entry.min_size)).eval()
                 network.check_input = lambda x: None  # type: ignore[method-assign, assignment]
@@ -108,7 +111,7 @@ def test_minimum_size_is_the_smallest_that_computes(name: str) -> None:
 @pytest.mark.parametrize("name", list_models())
 def test_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
     entry = model_entry(name)
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         network = create_model(name, input_size=entry.min_size).eval()
         smallest = entry.input_shape(size=entry.min_size)
         network(torch.empty(1, *smallest))
@@ -121,7 +124,7 @@ def test_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
 @pytest.mark.parametrize("name", ["softmax", "mlp", "lenet", "lenet_bn", "alexnet_d2l", "vgg11_quarter"])
 def test_a_fixed_head_takes_exactly_the_sizes_that_it_says(name: str) -> None:
     entry = model_entry(name)
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         network = create_model(name).eval()
         unchecked = copy.deepcopy(network)
         unchecked.check_input = lambda x: None  # type: ignore[method-assign, assignment]
@@ -191,7 +194,7 @@ def test_a_single_image_in_training_is_refused_where_torch_would(name: str, offs
 def test_the_size_from_which_a_single_image_can_be_trained_on(name: str) -> None:
     """On the meta device, where PyTorch checks the count of values just as it does elsewhere."""
     entry = model_entry(name)
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         network = create_model(name).train()
         lone = network.sizes.lone_image
         threshold = entry.min_size if math.isinf(lone) else int(lone)
@@ -222,9 +225,11 @@ def refuses(network: ImageClassifier, shape: tuple[int, int]) -> bool:
 
 
 def torch_refuses(network: ImageClassifier, shape: tuple[int, int]) -> bool:
-    unchecked = copy.deepcopy(network)
-    unchecked.check_input = lambda x: None  # type: ignore[method-assign, assignment]
-    return fault(unchecked, shape, ValueError, "Expected more than 1 value per channel")
+    network.check_input = lambda x: None  # type: ignore[method-assign, assignment]
+    try:
+        return fault(network, shape, ValueError, "Expected more than 1 value per channel")
+    finally:
+        del network.check_input
 
 
 def fault(network: ImageClassifier, shape: tuple[int, int], kind: type[Exception], message: str) -> bool:
@@ -275,15 +280,12 @@ def test_a_network_built_by_its_class_names_itself() -> None:
         LeNet()(torch.rand(28, 28))
 
 
-def test_no_network_changes_its_input_or_activations_in_place() -> None:
-    for name in KINDS:
+@pytest.mark.parametrize("name", KINDS)
+def test_no_network_changes_activations_in_place(name: str) -> None:
+    with torch.device("meta"):
         network = small(name)
-        in_place = [key for key, layer in network.named_modules() if getattr(layer, "inplace", False)]
-        assert in_place == []
-        x = images(name)
-        before = x.clone()
-        network.train()(x)
-        assert torch.equal(x, before)
+    in_place = [key for key, layer in network.named_modules() if getattr(layer, "inplace", False)]
+    assert in_place == []
 
 
 def test_the_check_costs_microseconds() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from convnets.errors import InputError
+from convnets.inspection.running.shapes import QuickShapes
 from convnets.models.catalogue import create_model, list_models, model_entry
 from convnets.models.contract import ImageClassifier
 
@@ -91,7 +92,7 @@ def test_autocast_and_channels_last(name: str) -> None:
 )
 def test_meta_device_and_half_precision(name: str) -> None:
     entry = model_entry(name)
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         network = create_model(name).half()
         logits = network(torch.empty(2, *entry.input_shape(), dtype=torch.half))
     assert (logits.shape, logits.dtype) == ((2, entry.num_classes), torch.half)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convnets.core.shapes import window_output_size
+from convnets.inspection.running.shapes import QuickShapes
 from convnets.models.catalogue import create_model, list_models, model_entry
 from convnets.models.contract import ImageClassifier
 
@@ -98,7 +99,7 @@ def image(name: str, in_channels: int | None = None, size: int | None = None) ->
 
 
 def counted_macs(network: ImageClassifier, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
+    with QuickShapes(), FlopCounterMode(display=False) as counter:
         network(x)
     return counter.get_total_flops() // 2
 
@@ -111,7 +112,8 @@ def outputs(network: ImageClassifier, x: Tensor, layers: type | tuple[type, ...]
         for module in network.modules()
         if isinstance(module, layers)
     ]
-    network(x)
+    with QuickShapes():
+        network(x)
     for hook in hooks:
         hook.remove()
     return shapes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import sys
 import warnings
@@ -66,11 +68,50 @@ def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "_SECONDS_BETWEEN_SAVES", 0.0)
 
 
-def killed_at(step: int, action: Callable[[], Any]) -> bool:
-    """Run `action` in a process that is killed at its `step`-th write; whether it lived to the end.
+def left_by_kills(action: Callable[[], Any], folder: Path, copies: Path) -> list[Path]:
+    """What `folder` is when a process that runs `action` is killed at its first write, at its second, and so on.
 
-    Steps are all calls that change the disk: fsync, rename, unlink.
+    Writes are all calls that change the disk: fsync, rename, unlink. The action runs once, to its end, and the folder
+    is copied before each of them. At three places a process is really killed, and leaves the same. In the end `folder`
+    is as it was.
     """
+    before = copies / "before"
+    _copy(folder, before)
+    states: list[Path] = []
+
+    def copy_folder() -> None:
+        states.append(copies / str(len(states)))
+        _copy(folder, states[-1])
+
+    with pytest.MonkeyPatch.context() as patched:
+        _before_writes(patched.setattr, copy_folder)
+        action()
+    for step in (1, len(states) // 2, len(states) - 1):
+        _copy(before, folder)
+        assert not killed_at(step, action)
+        assert _content(folder) == _content(states[step]), step
+    _copy(before, folder)
+    return states
+
+
+def _copy(folder: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    if folder.exists():
+        shutil.copytree(folder, target)
+
+
+def _content(folder: Path) -> dict[str, list[bytes]]:
+    """Bytes of all files by their names; those of temporary ones without what was drawn by chance."""
+    found: dict[str, list[bytes]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = re.sub(r"\.\w{8}\.tmp$", ".tmp", path.relative_to(folder).as_posix())
+            found.setdefault(name, []).append(path.read_bytes())
+    return {name: sorted(contents) for name, contents in found.items()}
+
+
+def killed_at(step: int, action: Callable[[], Any]) -> bool:
+    """Run `action` in a process that is killed at its `step`-th write from 0; whether it lived to the end."""
     if sys.platform == "win32":
         pytest.skip("needs fork")
     with warnings.catch_warnings():
@@ -79,7 +120,14 @@ def killed_at(step: int, action: Callable[[], Any]) -> bool:
         )  # of fork beside threads, none of which is at work
         child = os.fork()
     if child == 0:
-        _die_at(step)
+        left = [step]
+
+        def die() -> None:
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+
+        _before_writes(setattr, die)
         try:
             action()
         except BaseException:  # noqa: BLE001  whatever it was, this process must not go on as pytest
@@ -93,21 +141,16 @@ def killed_at(step: int, action: Callable[[], Any]) -> bool:
     return True
 
 
-def _die_at(step: int) -> None:
-    left = [step]
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+def _before_writes(replace: Callable[[Any, str, Any], None], do: Callable[[], None]) -> None:
+    def first(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= 1
+            do()
             return function(*given, **named)
 
         return call
 
-    os.fsync = counted(os.fsync)
-    Path.replace = counted(Path.replace)  # type: ignore[method-assign]
-    Path.unlink = counted(Path.unlink)  # type: ignore[method-assign]
+    for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
+        replace(owner, name, first(getattr(owner, name)))
 
 
 def identity_module() -> nn.Module:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -129,7 +127,7 @@ def test_inference_judges_the_images_with_the_untrained_network(workload: Make, 
     assert work.loss == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_the_plain_loops_run_in_a_process_with_pytorchs_own_settings() -> None:
+def test_the_plain_loops_run_in_a_process_with_pytorchs_own_settings(warm_python: Any) -> None:
     code = """
 import sys
 from convnets.benchmarking.loops.hand_tuned_loop import HandTunedLoop
@@ -143,9 +141,7 @@ for loop in (StandardLoop, HandTunedLoop, PlainInference):
 assert keep_freed_memory.cache_info().currsize == 0
 print([name for name in sys.modules if name.startswith(("convnets.kernels", "convnets.acceleration"))])
 """
-    found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
-    )
+    found = warm_python.run("-c", code)
     assert (found.returncode, found.stdout) == (0, "[]\n"), found.stderr
 
 

@@ -23,6 +23,7 @@ from convnets.data.preprocess import Preprocess
 from convnets.data.sources import load_data
 from convnets.errors import UsageError
 from convnets.evaluation.evaluate import evaluate
+from convnets.evaluation.evaluation import Evaluation
 from convnets.explanation.explain import explain
 from convnets.models.catalogue import create_model
 from convnets.selection.calibration.calibration import CALIBRATION, fit_calibration
@@ -71,11 +72,17 @@ def images(fashion_mnist_root: Path) -> ImageSet:
     return test
 
 
+@pytest.fixture(scope="module")
+def answers(exported: Path, images: ImageSet) -> Evaluation:
+    """Of the folder, to every test image."""
+    return evaluate(exported / "model", images, hardware=CPU)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_answers_are_those_of_the_folder_on_every_test_image(
-    exported: Path, images: ImageSet, form: str
+    exported: Path, images: ImageSet, answers: Evaluation, form: str
 ) -> None:
-    own, other = (evaluate(exported / name, images, hardware=CPU) for name in ("model", f"{form}.onnx"))
+    own, other = answers, evaluate(exported / f"{form}.onnx", images, hardware=CPU)
     assert own.images == 10_000
     assert own.accuracy == other.accuracy > 0.6
     assert torch.equal(own.probabilities.argmax(1), other.probabilities.argmax(1))
@@ -105,14 +112,22 @@ def test_a_predictor_is_calibrated_abstains_and_names_what_is_possible(
         assert mine.confidence == pytest.approx(theirs.confidence, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("views", [1, 2, 5, 6, 10])
-def test_a_margin_is_cropped_once_in_every_view(tmp_path: Path, views: int) -> None:
+@pytest.fixture(scope="module")
+def with_margin(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Path]:
+    """A network of 24 pixels cut from 29, and its file."""
+    path = tmp_path_factory.mktemp("margin") / "a.onnx"
     network = create_model("softmax", in_channels=3, input_size=24, seed=0)
     trained = TrainedModel(network.eval(), tuple("abcdefghij"), Preprocess(3, 24, 29, (0.1,) * 3, (0.5,) * 3))
-    export_onnx(trained, tmp_path / "a.onnx")
+    export_onnx(trained, path)
+    return trained, path
+
+
+@pytest.mark.parametrize("views", [1, 2, 5, 6, 10])
+def test_a_margin_is_cropped_once_in_every_view(with_margin: tuple[TrainedModel, Path], views: int) -> None:
+    trained, path = with_margin
     pictures = np.random.default_rng(0).integers(0, 256, (9, 40, 33, 3), dtype=np.uint8)
     own = Predictor(trained, hardware=CPU, views=views).predict(pictures)  # type: ignore[arg-type]
-    other = Predictor.load(tmp_path / "a.onnx", hardware=CPU, views=views).predict(pictures)  # type: ignore[arg-type]
+    other = Predictor.load(path, hardware=CPU, views=views).predict(pictures)  # type: ignore[arg-type]
     for mine, theirs in zip(own, other, strict=True):
         assert mine.label == theirs.label
         assert mine.confidence == pytest.approx(theirs.confidence, abs=TOLERANCE)

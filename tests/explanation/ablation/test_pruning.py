@@ -30,15 +30,15 @@ from convnets.models.catalogue import create_model
         ("lenet_bn", "convolutions.0", (1, 28, 28), "convolutions.3", ("convolutions.4",)),
         ("lenet_bn", "convolutions.4", (1, 28, 28), "convolutions.7", ("hidden.1",)),
         ("lenet", "hidden.1", (1, 28, 28), "hidden.2", ("hidden.3",)),
-        ("vgg11_quarter", "blocks.0.0", (1, 224, 224), "blocks.0.2", ("blocks.1.0",)),
+        ("vgg11_quarter", "blocks.0.0", (1, 64, 64), "blocks.0.2", ("blocks.1.0",)),
         ("resnet18_small", "stage2.0.conv1", (1, 28, 28), "stage2.0.bn1", ("stage2.0.conv2",)),
-        ("nin", "blocks.0.0", (1, 224, 224), "blocks.0.1", ("blocks.0.2",)),
+        ("nin", "blocks.0.0", (1, 96, 96), "blocks.0.1", ("blocks.0.2",)),
     ],
 )
 def test_a_slim_network_is_the_zeroed_one(
     name: str, layer: str, image: tuple[int, ...], switch: str, readers: tuple[str, ...]
 ) -> None:
-    network = create_model(name, in_channels=1, num_classes=10, seed=0).double().eval()
+    network = create_model(name, in_channels=1, num_classes=10, input_size=image[1], seed=0).double().eval()
     for module in network.modules():  # statistics and scales that are not the trivial ones
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
             nn.init.uniform_(module.running_mean)

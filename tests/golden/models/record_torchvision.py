@@ -56,7 +56,7 @@ def tensor(name: str, shape: Sequence[int]) -> Tensor:
         return torch.tensor(7)
     drawn = torch.from_numpy(uniform(name, math.prod(shape))).reshape(tuple(shape))
     if len(shape) > 1:
-        return drawn * math.sqrt(6 / math.prod(shape[1:]))
+        return drawn.mul_(math.sqrt(6 / math.prod(shape[1:])))
     if name.endswith("running_var"):
         return 1 + drawn / 2
     return (1 if name.endswith("weight") else 0) + drawn / 10

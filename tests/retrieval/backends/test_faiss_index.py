@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,11 +48,29 @@ def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["hnsw", "ivfpq"])
 def both(request: pytest.FixtureRequest) -> tuple[FaissIndex, ExactIndex]:
     """A FAISS index and an exact one of the same 4,000 vectors."""
+    return _both(request.param)
+
+
+def _both(kind: str) -> tuple[FaissIndex, ExactIndex]:
     vectors = clustered(4000)
-    quick, exact = FaissIndex(32, request.param), ExactIndex(32)
+    quick, exact = FaissIndex(32, kind), ExactIndex(32)
     for index in (quick, exact):
         index.add(vectors, entries(4000))
     return quick, exact
+
+
+_as_built = functools.cache(_both)
+"""The structure is built at the first search, which takes a second: once for all tests that only search."""
+
+
+@pytest.fixture(params=["hnsw", "ivfpq"])
+def only_searched(request: pytest.FixtureRequest) -> Iterator[tuple[FaissIndex, ExactIndex]]:
+    """The same two, which nothing may be added to or removed from."""
+    quick, exact = _as_built(request.param)
+    depth = quick.depth
+    yield quick, exact
+    quick.depth = depth
+    assert len(quick) == len(exact) == 4000
 
 
 def shared(quick: FaissIndex, exact: ExactIndex, queries: Tensor, k: int = 10, **given: object) -> float:
@@ -66,8 +86,8 @@ def shared(quick: FaissIndex, exact: ExactIndex, queries: Tensor, k: int = 10, *
     return found / sum(min(k, len(hits)) for hits in exact.search(queries, k, **given))  # type: ignore[arg-type]
 
 
-def test_nearly_all_of_the_nearest_are_found(both: tuple[FaissIndex, ExactIndex]) -> None:
-    quick, exact = both
+def test_nearly_all_of_the_nearest_are_found(only_searched: tuple[FaissIndex, ExactIndex]) -> None:
+    quick, exact = only_searched
     least = 0.98 if quick.kind == "hnsw" else 0.75
     assert shared(quick, exact, clustered(100, seed=1)) >= least
     assert shared(quick, exact, clustered(100, seed=1), where={"class": "odd"}) >= least - 0.05
@@ -77,8 +97,8 @@ def test_nearly_all_of_the_nearest_are_found(both: tuple[FaissIndex, ExactIndex]
     }
 
 
-def test_deeper_searches_find_more(both: tuple[FaissIndex, ExactIndex]) -> None:
-    quick, exact = both
+def test_deeper_searches_find_more(only_searched: tuple[FaissIndex, ExactIndex]) -> None:
+    quick, exact = only_searched
     queries = clustered(100, seed=3)
     shares = []
     for depth in (1, 400):
@@ -117,8 +137,8 @@ def test_filters_that_leave_few_are_exact(both: tuple[FaissIndex, ExactIndex]) -
     assert [hit.path for hit in hits] == ["rare"]
 
 
-def test_quality_is_measured_against_the_exact_search(both: tuple[FaissIndex, ExactIndex]) -> None:
-    quick, exact = both
+def test_quality_is_measured_against_the_exact_search(only_searched: tuple[FaissIndex, ExactIndex]) -> None:
+    quick, exact = only_searched
     assert search_quality(exact, queries=20).recall == 1.0
     assert 0.7 < search_quality(quick, queries=50).recall <= 1.0
     quick.depth = 1

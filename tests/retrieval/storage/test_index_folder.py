@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from convnets.retrieval.image_index import ImageIndex
 from convnets.retrieval.storage import index_folder
 from convnets.retrieval.storage.index_folder import MANIFEST_FILE, IndexFolder
 
-from ..conftest import killed_at, small_model, small_set
+from ..conftest import killed_at, left_by_kills, small_model, small_set
 
 
 @pytest.fixture
@@ -51,26 +50,26 @@ def test_a_build_killed_at_any_write_goes_on_to_the_same_index(model: TrainedMod
     images = small_set(36)
     whole = ImageIndex.build(model, images, tmp_path / "whole")
     path = tmp_path / "index"
-    step, unfinished, done = 0, 0, set()
-    while not killed_at(step, lambda: ImageIndex.build(model, images, path)):
-        if IndexFolder.exists(path) and IndexFolder.open(path).manifest.build:
+    unfinished, done = 0, set()
+    for step, left in enumerate(
+        left_by_kills(lambda: ImageIndex.build(model, images, path), path, tmp_path / "left")
+    ):
+        if IndexFolder.exists(left) and IndexFolder.open(left).manifest.build:
             unfinished += 1
-            done.add(IndexFolder.open(path).manifest.build["done"])
+            done.add(IndexFolder.open(left).manifest.build["done"])
             with pytest.raises(
                 ImageIndexError, match=r"unfinished: \d+ of 36 images of made up; run the same"
             ):
-                ImageIndex.load(path)
-        if IndexFolder.exists(path) and not IndexFolder.open(path).manifest.build:
-            resumed = ImageIndex.load(path)
+                ImageIndex.load(left)
+        if IndexFolder.exists(left) and not IndexFolder.open(left).manifest.build:
+            resumed = ImageIndex.load(left)
         else:
-            resumed = ImageIndex.build(model, images, path)
+            resumed = ImageIndex.build(model, images, left)
         assert torch.equal(resumed.vectors, whole.vectors), step
-        again = IndexFolder.open(path).read()
+        again = IndexFolder.open(left).read()
         assert again.entries.paths == whole.entries.paths, step
         assert torch.equal(again.all(), whole.vectors), step
-        assert _left_over(path) == []
-        shutil.rmtree(path)
-        step += 1
+        assert _left_over(left) == []
     assert unfinished > 20
     assert {0, 16, 32} <= done
 
@@ -126,37 +125,35 @@ def test_an_unfinished_build_is_not_mixed_with_another(
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
-def test_adding_and_removing_killed_at_any_write_happen_wholly_or_not(built: Path, action: str) -> None:
+def test_adding_and_removing_killed_at_any_write_happen_wholly_or_not(
+    built: Path, action: str, tmp_path: Path
+) -> None:
     before = ImageIndex.load(built)
     gone = ["made up/3", "more 2/0", "more 2/9"]
 
-    def change() -> None:
-        index = ImageIndex.load(built)
+    def change(path: Path = built) -> None:
+        index = ImageIndex.load(path)
         if action == "add":
             index.add(small_set(7, seed=9, source="last"))
         else:
             index.remove(gone)
 
-    kept = built.with_name("kept")
-    shutil.copytree(built, kept)
     expected = {
         "add": before.entries.paths + [f"last/{place}" for place in range(7)],
         "remove": [path for path in before.entries.paths if path not in gone],
     }[action]
-    step, outcomes = 0, []
-    while not killed_at(step, change):
-        found = ImageIndex.load(built)
+    outcomes = []
+    for left in left_by_kills(change, built, tmp_path / "left"):
+        found = ImageIndex.load(left)
         assert found.entries.paths in (before.entries.paths, expected)
         outcomes.append(found.entries.paths == expected)
         if not outcomes[-1]:  # the next change clears away what the killed one left
-            change()
-            assert ImageIndex.load(built).entries.paths == expected
-            assert _left_over(built) == []
-        shutil.rmtree(built)
-        shutil.copytree(kept, built)
-        step += 1
+            change(left)
+            assert ImageIndex.load(left).entries.paths == expected
+            assert _left_over(left) == []
     assert outcomes == sorted(outcomes)  # before, and from one write on after
     assert 4 < outcomes.count(False) < len(outcomes) + 1
+    change()
     assert ImageIndex.load(built).entries.paths == expected
 
 
