@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convnets.errors import RunError
-from convnets.selection.comparing.groups import read_group
+from convnets.selection.comparing.bands import bands_figure
+from convnets.selection.comparing.groups import read_group, read_replicates
 from convnets.selection.comparing.replicate import replicate
 from convnets.selection.comparing.standings import stand
 from convnets.selection.folds.table_folds import cross_validate_table, read_table_folds
@@ -19,6 +21,7 @@ from convnets.series.examples import ExampleSet
 from convnets.series.load_series import load_series
 from convnets.tables.load_table import load_table
 from convnets.training.config import TrainConfig
+from convnets.training.runs.comparison import compare_runs
 from convnets.training.runs.run import Run
 
 QUICK = TrainConfig(epochs=3, batch_size=16, learning_rate=0.02)
@@ -66,6 +69,17 @@ def test_seeds_and_folds_are_compared(kind: str, tmp_path: Path) -> None:
     assert [method.count for method in seeds.methods] == [3, 3]
     wanted = np.mean([Run(tmp_path / "mlp" / f"seed{seed}").results["validation"]["r2"] for seed in range(3)])
     assert seeds.methods[1].mean == pytest.approx(wanted)
+    assert (seeds.score, str(seeds).splitlines()[0]) == ("r2", "R² (validation)")
+    groups = [read_replicates(tmp_path / name) for name in ("linear", "mlp")]
+    assert "Validation R²" in bands_figure(groups).axes[0].get_title(loc="left")
+    others = replace(read_group(tmp_path / "mlp"), name="of classes", score="accuracy")
+    with pytest.raises(RunError, match="linear has R² and of classes accuracy"):
+        stand([read_group(tmp_path / "linear"), others])
+    compared = compare_runs([Run(tmp_path / name / "seed0") for name in ("linear", "mlp")])
+    rows = {row[0]: row[1:] for row in compared.table()[1]}
+    assert rows["validation R²"] == [f"{groups[at].values()[0]:.4g}" for at in (0, 1)]
+    assert "validation accuracy" not in rows
+    assert compared.to_dict()["runs"][0]["validation_r2"] == groups[0].values()[0]
     folds = stand([read_group(tmp_path / name) for name in ("cv-linear", "cv-mlp")])
     assert folds.pairs[0].pairs == 3
     kept = read_table_folds(tmp_path / "cv-mlp")

@@ -18,9 +18,11 @@ from convnets.core.display.text_table import aligned
 from convnets.errors import InputError
 from convnets.tables.quantiles import constant_quantiles, pinball
 
-__all__ = ["NumbersEvaluation", "number_measures", "quantile_measures"]
+__all__ = ["SCORE_NAMES", "NumbersEvaluation", "number_measures", "quantile_measures"]
 
 _Floats = NDArray[np.float64]
+SCORE_NAMES = {"accuracy": "accuracy", "r1": "R¹", "r2": "R²"}
+"""What one figure says how good a model is: of classes, of quantiles, of numbers."""
 
 
 def number_measures(true: _Floats, predicted: _Floats) -> dict[str, float | None]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from convnets.core.display.text_table import aligned
 from convnets.errors import UnknownNameError
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.selection.comparing.standings import Standings
 
 __all__ = ["FORMATS", "format_standings", "standings_text"]
@@ -31,7 +32,7 @@ def format_standings(standings: Standings, form: str) -> str:
 def standings_text(standings: Standings) -> str:
     """Aligned columns, and what may be said in words."""
     lines = [
-        f"accuracy ({standings.metric})",
+        f"{SCORE_NAMES[standings.score]} ({standings.metric})",
         "",
         aligned(_METHODS, _method_rows(standings), right=(1, 2, 3)),
     ]

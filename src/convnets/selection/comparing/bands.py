@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.evaluation.plots.drawing import INK, LINE_COLORS, style_axes
 from convnets.selection.comparing.groups import Replicates
 from convnets.selection.statistics.intervals import BELOW_1, SHARES, Interval, t_interval
@@ -24,7 +25,7 @@ def band(group: Replicates) -> list[tuple[int, Interval]]:
         values = [row["train_accuracy"] for row in reached] if None in validated else validated
         known = [value for value in values if value is not None]
         if len(known) >= 2:
-            found.append((epoch, t_interval(known, ends=SHARES if group.of_classes else BELOW_1)))
+            found.append((epoch, t_interval(known, ends=SHARES if group.score == "accuracy" else BELOW_1)))
     return found
 
 
@@ -32,7 +33,9 @@ def bands_figure(groups: Sequence[Replicates]) -> Figure:
     """The curves of all groups in one picture."""
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    style_axes(axes, "Validation accuracy: mean over seeds, and its 95 % interval", "epoch")
+    scores = sorted({group.score for group in groups})
+    named = " or ".join(SCORE_NAMES[score] for score in scores)
+    style_axes(axes, f"Validation {named}: mean over seeds, and its 95 % interval", "epoch")
     for place, group in enumerate(groups):
         points = band(group)
         color = LINE_COLORS[place % len(LINE_COLORS)]
@@ -42,6 +45,7 @@ def bands_figure(groups: Sequence[Replicates]) -> Figure:
         lows, highs = [each.low for _, each in points], [each.high for _, each in points]
         axes.fill_between(epochs, lows, highs, color=color, alpha=0.2, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if scores == ["accuracy"]:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
     return figure

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convnets.errors import RunError, UnknownNameError
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.selection.folds.cross_validation import RECORD, read_cross_validation
 from convnets.selection.folds.table_folds import TABLE_RECORD, read_table_folds
 from convnets.selection.statistics.intervals import BELOW_1, SHARES, UNBOUNDED, Ends
@@ -32,6 +33,8 @@ class Group:
     """What must be equal for values of two groups to be pairs."""
     ends: Ends = UNBOUNDED
     """Between which the values lie: accuracies between 0 and 1, R² below 1."""
+    score: str = "accuracy"
+    """Of `SCORE_NAMES`, what the values are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +47,9 @@ class Replicates:
     """Why it was stopped before its end, if it was."""
 
     @property
-    def of_classes(self) -> bool:
-        """Whether they tell classes apart, so that the values are accuracies."""
-        return bool(self.runs[0].settings["data"].get("classes"))
+    def score(self) -> str:
+        """Of `SCORE_NAMES`, what the values are."""
+        return next((run.score_kind for run in self.runs if run.score_kind), "accuracy")
 
     def values(self, metric: str = "validation") -> dict[int | str, float]:
         """Accuracy, of numbers R², by seed of the runs that have ended; raises RunError where one has none."""
@@ -89,13 +92,13 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     if (path / TABLE_RECORD).exists():
         rows = read_table_folds(path)
         measured = rows.figures[rows.network]
-        key = next((each for each in ("accuracy", "r1", "r2") if each in measured), None)
+        key = next((each for each in SCORE_NAMES if each in measured), None)
         if key is None:
             raise RunError(
                 f"{path}: R² is not known in every fold, as a target is constant there; give fewer folds"
             )
         scores: dict[int | str, float] = dict(zip(rows.fold_names, measured[key], strict=True))
-        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", rows.ends(key))
+        return Group(path.name, scores, 1 / (rows.folds - 1), f"folds {rows.pairing}", rows.ends(key), key)
     if (path / RECORD).exists():
         found = read_cross_validation(path)
         values: dict[int | str, float] = {
@@ -107,9 +110,8 @@ def read_group(path: Path | str, metric: str = "validation") -> Group:
     # whatever has a config.json is meant as one run; Run says what it lacks
     runs = Replicates(path, (Run(path),)) if (path / "config.json").exists() else read_replicates(path)
     data = runs.runs[0].settings["data"]["content_hash"]
-    return Group(
-        path.name, runs.values(metric), None, f"{metric} {data}", SHARES if runs.of_classes else BELOW_1
-    )
+    ends = SHARES if runs.score == "accuracy" else BELOW_1
+    return Group(path.name, runs.values(metric), None, f"{metric} {data}", ends, runs.score)
 
 
 def _identity(run: Run) -> dict[str, Any]:

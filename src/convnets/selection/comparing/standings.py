@@ -15,6 +15,7 @@ from typing import Any
 
 from convnets.core.display.renderers import renderer
 from convnets.errors import RunError, UsageError
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.selection.comparing.groups import Group
 from convnets.selection.statistics.holm import holm
 from convnets.selection.statistics.intervals import (
@@ -101,6 +102,8 @@ class Standings:
     methods: tuple[Standing, ...]
     """In the order that they were given; no ranking."""
     pairs: tuple[PairOfMethods, ...]
+    score: str = "accuracy"
+    """Of `SCORE_NAMES`, what is compared."""
 
     @property
     def best(self) -> str | None:
@@ -115,6 +118,7 @@ class Standings:
         """Plain values for JSON."""
         return {
             "metric": self.metric,
+            "score": self.score,
             "best": self.best,
             "methods": [
                 {
@@ -163,6 +167,12 @@ def stand(groups: Sequence[Group], metric: str = "validation") -> Standings:
         raise UsageError("no runs to compare; give two folders that `convnets replicate` made")
     if len({group.name for group in groups}) < len(groups):
         groups = [replace(group, name=f"{group.name} ({place})") for place, group in enumerate(groups, 1)]
+    for group in groups:
+        if group.score != groups[0].score:
+            mine, theirs = (SCORE_NAMES[each.score] for each in (groups[0], group))
+            raise RunError(
+                f"{groups[0].name} has {mine} and {group.name} {theirs}; compare runs of one kind of target"
+            )
     methods = [_standing(group) for group in groups]
     by_name = {method.name: method for method in methods}
     two_by_two = list(combinations(groups, 2))
@@ -172,6 +182,7 @@ def stand(groups: Sequence[Group], metric: str = "validation") -> Standings:
         metric,
         tuple(methods),
         tuple(replace(pair, holm=value) for pair, value in zip(pairs, corrected, strict=True)),
+        groups[0].score,
     )
 
 

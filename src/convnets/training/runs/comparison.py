@@ -8,6 +8,7 @@ from typing import Any
 
 from convnets.core.html.kit import card, plot, table
 from convnets.core.storage.files import write_text
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.evaluation.plots.figures import lines_svg
 from convnets.training.runs.run import Run
 
@@ -19,7 +20,9 @@ class Comparison:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = list(runs)
-        self.columns = [_facts(run) for run in self.runs]
+        kinds = {run.score_kind for run in self.runs} - {None}
+        self._scores = [kind for kind in SCORE_NAMES if kind in kinds] or ["accuracy"]
+        self.columns = [_facts(run, self._scores) for run in self.runs]
         options = [run.settings["options"] for run in self.runs]
         keys = [key for key in options[0] if len({str(each.get(key)) for each in options}) > 1]
         self.differences = {key: [each.get(key) for each in options] for key in keys}
@@ -31,7 +34,7 @@ class Comparison:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """A header of run names, and rows of a measure and its value in each run."""
         rows = [
-            [key.replace("_", " "), *(_shown(column[key]) for column in self.columns)]
+            [_label(key), *(_shown(column[key]) for column in self.columns)]
             for key in self.columns[0]
             if key != "run"
         ]
@@ -48,7 +51,7 @@ class Comparison:
         return card("Runs side by side", table(head, rows), plot(self._curves()))
 
     def draw(self, path: Path) -> Path:
-        """Write their validation (or else training) accuracy over the epochs as SVG; returns the path."""
+        """Write their validation (or else training) accuracy over the epochs, or R² of numbers, as SVG."""
         write_text(path, self._curves())
         return path
 
@@ -60,7 +63,7 @@ class Comparison:
             column = "validation_accuracy" if validated else "train_accuracy"
             label = run.name if validated else f"{run.name} (training)"
             lines[label] = [(row["epoch"], row[column]) for row in rows]
-        return lines_svg(lines, "accuracy")
+        return lines_svg(lines, " or ".join(SCORE_NAMES[kind] for kind in self._scores))
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
@@ -68,8 +71,13 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     return Comparison(runs)
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _facts(run: Run, scores: Sequence[str]) -> dict[str, Any]:
     rows, results = run.metrics, run.results
+    scored = {
+        f"{part}_{kind}": results.get(part, {}).get(kind)
+        for part in ("validation", "test")
+        for kind in scores
+    }
     seconds = sum(row["seconds"] or 0.0 for row in rows)
     images = sum((row["seconds"] or 0.0) * (row["images_per_second_wall"] or 0.0) for row in rows)
     return {
@@ -80,12 +88,16 @@ def _facts(run: Run) -> dict[str, Any]:
         "parameters": run.settings["network"]["parameters"],
         "epochs": len(rows),
         "best_epoch": results.get("epoch"),
-        "validation_accuracy": results.get("validation", {}).get("accuracy"),
-        "test_accuracy": results.get("test", {}).get("accuracy"),
+        **scored,
         "test_loss": results.get("test", {}).get("loss"),
         "images_per_second": images / seconds if seconds else None,
         "seconds": seconds,
     }
+
+
+def _label(key: str) -> str:
+    part, _, kind = key.rpartition("_")
+    return f"{part} {SCORE_NAMES[kind]}" if kind in SCORE_NAMES else key.replace("_", " ")
 
 
 def _shown(value: Any) -> str:

@@ -24,6 +24,7 @@ from convnets.core.former_names import current_names
 from convnets.core.storage.file_lock import is_locked, locked
 from convnets.core.storage.files import naming, remove_left_overs, write_json
 from convnets.errors import RunError
+from convnets.evaluation.numbers import SCORE_NAMES
 from convnets.training.config import TrainConfig
 from convnets.training.events import EpochEnded
 
@@ -150,9 +151,15 @@ class Run:
 
     def score(self, part: str) -> float | None:
         """The best weights' accuracy on `part`, of numbers R², of quantiles R¹; None where it was not measured."""
-        found = self.results.get(part, {})
-        value = found.get("accuracy", found.get("r1", found.get("r2")))
+        kind = self.score_kind
+        value = None if kind is None else self.results.get(part, {}).get(kind)
         return None if value is None else float(value)
+
+    @property
+    def score_kind(self) -> str | None:
+        """Of `SCORE_NAMES`, what its `score` is; None where nothing was measured."""
+        measured = [found for found in self.results.values() if isinstance(found, dict)]
+        return next((kind for kind in SCORE_NAMES if any(kind in found for found in measured)), None)
 
     @property
     def status(self) -> str:
