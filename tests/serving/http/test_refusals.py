@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
+from convnets.serving.http.app import create_app
 from convnets.serving.http.batcher import Batcher
 from convnets.serving.http.guard import COOKIE, Access
 from convnets.serving.http.limits import Limits
@@ -142,6 +143,39 @@ def stopped(service: Service) -> threading.Event:
     go = threading.Event()
     service._compute.submit(go.wait)
     return go
+
+
+def test_a_full_server_refuses_before_it_reads(folder: Path) -> None:
+    """A body that never comes would keep the answer waiting. Probes and guests without a token are no concern of it."""
+    service = make_service(folder, queue_pictures=3)
+    service.batcher.pictures = 3
+    app = create_app(service, Access(hosts=("testserver",), token="secret"))
+
+    async def status(method: str, path: str, *headers: tuple[bytes, bytes]) -> tuple[int, dict[str, Any]]:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            raise AssertionError("it read")
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        given = {"query_string": b"", "client": ("1.2.3.4", 5), "raw_path": path.encode(), "root_path": ""}
+        scope = {"type": "http", "method": method, "path": path, "scheme": "http", **given}
+        await app({**scope, "headers": [(b"host", b"testserver"), *headers]}, receive, send)
+        named = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return sent[0]["status"], {**named, "body": sent[1]["body"]}
+
+    token = (b"authorization", b"Bearer secret")
+    found, answer = asyncio.run(status("POST", "/predict", token, (b"x-request-id", b"mine")))
+    assert (found, answer["retry-after"], answer["x-request-id"]) == (503, "1", "mine")
+    assert json.loads(answer["body"]) == {
+        "error": "3 examples wait already; allowed: 3; try again in a second"
+    }
+    assert "connection" not in answer  # the client asks again over the same one
+    assert asyncio.run(status("POST", "/predict"))[0] == 401
+    assert asyncio.run(status("GET", "/health/live"))[0] == 200
+    assert 'convnets_requests_total{path="/predict",status="503"} 1.0' in service.telemetry.text().decode()
 
 
 def test_a_full_server_a_greedy_client_and_a_deadline(folder: Path, pictures: list[bytes]) -> None:

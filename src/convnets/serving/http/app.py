@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Collection, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastapi.responses import HTMLResponse
 
 from convnets.core.html.kit import render
 from convnets.serving.http.error_answers import answer_errors
-from convnets.serving.http.guard import Access, App, Guard, Message, Receive, Send
+from convnets.serving.http.guard import Access, App, Guard, Message, Receive, Send, send_answer
 from convnets.serving.http.inference_protocol import make_protocol_routes
 from convnets.serving.http.refusal import Refusal
 from convnets.serving.http.routes import make_routes
@@ -44,22 +45,24 @@ def create_app(service: Service, access: Access) -> Guard:
             yield
 
     app = FastAPI(title="convnets", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(make_routes(service))
-    app.include_router(make_protocol_routes(service))
+    routers = make_routes(service), make_protocol_routes(service)
+    for router in routers:
+        app.include_router(router)
+    paths = {str(getattr(route, "path", "")) for router in routers for route in router.routes}
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(str(render(_DOCS, paths=app.openapi()["paths"])))
 
     answer_errors(app, "see /docs")
-    return Guard(_Told(app, service), access, service.limits.body_bytes, service.limits.body_seconds)
+    return Guard(_Told(app, service, paths), access, service.limits.body_bytes, service.limits.body_seconds)
 
 
 class _Told:
     """ASGI middleware: an id in every answer; each request is counted under its route, and logged."""
 
-    def __init__(self, app: App, service: Service) -> None:
-        self.app, self.service = app, service
+    def __init__(self, app: App, service: Service, paths: Collection[str]) -> None:
+        self.app, self.service, self._paths = app, service, paths
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +80,9 @@ class _Told:
             await send(message)
 
         try:
+            if scope["method"] == "POST" and (full := self._full(scope)) is not None:
+                await send_answer(sending, full.status, json.dumps(full.body()).encode(), full.headers)
+                return
             await self.app(scope, receive, sending)
         except Refusal as refusal:
             status = refusal.status
@@ -84,9 +90,19 @@ class _Told:
         finally:
             self._tell(scope, name, status, time.monotonic() - started)
 
+    def _full(self, scope: MutableMapping[str, Any]) -> Refusal | None:
+        """What a full queue says, before routes and bodies take time that a server with too much to do has not."""
+        client = scope.get("client")
+        try:
+            self.service.batcher.check_room(client[0] if client else "?", 1, 0)
+        except Refusal as refusal:
+            return refusal
+        return None
+
     def _tell(self, scope: MutableMapping[str, Any], name: str, status: int, seconds: float) -> None:
         service, client = self.service, scope.get("client")
-        service.telemetry.request_done(str(getattr(scope.get("route"), "path", "unknown")), status, seconds)
+        asked = scope["path"] if scope["path"] in self._paths else "unknown"  # of what no route saw
+        service.telemetry.request_done(str(getattr(scope.get("route"), "path", asked)), status, seconds)
         service.telemetry.queue.set(service.batcher.pictures)
         service.log.write(
             "request",

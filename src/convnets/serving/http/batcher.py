@@ -68,9 +68,8 @@ class Batcher(Generic[Model]):
         self.pictures = self.bytes = 0
         self.draining = False
 
-    @asynccontextmanager
-    async def room(self, client: str, pictures: int, size: int) -> AsyncIterator[None]:
-        """A place in the queue for as long as the request lasts; raises Refusal 429 or 503 where there is none."""
+    def check_room(self, client: str, pictures: int, size: int) -> None:
+        """Raise Refusal 429 or 503 where the queue has no place for so many pictures of so many bytes."""
         limits = self.limits
         if self.draining:
             raise Refusal(
@@ -84,6 +83,11 @@ class Batcher(Generic[Model]):
         if self.pictures + pictures > limits.queue_pictures or self.bytes + size > limits.queue_bytes:
             line = f"{self.pictures} examples wait already; allowed: {limits.queue_pictures}; try again in a second"
             raise Refusal(503, line, _RETRY)
+
+    @asynccontextmanager
+    async def room(self, client: str, pictures: int, size: int) -> AsyncIterator[None]:
+        """A place in the queue for as long as the request lasts; raises what `check_room` raises."""
+        self.check_room(client, pictures, size)
         self._take(client, pictures, size)
         try:
             yield

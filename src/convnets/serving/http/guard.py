@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from convnets.serving.http.refusal import Refusal
 
-__all__ = ["Access", "App", "Guard", "Message", "Receive", "Send"]
+__all__ = ["Access", "App", "Guard", "Message", "Receive", "Send", "send_answer"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -87,12 +87,12 @@ class Guard:
                 extra["Cross-Origin-Resource-Policy"] = "cross-origin"
                 if scope["method"] == "OPTIONS":
                     allowed = {"Access-Control-Allow-Headers": "authorization, content-type"}
-                    await _answer(
+                    await send_answer(
                         send, 204, b"", {**extra, **allowed, "Access-Control-Allow-Methods": "GET, POST"}
                     )
                     return
             if given := self._token_in_url(scope, headers):
-                await _answer(
+                await send_answer(
                     send, 303, b"", {**extra, "Location": _without_token(scope), "Set-Cookie": given}
                 )
                 return
@@ -100,7 +100,9 @@ class Guard:
             await self.app(scope, body.receive, _with_headers(send, extra))
         except Refusal as refusal:
             content = json.dumps(refusal.body()).encode()
-            await _answer(send, refusal.status, content, {**extra, **refusal.headers, "Connection": "close"})
+            await send_answer(
+                send, refusal.status, content, {**extra, **refusal.headers, "Connection": "close"}
+            )
 
     def _check(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> str | None:
         """Raise Refusal 403 or 401 for who may not ask; returns the other site that asks, if one does."""
@@ -212,7 +214,8 @@ def _with_headers(send: Send, extra: dict[str, str]) -> Send:
     return sending
 
 
-async def _answer(send: Send, status: int, content: bytes, headers: dict[str, str]) -> None:
+async def send_answer(send: Send, status: int, content: bytes, headers: dict[str, str]) -> None:
+    """A whole answer in JSON."""
     found = {"content-type": "application/json", "content-length": str(len(content)), **headers}
     pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in found.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
