@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,14 +123,14 @@ def test_a_cache_that_cannot_be_written_is_a_reason(
     assert str(blocked) in why_not_compiled()
 
 
-def test_two_processes_at_once(cache_of_its_own: Path, tmp_path: Path) -> None:
+def test_two_processes_at_once(cache_of_its_own: Path, tmp_path: Path, warm_python: Any) -> None:
     compiler()
     code = (
         "import sys; from pathlib import Path; from convnets.kernels import compiled; "
         f"compiled._SOURCES = Path({str(tmp_path / 'native')!r}); "
         "library = compiled.compiled_kernels(); sys.exit(0 if library and library.answer() == 42 else 1)"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) for _ in range(2)]
+    processes = [warm_python.start("-c", code) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert [path.suffix for path in (cache_of_its_own / "kernels").iterdir()] == [".so"]
 
