@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from convnets.cli import main
 from convnets.cli.inspection import models
@@ -61,8 +62,6 @@ def test_every_command_helps_with_an_example(convnets: Callable[..., Any], comma
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    import typer
-
     def check(command: Any) -> None:
         for parameter in command.params:
             assert parameter.help or parameter.name == "help", (command.name, parameter.name)
@@ -188,3 +187,18 @@ def test_without_any_standard_output_it_still_ends_well() -> None:
     command = [f"{sys.executable} -m convnets models >&-"]
     ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_command_is_made_alone_and_is_the_same_as_among_all(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = typer.main.get_command(app)
+    assert main._names() == set(whole.commands)
+    assert main._command_line("").commands.keys() == whole.commands.keys()
+    for name in whole.commands:
+        part = main._command_line(name)
+        assert list(part.commands) == [name]
+        said = []
+        for made in (part, whole):
+            made([name, "--help"], prog_name="convnets", standalone_mode=False)
+            said.append(capsys.readouterr().out)
+        assert f"Usage: convnets {name} " in said[0]
+        assert said[0] == said[1]

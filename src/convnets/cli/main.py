@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import io
 import os
 import sys
@@ -125,7 +127,9 @@ def run(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        status = app(arguments, prog_name="convnets", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        command = _command_line(given[0] if given and given[0] in _names() else "")
+        status = command(given, prog_name="convnets", standalone_mode=False)
         if status == 130:  # Typer's own answer to Ctrl-C in any command, and that of `train`
             raise KeyboardInterrupt
         if status == 143:  # of `train`, which has saved its run
@@ -148,6 +152,24 @@ def run(arguments: list[str] | None = None) -> None:
         where = "" if error.filename is None else f"{error.filename}: "
         status = _complain(f"{where}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+@functools.cache
+def _command_line(name: str) -> Any:
+    """The whole command line, or all that the command `name` needs of it: Typer takes long to make 40 commands."""
+    part = copy.copy(app)
+    if name:
+        part.registered_commands = [each for each in app.registered_commands if _name_of(each) == name]
+        part.registered_groups = [each for each in app.registered_groups if each.name == name]
+    return typer.main.get_command(part)
+
+
+def _names() -> set[str]:
+    return {*map(_name_of, app.registered_commands), *(str(each.name) for each in app.registered_groups)}
+
+
+def _name_of(command: Any) -> str:
+    return str(command.name or command.callback.__name__)
 
 
 def _is_first() -> bool:
