@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 __all__ = ["NetworkMark", "mark_network"]
 
+_CONTAINERS = (dict, OrderedDict, list, tuple, set)
 _PLAIN = (
     type(None),
     bool,
@@ -88,7 +89,7 @@ class _Seen:
         kind = type(value)
         if kind in _PLAIN:
             self.plain += (kind, value)
-        elif kind in (dict, OrderedDict, list, tuple, set):
+        elif kind in _CONTAINERS:
             self._container(kind, value)
         elif kind in (Tensor, nn.Parameter, nn.Buffer):
             self.plain += (kind, value.shape, value.dtype, value.device, value.layout, value.requires_grad)
@@ -135,8 +136,12 @@ class _Seen:
             self.visit(type(value))
             for name, each in vars(value).items():
                 if name != "training":
-                    self.plain.append(name)
-                    self.visit(each)
+                    kind = type(each)
+                    self.plain += (name, kind)
+                    if kind in _PLAIN:
+                        self.plain.append(each)
+                    elif kind not in _CONTAINERS or each:  # most are empty
+                        self.visit(each)
         elif isinstance(value, types.FunctionType):
             self.objects.append(value.__code__)
             for cell in value.__closure__ or ():

@@ -77,17 +77,19 @@ class Watch:
     """What takes the place of outputs in the next pass; others than those that `watch` was given may change nothing."""
     _numbers: Counter[str] = field(default_factory=Counter)
     _maps: dict[str, Tensor] = field(default_factory=dict)
+    _late: bool = False
+    """Whether recording begins at the first watched layer."""
 
-    def run(self, images: Tensor, *, gradients: bool = False) -> Pass:
+    def run(self, images: Tensor, *, gradients: bool = False, of_maps: bool = False) -> Pass:
         """One pass of float images N×C×H×W; with `gradients` they can be asked for after it.
 
+        With `of_maps` those of the maps alone: then what comes before the first watched layer is not recorded.
         Raises InputError where a layer is not reached on the way, or the answer is not logits.
         """
-        self._numbers.clear()
-        self._maps.clear()
-        x = to_network(self.network, images).clone()
-        with torch.set_grad_enabled(gradients):
-            logits = logits_of(self.network(x.requires_grad_(gradients)))
+        late = gradients and of_maps and bool(self.layers) and all(call.counts for call in self.layers)
+        x, logits, steady = self._pass(images, gradients=gradients, late=late)
+        if late and not steady:  # the network sets by itself what is recorded
+            x, logits, _ = self._pass(images, gradients=True, late=False)
         missing = [
             call.name for call in (*self.layers, *self.changes) if self._numbers[call.path] < call.number
         ]
@@ -96,6 +98,19 @@ class Watch:
         found = Pass(x, logits, dict(self._maps))
         self._maps.clear()
         return found
+
+    def _pass(self, images: Tensor, *, gradients: bool, late: bool) -> tuple[Tensor, Tensor, bool]:
+        """What went in, the logits, and whether recording was on at the end as it should be."""
+        self._numbers.clear()
+        self._maps.clear()
+        self._late = late
+        x = to_network(self.network, images).clone()
+        with torch.set_grad_enabled(gradients and not late):
+            answer = self.network(x.requires_grad_(gradients and not late))
+            steady = torch.is_grad_enabled() == gradients
+            with torch.set_grad_enabled(gradients):
+                logits = logits_of(answer)
+        return x, logits, steady
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -126,6 +141,8 @@ class Watch:
             if number in wanted:
                 # two copies: an in-place operation later on changes the one that goes on, and one on the
                 # tensor that came in (a layer may give its very input) changes neither
+                if self._late:
+                    torch.set_grad_enabled(True)
                 kept = output.clone()
                 if torch.is_grad_enabled() and not kept.requires_grad:
                     kept.requires_grad_(True)
