@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         default="fp32",
         help="precision of deletion and insertion; maps are fp32",
     )
+    parser.add_argument("--no-controls", action="store_true", help="leave the two controls out")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
@@ -124,7 +125,7 @@ def _table(arguments: argparse.Namespace) -> None:
     if curves_of is not None and "off_by" not in content:
         content["off_by"] = _off_by(given, curves_of)
     known = {row["method"] for row in content["methods"]} | set(content["refused"])
-    if "random map" not in known:
+    if "random map" not in known and not arguments.no_controls:
         question, _ = ask(given, METHODS["gradient"])
         content["methods"] += [row.to_dict() for row in judge_controls(question, curves_of=curves_of)]
         _write(arguments.json, content)
@@ -165,6 +166,14 @@ def _off_by(given: Explained, other: nn.Module) -> dict[str, float]:
     }
 
 
+def _cpu_seconds(question: Question, name: str) -> float:
+    """Of the method, for an image: other programs may run, which the clock would count."""
+    some = question.at(torch.arange(min(len(question.images), 8 if name in _COSTLY else 64)))
+    began = time.process_time()
+    pixel_maps(some, METHODS[name])
+    return (time.process_time() - began) / max(1, len(some.images))
+
+
 def _judge(
     given: Explained,
     name: str,
@@ -179,6 +188,7 @@ def _judge(
         question, _ = ask(given, METHODS[name])
         began = time.perf_counter()
         row = judge_method(question, name, randomized=randomized, curves_of=curves_of)
+        row = replace(row, seconds=_cpu_seconds(question, name))
     except InputError as error:
         content["refused"][name] = str(error)
         return

@@ -223,6 +223,7 @@ class _Probe:
 
 def _now() -> int:
     """The number that autograd would give to an operation now: it counts upwards."""
-    node: AutogradNode | None = torch.zeros(1, requires_grad=True, device="cpu").clone().grad_fn
+    with torch.enable_grad():  # also where the network switched recording off
+        node: AutogradNode | None = torch.zeros(1, requires_grad=True, device="cpu").clone().grad_fn
     assert node is not None
     return node._sequence_nr()

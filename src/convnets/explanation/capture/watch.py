@@ -42,14 +42,16 @@ class Pass:
         Raises InputError, naming the layer, where no gradient comes to it.
         """
         names = list(self.maps)
-        found = self._grad(scores, [self.maps[name] for name in names], keep_graph)
-        for name, gradient in zip(names, found, strict=True):
+        found = {}
+        gradients = self._grad(scores, [self.maps[name] for name in names], keep_graph)
+        for name, gradient in zip(names, gradients, strict=True):
             if gradient is None:
                 raise InputError(
                     f"no gradient comes to {name}: what it gives does not lead to the score, or is detached on the "
                     "way; choose another layer"
                 )
-        return dict(zip(names, found, strict=True))
+            found[name] = gradient
+        return found
 
     def image_gradient(self, scores: Tensor, *, keep_graph: bool = False) -> Tensor:
         """The gradient of the sum of `scores` for the images: N×C×H×W. Raises InputError where there is none."""
@@ -59,12 +61,17 @@ class Pass:
         return gradient
 
     @staticmethod
-    def _grad(scores: Tensor, tensors: list[Tensor], keep_graph: bool) -> tuple[Tensor, ...]:
+    def _grad(scores: Tensor, tensors: list[Tensor], keep_graph: bool) -> tuple[Tensor | None, ...]:
         if not scores.requires_grad:
             raise InputError(
                 "the network's logits have no gradient; run it with gradients=True, and not detached"
             )
-        return torch.autograd.grad(scores.sum(), tensors, retain_graph=keep_graph, allow_unused=True)
+        recorded = [each for each in tensors if each.requires_grad]  # not where the network switched it off
+        if not recorded:
+            return (None,) * len(tensors)
+        found = torch.autograd.grad(scores.sum(), recorded, retain_graph=keep_graph, allow_unused=True)
+        by_place = iter(found)
+        return tuple(next(by_place) if each.requires_grad else None for each in tensors)
 
 
 @dataclass(eq=False)
