@@ -124,8 +124,8 @@ class _Seen:
             return
         if _is_frozen(value):
             self.objects.append(type(value))
-            for each in dataclasses.fields(value):
-                self.visit(getattr(value, each.name))
+            for part in dataclasses.fields(value):
+                self.visit(getattr(value, part.name))
             return
         if isinstance(value, torch.jit.ScriptModule) or not isinstance(
             value, nn.Module | type | types.FunctionType | types.BuiltinFunctionType
@@ -156,7 +156,7 @@ class _Seen:
             ]
 
 
-def _is_frozen(value: Any) -> bool:
+def _is_frozen(value: object) -> bool:
     """Whether it is an object of a frozen dataclass, which its fields make up."""
     parameters = getattr(type(value), "__dataclass_params__", None)
     return parameters is not None and bool(parameters.frozen)
