@@ -10,7 +10,8 @@ Usage: python benchmarks/explain.py table runs/lenet_bn --images 500 --json lene
 `table` writes after each method and goes on where its file ends. Images are test images at equal distances, the
 class is the network's own prediction. `cue` trains a small network on pictures of which one class has a white square
 in a corner, and looks at other test images with the square that are taken for that class. `speed` takes turns between
-the libraries in every round; pytorch-grad-cam needs torchvision and is left out.
+the libraries in every round and counts CPU seconds, as other programs may run; pytorch-grad-cam needs
+torchvision and is left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,15 @@ from convnets.checkpoints.model_source import open_model
 from convnets.core.display.text_table import aligned
 from convnets.core.environment import describe_environment
 from convnets.core.hardware import choose_hardware
+from convnets.core.network_copy import copy_network
 from convnets.core.storage.files import write_json
 from convnets.data.image_set import ImageSet, Splits
 from convnets.errors import InputError
 from convnets.explanation.attribution.gradients import integrated_gradients
 from convnets.explanation.attribution.methods import METHODS
 from convnets.explanation.attribution.question import Answer, Question
+from convnets.explanation.belief.curves import deletion_and_insertion
+from convnets.explanation.belief.importance import pixel_maps
 from convnets.explanation.belief.judge import judge_controls, judge_method
 from convnets.explanation.belief.localization import box_mask
 from convnets.explanation.capture.calls import find_calls
@@ -78,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
         "--randomized", type=int, help="images for randomization and sensitivity; all by default"
     )
     parser.add_argument("--costly", type=int, help="the same for methods of many passes (rise, score-cam …)")
+    parser.add_argument(
+        "--curves",
+        choices=["fp32", "bf16"],
+        default="fp32",
+        help="precision of deletion and insertion; maps are fp32",
+    )
+    parser.add_argument("--no-controls", action="store_true", help="leave the two controls out")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
@@ -105,29 +117,78 @@ def _table(arguments: argparse.Namespace) -> None:
         "data": Path(arguments.data).name,
         "images": len(pixels),
         "accuracy": round(float(hits), 4),
+        "curves": arguments.curves,
         "methods": [],
         "refused": {},
     }
+    curves_of = _InHalf(model.network) if arguments.curves == "bf16" else None
+    if curves_of is not None and "off_by" not in content:
+        content["off_by"] = _off_by(given, curves_of)
     known = {row["method"] for row in content["methods"]} | set(content["refused"])
-    if "random map" not in known:
+    if "random map" not in known and not arguments.no_controls:
         question, _ = ask(given, METHODS["gradient"])
-        content["methods"] += [row.to_dict() for row in judge_controls(question)]
+        content["methods"] += [row.to_dict() for row in judge_controls(question, curves_of=curves_of)]
         _write(arguments.json, content)
     for name in arguments.methods.split(","):
         if name not in known:
-            _judge(given, name, content, arguments)
+            _judge(given, name, content, arguments, curves_of)
             _write(arguments.json, content)
     print(_shown(content))
 
 
-def _judge(given: Explained, name: str, content: dict[str, Any], arguments: argparse.Namespace) -> None:
+class _InHalf(nn.Module):
+    """A copy that computes in bfloat16, and takes and gives float32."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.inner = copy_network(network).eval().to(torch.bfloat16, memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.inner(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        return answer.float()
+
+
+def _off_by(given: Explained, other: nn.Module) -> dict[str, float]:
+    """How far areas under the curves of 25 images are from those in float32, by gradient times input."""
+    question, _ = ask(given, METHODS["gradient-x-input"])
+    some = question.at(torch.arange(0, len(given.images), max(1, len(given.images) // 25))[:25])
+    importance = pixel_maps(some, METHODS["gradient-x-input"]).importance
+    exact, near = (
+        deletion_and_insertion(replace(some, network=network), importance)
+        for network in (some.network, other)
+    )
+    away = torch.stack([near.deletion_area - exact.deletion_area, near.insertion_area - exact.insertion_area])
+    return {
+        "images": len(some.images),
+        "largest": round(float(away.abs().max()), 5),
+        "deletion mean": round(float(away[0].mean()), 5),
+        "insertion mean": round(float(away[1].mean()), 5),
+    }
+
+
+def _cpu_seconds(question: Question, name: str) -> float:
+    """Of the method, for an image: other programs may run, which the clock would count."""
+    some = question.at(torch.arange(min(len(question.images), 8 if name in _COSTLY else 64)))
+    began = time.process_time()
+    pixel_maps(some, METHODS[name])
+    return (time.process_time() - began) / max(1, len(some.images))
+
+
+def _judge(
+    given: Explained,
+    name: str,
+    content: dict[str, Any],
+    arguments: argparse.Namespace,
+    curves_of: nn.Module | None,
+) -> None:
     randomized = arguments.randomized
     if name in _COSTLY and arguments.costly is not None:
         randomized = arguments.costly
     try:
         question, _ = ask(given, METHODS[name])
         began = time.perf_counter()
-        row = judge_method(question, name, randomized=randomized)
+        row = judge_method(question, name, randomized=randomized, curves_of=curves_of)
+        row = replace(row, seconds=_cpu_seconds(question, name))
     except InputError as error:
         content["refused"][name] = str(error)
         return
@@ -227,13 +288,13 @@ def _speed(arguments: argparse.Namespace) -> None:
 
 
 def _in_turns(sides: dict[str, Side], rounds: int) -> dict[str, float]:
-    """Median seconds of each side, which take turns; the first round warms up."""
+    """Median CPU seconds of each side, which take turns; the first round warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds + 1):
         for name, side in sides.items():
-            began = time.perf_counter()
+            began = time.process_time()
             side()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.process_time() - began)
     return {name: round(statistics.median(each[1:]), 4) for name, each in seconds.items()}
 
 
@@ -331,7 +392,7 @@ def _shown(content: dict[str, Any]) -> str:
             [name, *(f"{each.get(side, '–')}" for side in libraries)]
             for name, each in content["speed"].items()
         ]
-        return aligned(["seconds for a batch", *libraries], rows)
+        return aligned(["CPU seconds for a batch", *libraries], rows)
     columns = [key for key in content["methods"][0] if key != "method"]
     columns = [key for key in columns if any(row[key] is not None for row in content["methods"])]
     rows = [[row["method"], *(_cell(row[key]) for key in columns)] for row in content["methods"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from convnets import create_model
 from convnets.errors import ConfigError, InputError, UnknownNameError
 from convnets.explanation.capture.calls import find_calls
-from convnets.explanation.capture.capture import capture, capture_parts
+from convnets.explanation.capture.capture import capture, capture_parts, images_in_part
 from convnets.explanation.capture.layers import choose_layers
 from convnets.explanation.capture.watch import watch
 
@@ -191,3 +193,75 @@ def test_what_is_no_batch_or_no_network_is_refused(clean, images) -> None:
         capture(nn.LazyConv2d(2, 3), images)
     with pytest.raises(InputError, match="no layer with feature maps"):
         capture(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).double(), images)
+
+
+class SetsRecording(nn.Module):
+    """Decides by itself what is recorded, in one of several ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.before, self.layer = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.before(x)
+        if self.way == "on around the layer":
+            with torch.enable_grad():
+                x = self.layer(x)
+            return self.head(torch.tanh(x).mean((2, 3)))
+        if self.way == "on around some":
+            with torch.enable_grad():
+                x = torch.tanh(self.layer(x))
+            aside = x.mean((2, 3))
+            with torch.enable_grad():
+                return self.head(x.mean((2, 3)) + aside)
+        if self.way == "off after it":
+            x = torch.tanh(self.layer(x))
+            with torch.no_grad():
+                scale = x.mean((2, 3))
+            return self.head(x.mean((2, 3)) * scale)
+        return self.head(torch.tanh(self.layer(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("way", ["plain", "on around the layer", "on around some", "off after it"])
+def test_gradients_of_maps_are_the_same_when_recording_begins_there(way: str) -> None:
+    torch.manual_seed(0)
+    network, images = SetsRecording(way).eval(), torch.randn(3, 1, 6, 6)
+    layers = choose_layers(find_calls(network, images[:1]), ["before", "layer"])[1:]
+    with watch(network, layers) as watching:
+        whole, late = (watching.run(images, gradients=True, of_maps=of_maps) for of_maps in (False, True))
+        assert torch.equal(late.logits, whole.logits)
+        assert late.images.requires_grad == (
+            way.startswith("on")
+        )  # recorded from the image on where it must be
+        wanted, got = (found.gradients(found.logits[:, 1]) for found in (whole, late))
+    assert bool(wanted["layer"].any())
+    torch.testing.assert_close(got["layer"], wanted["layer"], rtol=0, atol=0)
+
+
+def test_what_is_not_recorded_has_no_gradient_either_way() -> None:
+    class Off(SetsRecording):
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                x = self.layer(self.before(x))
+            return self.head(x.mean((2, 3)))
+
+    network, images = Off("off"), torch.randn(2, 1, 6, 6)
+    layers = choose_layers(find_calls(network, images[:1]), "layer")
+    for of_maps in (False, True):
+        with watch(network, layers) as watching:
+            found = watching.run(images, gradients=True, of_maps=of_maps)
+            score = found.logits[:, 0]
+            with pytest.raises(InputError, match="no gradient comes to layer"):
+                found.gradients(score)
+
+
+def test_parts_on_a_processor_have_no_tensor_that_is_mapped_afresh() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    calls = find_calls(network, torch.zeros(1, 1, 28, 28))
+    assert calls.device == "cpu"
+    size = images_in_part(calls, 1 << 40, gradients=False)
+    assert size == (24 << 20) // (64 * 28 * 28 * 4)
+    assert images_in_part(replace(calls, device="cuda"), 1 << 40, gradients=False) == 1024
+    assert images_in_part(replace(calls, largest_bytes=1 << 30), 1 << 40, gradients=True) == 1

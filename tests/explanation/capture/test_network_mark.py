@@ -40,6 +40,7 @@ class Net(nn.Module):
         self.scale, self.names, self.by_name = 1.0, ["a"], {"a": (1, 2)}
         self.power: Callable[[Tensor], Tensor] = functools.partial(torch.pow, exponent=1)
         self.register_buffer("shift", torch.zeros(1))
+        self.table = torch.arange(3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.power(self.activation(self.relu(self.conv(x)) * self.scale + self.shift))

@@ -67,7 +67,7 @@ def _weighed(question: Question, weigh: Weighing) -> Answer:
     with watch(question.network, layers) as watching:
         for start in range(0, len(images), size):
             places = slice(start, start + size)
-            passed = watching.run(images[places], gradients=True)
+            passed = watching.run(images[places], gradients=True, of_maps=True)
             with torch.enable_grad():
                 gradients = passed.gradients(question.scores(passed.logits, places))
             for name, parts in found.items():

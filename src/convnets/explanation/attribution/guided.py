@@ -39,7 +39,7 @@ def guided_backpropagation(question: Question) -> Answer:
             found = watching.run(question.images[places], gradients=True)
             for node in nodes_below(found.logits.grad_fn):
                 if node.name() == "ReluBackward0":
-                    node.register_prehook(_only_positive)
+                    node.register_hook(_only_positive)
             with torch.enable_grad():
                 parts.append(found.image_gradient(question.scores(found.logits, places)))
     return Answer({"": torch.cat(parts) if parts else torch.zeros_like(question.images)})
@@ -65,5 +65,6 @@ def check_guided(calls: Calls) -> None:
         )
 
 
-def _only_positive(gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (gradients[0].clamp(min=0), *gradients[1:])
+def _only_positive(found: tuple[Tensor | None, ...], given: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:  # noqa: ARG001
+    """g · [z > 0], which the node has just made, so that it may be changed in place, to that times [g > 0]."""
+    return tuple(None if each is None else each.clamp_(min=0) for each in found)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from convnets.errors import InputError
 from convnets.explanation.attribution.methods import METHODS, method_named
@@ -55,14 +56,23 @@ def judge_methods(
 
 
 def judge_method(
-    question: Question, name: str, *, randomized: int | None = None, masks: ArrayLike | None = None
+    question: Question,
+    name: str,
+    *,
+    randomized: int | None = None,
+    masks: ArrayLike | None = None,
+    curves_of: nn.Module | None = None,
 ) -> Judgment:
-    """One method, with all checks. Raises what the method raises."""
+    """One method, with all checks. Raises what the method raises.
+
+    `curves_of` is the network that is asked for probabilities on the curves, such as the same one in bfloat16; by
+    default that of the question.
+    """
     method = method_named(name)
     began = time.perf_counter()
     maps = pixel_maps(question, method)
     seconds = (time.perf_counter() - began) / max(1, len(question.images))
-    found: dict[str, Any] = _judged(question, maps.importance, masks)
+    found: dict[str, Any] = _judged(question, maps.importance, masks, curves_of)
     count = len(question.images) if randomized is None else min(randomized, len(question.images))
     if count:
         few = question.at(torch.arange(count, device=question.images.device))
@@ -82,10 +92,12 @@ def judge_method(
     return Judgment(name, seconds=seconds, **found)
 
 
-def judge_controls(question: Question, *, masks: ArrayLike | None = None) -> list[Judgment]:
-    """The controls, which no randomization of weights and no class could change."""
+def judge_controls(
+    question: Question, *, masks: ArrayLike | None = None, curves_of: nn.Module | None = None
+) -> list[Judgment]:
+    """The controls, which no randomization of weights and no class could change; `curves_of` as above."""
     return [
-        _control(name, _judged(question, make(question.images, question.seed), masks))
+        _control(name, _judged(question, make(question.images, question.seed), masks, curves_of))
         for name, make in CONTROLS.items()
     ]
 
@@ -94,8 +106,11 @@ def _control(name: str, found: dict[str, Any]) -> Judgment:
     return Judgment(name, **found)
 
 
-def _judged(question: Question, importance: Tensor, masks: ArrayLike | None) -> dict[str, Any]:
-    curves = deletion_and_insertion(question, importance, seed=question.seed)
+def _judged(
+    question: Question, importance: Tensor, masks: ArrayLike | None, curves_of: nn.Module | None
+) -> dict[str, Any]:
+    asked = question if curves_of is None else replace(question, network=curves_of)
+    curves = deletion_and_insertion(asked, importance, seed=question.seed)
     found = {
         "deletion": estimate(curves.deletion_area.double().cpu().numpy()),
         "insertion": estimate(curves.insertion_area.double().cpu().numpy()),

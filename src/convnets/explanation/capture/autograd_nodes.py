@@ -17,8 +17,8 @@ class AutogradNode(Protocol):
     def name(self) -> str:
         """The operation, such as `ReluBackward0`."""
 
-    def register_prehook(self, hook: Any) -> Any:
-        """Call `hook(gradients)` before the node; what it returns takes their place."""
+    def register_hook(self, hook: Any) -> Any:
+        """Call `hook(found, given)` after the node; what it returns takes the place of the gradients found."""
 
     def _sequence_nr(self) -> int:
         """Counts upwards with each operation of a thread."""

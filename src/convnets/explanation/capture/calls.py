@@ -92,7 +92,7 @@ def find_calls(network: nn.Module, image: Tensor) -> Calls:
     for known_kind, known_mark, calls in kept:
         if known_kind == kind and mark is not None and known_mark == mark:
             return calls
-    with _ValuesAskedFor() as asked:
+    with _ValuesAskedFor() as asked:  # type: ignore[no-untyped-call]
         calls = _look(network, image)
     if mark is not None and not asked.some and mark == mark_network(network):
         others = [each for each in kept if each[0] != kind]
@@ -100,7 +100,7 @@ def find_calls(network: nn.Module, image: Tensor) -> Calls:
     return calls
 
 
-class _ValuesAskedFor(TorchDispatchMode):
+class _ValuesAskedFor(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes whether a tensor's value became a number of Python's, on which the way of other images may depend."""
 
     some = False
@@ -223,6 +223,7 @@ class _Probe:
 
 def _now() -> int:
     """The number that autograd would give to an operation now: it counts upwards."""
-    node: AutogradNode | None = torch.zeros(1, requires_grad=True, device="cpu").clone().grad_fn
+    with torch.enable_grad():  # also where the network switched recording off
+        node: AutogradNode | None = torch.zeros(1, requires_grad=True, device="cpu").clone().grad_fn
     assert node is not None
     return node._sequence_nr()

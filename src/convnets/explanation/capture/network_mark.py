@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 __all__ = ["NetworkMark", "mark_network"]
 
+_CONTAINERS = (dict, OrderedDict, list, tuple, set)
 _PLAIN = (
     type(None),
     bool,
@@ -88,7 +89,7 @@ class _Seen:
         kind = type(value)
         if kind in _PLAIN:
             self.plain += (kind, value)
-        elif kind in (dict, OrderedDict, list, tuple, set):
+        elif kind in _CONTAINERS:
             self._container(kind, value)
         elif kind in (Tensor, nn.Parameter, nn.Buffer):
             self.plain += (kind, value.shape, value.dtype, value.device, value.layout, value.requires_grad)
@@ -123,8 +124,8 @@ class _Seen:
             return
         if _is_frozen(value):
             self.objects.append(type(value))
-            for each in dataclasses.fields(value):
-                self.visit(getattr(value, each.name))
+            for part in dataclasses.fields(value):
+                self.visit(getattr(value, part.name))
             return
         if isinstance(value, torch.jit.ScriptModule) or not isinstance(
             value, nn.Module | type | types.FunctionType | types.BuiltinFunctionType
@@ -135,8 +136,12 @@ class _Seen:
             self.visit(type(value))
             for name, each in vars(value).items():
                 if name != "training":
-                    self.plain.append(name)
-                    self.visit(each)
+                    kind = type(each)
+                    self.plain += (name, kind)
+                    if kind in _PLAIN:
+                        self.plain.append(each)
+                    elif kind not in _CONTAINERS or each:  # most are empty
+                        self.visit(each)
         elif isinstance(value, types.FunctionType):
             self.objects.append(value.__code__)
             for cell in value.__closure__ or ():
@@ -151,7 +156,7 @@ class _Seen:
             ]
 
 
-def _is_frozen(value: Any) -> bool:
+def _is_frozen(value: object) -> bool:
     """Whether it is an object of a frozen dataclass, which its fields make up."""
     parameters = getattr(type(value), "__dataclass_params__", None)
     return parameters is not None and bool(parameters.frozen)

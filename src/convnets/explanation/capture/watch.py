@@ -42,14 +42,16 @@ class Pass:
         Raises InputError, naming the layer, where no gradient comes to it.
         """
         names = list(self.maps)
-        found = self._grad(scores, [self.maps[name] for name in names], keep_graph)
-        for name, gradient in zip(names, found, strict=True):
+        found = {}
+        gradients = self._grad(scores, [self.maps[name] for name in names], keep_graph)
+        for name, gradient in zip(names, gradients, strict=True):
             if gradient is None:
                 raise InputError(
                     f"no gradient comes to {name}: what it gives does not lead to the score, or is detached on the "
                     "way; choose another layer"
                 )
-        return dict(zip(names, found, strict=True))
+            found[name] = gradient
+        return found
 
     def image_gradient(self, scores: Tensor, *, keep_graph: bool = False) -> Tensor:
         """The gradient of the sum of `scores` for the images: N×C×H×W. Raises InputError where there is none."""
@@ -59,12 +61,17 @@ class Pass:
         return gradient
 
     @staticmethod
-    def _grad(scores: Tensor, tensors: list[Tensor], keep_graph: bool) -> tuple[Tensor, ...]:
+    def _grad(scores: Tensor, tensors: list[Tensor], keep_graph: bool) -> tuple[Tensor | None, ...]:
         if not scores.requires_grad:
             raise InputError(
                 "the network's logits have no gradient; run it with gradients=True, and not detached"
             )
-        return torch.autograd.grad(scores.sum(), tensors, retain_graph=keep_graph, allow_unused=True)
+        recorded = [each for each in tensors if each.requires_grad]  # not where the network switched it off
+        if not recorded:
+            return (None,) * len(tensors)
+        found = torch.autograd.grad(scores.sum(), recorded, retain_graph=keep_graph, allow_unused=True)
+        by_place = iter(found)
+        return tuple(next(by_place) if each.requires_grad else None for each in tensors)
 
 
 @dataclass(eq=False)
@@ -77,17 +84,19 @@ class Watch:
     """What takes the place of outputs in the next pass; others than those that `watch` was given may change nothing."""
     _numbers: Counter[str] = field(default_factory=Counter)
     _maps: dict[str, Tensor] = field(default_factory=dict)
+    _late: bool = False
+    """Whether recording begins at the first watched layer."""
 
-    def run(self, images: Tensor, *, gradients: bool = False) -> Pass:
+    def run(self, images: Tensor, *, gradients: bool = False, of_maps: bool = False) -> Pass:
         """One pass of float images N×C×H×W; with `gradients` they can be asked for after it.
 
+        With `of_maps` those of the maps alone: then what comes before the first watched layer is not recorded.
         Raises InputError where a layer is not reached on the way, or the answer is not logits.
         """
-        self._numbers.clear()
-        self._maps.clear()
-        x = to_network(self.network, images).clone()
-        with torch.set_grad_enabled(gradients):
-            logits = logits_of(self.network(x.requires_grad_(gradients)))
+        late = gradients and of_maps and bool(self.layers) and all(call.counts for call in self.layers)
+        x, logits, steady = self._pass(images, gradients=gradients, late=late)
+        if late and not steady:  # the network sets by itself what is recorded
+            x, logits, _ = self._pass(images, gradients=True, late=False)
         missing = [
             call.name for call in (*self.layers, *self.changes) if self._numbers[call.path] < call.number
         ]
@@ -96,6 +105,19 @@ class Watch:
         found = Pass(x, logits, dict(self._maps))
         self._maps.clear()
         return found
+
+    def _pass(self, images: Tensor, *, gradients: bool, late: bool) -> tuple[Tensor, Tensor, bool]:
+        """What went in, the logits, and whether recording was on at the end as it should be."""
+        self._numbers.clear()
+        self._maps.clear()
+        self._late = late
+        x = to_network(self.network, images).clone()
+        with torch.set_grad_enabled(gradients and not late):
+            answer = self.network(x.requires_grad_(gradients and not late))
+            steady = torch.is_grad_enabled() == gradients
+            with torch.set_grad_enabled(gradients):
+                logits = logits_of(answer)
+        return x, logits, steady
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -126,6 +148,8 @@ class Watch:
             if number in wanted:
                 # two copies: an in-place operation later on changes the one that goes on, and one on the
                 # tensor that came in (a layer may give its very input) changes neither
+                if self._late:
+                    torch.set_grad_enabled(True)
                 kept = output.clone()
                 if torch.is_grad_enabled() and not kept.requires_grad:
                     kept.requires_grad_(True)

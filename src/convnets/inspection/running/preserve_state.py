@@ -30,7 +30,7 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     """
     before = [(module.__dict__, dict(module.__dict__)) for module in network.modules()]
     contents = [
-        (held, held.copy())
+        (held, held.copy() if held else ())  # most are empty
         for _, values in before
         for held in values.values()
         if isinstance(held, dict | list | set)
