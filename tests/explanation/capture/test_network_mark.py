@@ -217,3 +217,25 @@ def test_what_is_remembered_keeps_no_network_alive() -> None:
     del net
     gc.collect()
     assert gone() is None
+
+
+SQUARED = False
+
+
+class Switched(nn.Module):
+    """Its way depends on a setting of this file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return self.head(x.square() if SQUARED else x)
+
+
+def test_settings_of_the_file_that_the_code_reads_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, image = Switched(), torch.zeros(1, 1, 2, 2)
+    assert "PowBackward0" not in find_calls(network, image).operations
+    monkeypatch.setitem(globals(), "SQUARED", True)
+    assert "PowBackward0" in find_calls(network, image).operations

@@ -143,17 +143,24 @@ class _Seen:
                     elif kind not in _CONTAINERS or each:  # most are empty
                         self.visit(each)
         elif isinstance(value, types.FunctionType):
-            self.objects.append(value.__code__)
+            self._code(value)
             for cell in value.__closure__ or ():
                 self.visit(cell.cell_contents)
         elif isinstance(value, type) and issubclass(value, nn.Module):
-            self.objects += [
-                each
-                for base in value.__mro__
-                if base not in (nn.Module, object)
-                for each in vars(base).values()
-                if isinstance(each, types.FunctionType)
-            ]
+            for base in value.__mro__:
+                if base not in (nn.Module, object):
+                    for each in vars(base).values():
+                        if isinstance(each, types.FunctionType):
+                            self.objects.append(each)
+                            self._code(each)
+
+    def _code(self, function: types.FunctionType) -> None:
+        """Its code, and the plain settings of its file that the code reads by name, such as `USE_RELU = True`."""
+        self.objects.append(function.__code__)
+        for name in function.__code__.co_names:
+            setting = function.__globals__.get(name)
+            if type(setting) in _PLAIN:
+                self.plain += (name, setting)
 
 
 def _is_frozen(value: object) -> bool:
