@@ -8,6 +8,7 @@ Order, highest first; each imports only from below:
 - onnx
 - table_model
 - model_folder · state_folder
+- network_of_folder
 - model_config · savable · training_state · weights_file
 - migration · pytorch_file · strict_json
 """

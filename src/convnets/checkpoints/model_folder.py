@@ -6,7 +6,6 @@ versions, the size and SHA-256 of the weights, and its own SHA-256. Nothing in i
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +17,15 @@ from torch import Tensor, nn
 
 from convnets.checkpoints.migration import FORMAT_VERSION
 from convnets.checkpoints.model_config import CONFIG_FILE, WEIGHTS_FILE, read_config, sealed
+from convnets.checkpoints.network_of_folder import build_network, check_shapes
 from convnets.checkpoints.savable import Savable
 from convnets.checkpoints.weights_file import read_tensors
 from convnets.core.display.renderers import renderer
 from convnets.core.environment import versions
-from convnets.core.former_names import current_names
 from convnets.core.storage.disk_space import disk_full_message, is_disk_full
 from convnets.core.storage.files import atomic_path, remove_left_overs, sha256_of_file, write_json
 from convnets.data.preprocess import Preprocess
 from convnets.errors import ModelFolderError, UsageError
-from convnets.models.catalogue import create_model
-from convnets.models.ensemble import ENSEMBLE, create_ensemble
 from convnets.series.examples import KINDS
 
 __all__ = [
@@ -36,15 +33,12 @@ __all__ = [
     "FORMAT_VERSION",
     "WEIGHTS_FILE",
     "TrainedModel",
-    "build_network",
-    "check_shapes",
     "is_of_tables",
     "load_model",
     "read_model",
     "save_model",
 ]
 
-_MISMATCHES_SHOWN = 3
 _READ_ATTEMPTS = 3
 _PLURALS = {"table": "tables", "series": "series"}
 
@@ -246,49 +240,6 @@ def _class_names(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("'classes', which is a list of names")
     return tuple(names)
-
-
-def build_network(architecture: Any, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    """The network that the configuration names, built only when the weights are its own.
-
-    The shapes are compared on PyTorch's meta device first, where a network takes no memory whatever its size.
-    """
-    if architecture is None:
-        raise ModelFolderError(
-            f"{folder} holds a network from outside the catalogue; pass it: load_model(…, network=…)"
-        )
-    name, arguments = architecture["name"], architecture["arguments"]
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        raise TypeError("'architecture', which is a name and its arguments")
-    try:
-        build = create_ensemble if name == ENSEMBLE else functools.partial(create_model, name)
-        with torch.device("meta"):
-            plan = build(**(arguments := current_names(arguments)))
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001  PyTorch answers sizes beyond any machine with this or that
-        raise ModelFolderError(
-            f"{folder / CONFIG_FILE}: {name!r:.60} cannot be built from its arguments ({str(error)[:80]})"
-        ) from None
-    check_shapes(plan, tensors, folder)
-    return build(**arguments)
-
-
-def check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Raise ModelFolderError, listing the first mismatches, unless names, shapes and kinds of number are equal."""
-    own = network.state_dict()
-    wrong = [f"{name} is missing" for name in own if name not in tensors]
-    wrong += [f"{name[:80]} is not in the network" for name in tensors if name not in own]
-    for name, value in own.items():
-        given = tensors.get(name, value)
-        if given.shape != value.shape:
-            wrong.append(f"{name} is {tuple(given.shape)}, needs {tuple(value.shape)}")
-        elif given.is_floating_point() != value.is_floating_point():
-            wrong.append(f"{name} is {given.dtype}, needs {value.dtype}")
-    if wrong:
-        more = f" and {len(wrong) - _MISMATCHES_SHOWN} more" if len(wrong) > _MISMATCHES_SHOWN else ""
-        first = "; ".join(wrong[:_MISMATCHES_SHOWN])
-        raise ModelFolderError(f"{folder}: weights of another network: {first}{more}")
 
 
 def _check_fit(

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from convnets.checkpoints.model_config import CONFIG_FILE, read_config
-from convnets.checkpoints.model_folder import build_network, check_shapes, is_of_tables, read_model
+from convnets.checkpoints.model_folder import is_of_tables, read_model
+from convnets.checkpoints.network_of_folder import build_network, check_shapes
 from convnets.errors import ModelFolderError, UsageError
 from convnets.series.examples import ExampleEncoder, encoder_from_dict, kind_of
 from convnets.tables.target import Target
