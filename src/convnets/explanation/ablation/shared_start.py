@@ -39,6 +39,8 @@ class SharedStart:
         self._times: Counter[nn.Module] = Counter()
         self._unfit: set[nn.Module] = set()
         self._given: dict[nn.Module, Tensor] = {}
+        self._copies: dict[nn.Module, Tensor] = {}
+        self._untouched: set[nn.Module] = set()
         self._again = False
         for module in network.modules():
             if module is not network and not isinstance(module, torch.jit.ScriptModule):
@@ -51,16 +53,25 @@ class SharedStart:
             self._open, self._before = [_Run(self._network)], None
             self._times.clear()
             self._given.clear()
+            self._untouched.clear()
         given = run()
         if not again:
             self._keep_outermost()
+        # what nothing in place has changed need not be copied for the passes to come
+        self._untouched |= {module for module, copy in self._copies.items() if copy._version == 0}
+        self._copies.clear()
         return given
 
     def _instead(self, module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             if self._again:
                 known = self._given.get(module)
-                return forward(*args, **kwargs) if known is None else known.clone()
+                if known is None:
+                    return forward(*args, **kwargs)
+                if module in self._untouched:
+                    return known
+                self._copies[module] = known.clone()
+                return self._copies[module]
             if self._before is not None:
                 self._times[module] += 1
                 return forward(*args, **kwargs)
