@@ -25,9 +25,8 @@ from convnets.explanation.capture.watch import Change, Watch, watch
 
 __all__ = ["ablate", "ablate_channels", "ablate_groups"]
 
-_WORTH_SHARING = (
-    3  # groups of parts; with fewer, the pass that proves the shared start right is most of what it saves
-)
+# groups of parts; with fewer, the pass that proves the shared start right is most of what it saves
+_WORTH_SHARING = 3
 
 
 def ablate(

@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnets.explanation.capture.autograd_nodes import AutogradNode, nodes_below
 from convnets.explanation.capture.network_mark import NetworkMark, mark_network
 from convnets.explanation.capture.undisturbed_pass import undisturbed_pass
+from convnets.inspection.running.operator_mode import OperatorMode
 from convnets.models.answers import logits_of
 
 __all__ = ["Calls", "LayerCall", "find_calls"]
@@ -92,7 +92,7 @@ def find_calls(network: nn.Module, image: Tensor) -> Calls:
     for known_kind, known_mark, calls in kept:
         if known_kind == kind and mark is not None and known_mark == mark:
             return calls
-    with _ValuesAskedFor() as asked:  # type: ignore[no-untyped-call]
+    with _ValuesAskedFor() as asked:
         calls = _look(network, image)
     if mark is not None and not asked.some and mark == mark_network(network):
         others = [each for each in kept if each[0] != kind]
@@ -100,7 +100,7 @@ def find_calls(network: nn.Module, image: Tensor) -> Calls:
     return calls
 
 
-class _ValuesAskedFor(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _ValuesAskedFor(OperatorMode):
     """Notes whether a tensor's value became a number of Python's, on which the way of other images may depend."""
 
     some = False

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from convnets.inspection.running.operator_mode import OperatorMode
 from convnets.inspection.running.preserve_state import meta_copy_of
 from convnets.inspection.running.shapes import output_without_values
 from convnets.inspection.running.work import NOTHING, Work, operator_name, work_of
@@ -102,22 +102,17 @@ def record(
     return found
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(OperatorMode):
     """Sees every operator below autograd, and through hooks the module that calls it."""
 
     def __init__(self, found: Recording, parameters: set[int], *, computed: bool) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.running = [found.root]
         self._fixed, self._parameters, self._computed = found.fixed_storages, parameters, computed
         self._calls: Counter[nn.Module] = Counter()
         self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}
         self._kept: set[int] = set()
         self._bytes = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """PyTorch would otherwise import its compiler at the first operator: a second and a half, for nothing."""
-        return False
 
     def watch(self, module: nn.Module, name: str) -> None:
         """Follow the calls of `module`."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from convnets.inspection.running.operator_mode import OperatorMode
 
 __all__ = ["QuickShapes", "output_without_values"]
 
@@ -20,21 +21,13 @@ _MEAN = _ATEN.mean.dim
 _BATCH_NORM, _ADDMM, _CAT = _ATEN.native_batch_norm.default, _ATEN.addmm.default, _ATEN.cat.default
 
 
-class QuickShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class QuickShapes(OperatorMode):
     """Where it is entered, meta tensors get their shapes by the rules of this file, and PyTorch's for the rest.
 
     >>> with QuickShapes():
     ...     torch.empty(2, 3, device="meta").relu().shape
     torch.Size([2, 3])
     """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """PyTorch would otherwise import its compiler at the first operator: a second and a half, for nothing."""
-        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -49,11 +49,8 @@ from convnets.training.train import train
 __all__ = ["TABLE_RECORD", "TableFolds", "cross_validate_table", "read_table_folds"]
 
 TABLE_RECORD = "table-folds.json"
-_SIMPLE_MODELS = (
-    "sklearn.dummy",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-)  # what evaluate_baselines imports
+# what evaluate_baselines imports
+_SIMPLE_MODELS = ("sklearn.dummy", "sklearn.ensemble", "sklearn.linear_model")
 _NAMES = {
     "accuracy": "accuracy",
     "loss": "loss",
